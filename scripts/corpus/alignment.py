@@ -1,0 +1,121 @@
+"""Where each phone of a known text lies in a recording: forced alignment with pocketsphinx, and whether to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scripts.corpus.phones import Span, Word
+
+if TYPE_CHECKING:
+    from pocketsphinx import Decoder
+
+RATE = 16_000
+_FRAME = 0.01
+_OFFSET = 0.0078  # a boundary lies between two analysis windows: half a window minus half a step after its frame's start
+
+
+class Implausible(ValueError):
+    """The recording does not say the text, or not clearly enough."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The span of every phone of every word, and what speaks for it."""
+
+    spans: list[list[Span]]
+    score: float
+    """Acoustic log likelihood per frame of speech; 0 is best."""
+    hurried: float
+    """Share of the phones that got the shortest possible duration: a sign of words that were not said."""
+
+    def pauses(self) -> list[float]:
+        """Silence after each word but the last, in seconds."""
+        return [b[0][0] - a[-1][1] for a, b in zip(self.spans, self.spans[1:], strict=False)]
+
+
+@cache
+def _decoder() -> Decoder:
+    from pocketsphinx import Decoder
+
+    return Decoder(
+        lm=None, samprate=RATE, cmn="batch", loglevel="FATAL", beam=1e-80, pbeam=1e-80, wbeam=1e-80, remove_noise=False, bestpath=False
+    )
+
+
+def align(audio: np.ndarray, words: list[Word]) -> Alignment:
+    """Align ``words`` with 16 kHz ``audio``; Implausible where that fails."""
+    decoder, pcm = _decoder(), _pcm(audio)
+    names = [_known(decoder, [arpa for phone in word for arpa in phone.arpa]) for word in words]
+    try:
+        decoder.set_align_text(" ".join(names))
+        _listen(decoder, pcm)
+        if _found(decoder) != names:
+            raise Implausible("no alignment")
+        decoder.set_alignment()
+        _listen(decoder, pcm)
+        alignment = decoder.get_alignment()  # keep a name for it: its words live no longer than it does
+        heard = [(word.name, [(p.start, p.duration, p.score) for p in word]) for word in alignment]
+    except (RuntimeError, TypeError) as error:
+        raise Implausible("no alignment") from error
+    phones = [found for name, found in heard if name.startswith("w.")]
+    if len(phones) != len(words):
+        raise Implausible("no alignment")
+    flat = [phone for word in phones for phone in word]
+    spans = [_spans(word, found) for word, found in zip(words, phones, strict=True)]
+    score = sum(phone[2] for phone in flat) / sum(phone[1] for phone in flat)
+    return Alignment(spans, score, sum(phone[1] <= 3 for phone in flat) / len(flat))
+
+
+def check(alignment: Alignment, lowest_score: float, most_hurried: float = 0.35) -> None:
+    """Raise Implausible where the durations or the likelihood are not those of somebody reading this text."""
+    spans = [span for word in alignment.spans for span in word]
+    speech = sum(end - start for start, end in spans)
+    if alignment.score < lowest_score:
+        raise Implausible("acoustic score")
+    if alignment.hurried > most_hurried:
+        raise Implausible("too many shortest phones")
+    if max(end - start for start, end in spans) > 0.7:
+        raise Implausible("a phone over 0.7 s")
+    if not 5 <= len(spans) / speech <= 24:
+        raise Implausible("speaking rate")
+    if max(alignment.pauses(), default=0) > 1.6:
+        raise Implausible("a pause over 1.6 s")
+
+
+def _found(decoder: Decoder) -> list[str]:
+    """The words of the first pass, without silence."""
+    return [segment.word for segment in decoder.seg() or () if segment.word.startswith("w.")]
+
+
+def _pcm(audio: np.ndarray) -> bytes:
+    level = 0.08 / max(1e-4, float(np.sqrt(np.mean(audio**2))))
+    return (np.clip(audio * level, -1, 1) * 32767).astype(np.int16).tobytes()
+
+
+def _listen(decoder: Decoder, pcm: bytes) -> None:
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+
+
+def _known(decoder: Decoder, arpa: list[str]) -> str:
+    """The name of a pseudo-word pronounced ``arpa``."""
+    name = "w." + ".".join(arpa)
+    if decoder.lookup_word(name) is None:
+        decoder.add_word(name, " ".join(arpa), False)
+    return name
+
+
+def _spans(word: Word, found: list[tuple[int, int, int]]) -> list[Span]:
+    """Join the CMU phones that make up each of our phones."""
+    spans, i = [], 0
+    for phone in word:
+        first, last = found[i], found[i + len(phone.arpa) - 1]
+        start, end = first[0] * _FRAME, (last[0] + last[1]) * _FRAME
+        spans.append((start + _OFFSET, end + _OFFSET))
+        i += len(phone.arpa)
+    return spans

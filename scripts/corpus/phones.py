@@ -1,0 +1,139 @@
+"""Between espeak's IPA tokens and an aligner's phones: words, their phones, and how many frames each token lasts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SAMPLE_RATE, HOP = 24_000, 256
+PUNCTUATION = ";:,.!?…—\"()"
+_PAUSING = ";:,.!?…—"  # a pause belongs to one of these rather than to a quote or a bracket
+_SEPARATORS = " " + PUNCTUATION
+_STRESS = "ˈˌ"
+_MODIFIERS = "ːˑ̩̪̯̃̊͡ʰʲʷˠˤ˞ⁿᵝ"
+_PAIRS = {
+    "tʃ": "CH", "dʒ": "JH", "oʊ": "OW", "əʊ": "OW", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "ɔɪ": "OY",
+    "n̩": "AH N", "l̩": "AH L", "m̩": "AH M", "ɜː": "ER", "oː": "AO", "aː": "AA",
+}  # fmt: skip
+_SINGLES = {
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ɾ": "T", "ʔ": "T", "x": "K", "q": "K", "c": "K",
+    "f": "F", "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ç": "HH", "ɬ": "L",
+    "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N", "l": "L", "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "w": "W", "j": "Y", "ʍ": "W",
+    "i": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "y": "IY", "e": "EH", "ɛ": "EH", "œ": "EH", "ø": "EH", "æ": "AE",
+    "a": "AA", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ᵊ": "AH",
+    "ɚ": "ER", "ɜ": "ER", "ɝ": "ER",
+}  # fmt: skip
+
+
+class UnknownPhone(ValueError):
+    """The text holds a sound that the acoustic model does not have."""
+
+
+@dataclass(frozen=True)
+class Phone:
+    """One sound: the places of its tokens, and the CMU phones an aligner looks for."""
+
+    tokens: tuple[int, ...]
+    arpa: tuple[str, ...]
+
+
+Word = list[Phone]
+Span = tuple[float, float]
+"""Start and end in seconds."""
+
+
+def words(tokens: Sequence[str]) -> list[Word]:
+    """Group ``^ tokens $`` into words (what stands between spaces and punctuation) of phones."""
+    found: list[Word] = []
+    inside = False
+    i = 1
+    while i < len(tokens) - 1:
+        if tokens[i] in _SEPARATORS:
+            inside = False
+            i += 1
+        elif tokens[i] in _STRESS:
+            i += 1
+        else:
+            phone = _phone(tokens, i)
+            if not inside:
+                found.append([])
+            found[-1].append(phone)
+            inside = True
+            i += len(phone.tokens)
+    return found
+
+
+def _phone(tokens: Sequence[str], i: int) -> Phone:
+    """The phone that begins at token ``i``."""
+    pair = "".join(tokens[i : i + 2])
+    if pair in _PAIRS:
+        arpa, n = _PAIRS[pair], 2
+    elif tokens[i] in _SINGLES:
+        arpa, n = _SINGLES[tokens[i]], 1
+    else:
+        raise UnknownPhone(f"no acoustic model for {tokens[i]!r}")
+    while i + n < len(tokens) and tokens[i + n] in _MODIFIERS:
+        n += 1
+    return Phone(tuple(range(i, i + n)), tuple(arpa.split()))
+
+
+def shape(grouped: Sequence[Word]) -> list[int]:
+    """The number of phones in each word; texts of one shape can share their spans."""
+    return [len(word) for word in grouped]
+
+
+def token_ends(tokens: Sequence[str], spans: Sequence[Sequence[Span]], seconds: float) -> list[float]:
+    """When each token ends, given the span of every phone of every word.
+
+    Silence belongs to ``^`` and ``$`` at the ends, else to the punctuation there, else to the space.
+    """
+    grouped = words(tokens)
+    if shape(grouped) != [len(word) for word in spans]:
+        raise ValueError("the spans are not those of these tokens")
+    ends = [-1.0] * len(tokens)
+    for word, word_spans in zip(grouped, spans, strict=True):
+        for phone, (start, end) in zip(word, word_spans, strict=True):
+            for k, token in enumerate(phone.tokens, 1):
+                ends[token] = start + (end - start) * k / len(phone.tokens)
+    ends[0], ends[-1] = spans[0][0][0], seconds
+    for (left, left_spans), (right, right_spans) in zip(
+        zip(grouped, spans, strict=True), zip(grouped[1:], spans[1:], strict=True), strict=False
+    ):
+        holder = _pause_holder(tokens, range(left[-1].tokens[-1] + 1, right[0].tokens[0]))
+        ends[holder] = right_spans[0][0]
+    for i in range(1, len(ends)):
+        ends[i] = max(ends[i], ends[i - 1])  # whatever holds no time ends where its neighbour does
+    return ends
+
+
+def _pause_holder(tokens: Sequence[str], between: range) -> int:
+    """Which of the tokens between two words owns the pause."""
+    for kind in (_PAUSING, PUNCTUATION, " "):
+        for i in between:
+            if tokens[i] in kind:
+                return i
+    raise ValueError("two words without anything between them")
+
+
+def n_frames(n_samples: int) -> int:
+    """Frames of a centred spectrogram."""
+    return n_samples // HOP + 1
+
+
+def token_frames(ends: Sequence[float], n_samples: int) -> list[int]:
+    """Whole frames per token; they sum to the frames of the audio, and a frame goes where its centre lies."""
+    total = n_frames(n_samples)
+    borders = [min(total, max(0, math.ceil(end * SAMPLE_RATE / HOP - 1e-9))) for end in ends]
+    borders[-1] = total
+    return [after - before for before, after in zip([0, *borders], borders, strict=False)]
+
+
+def scale_frames(frames: Sequence[int], total: int) -> list[int]:
+    """``frames`` stretched so that they sum to ``total``, by largest remainder."""
+    exact = [frame * total / sum(frames) for frame in frames]
+    whole = [math.floor(x) for x in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (whole[i] - exact[i], i))
+    for i in by_remainder[: total - sum(whole)]:
+        whole[i] += 1
+    return whole

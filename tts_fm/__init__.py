@@ -1,0 +1,1 @@
+"""tts_fm: text to speech by flow matching."""

@@ -1,0 +1,52 @@
+"""The velocity network ``v_theta(x_t, t | condition)``: the interface; each other file here is one backbone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tts_fm.plugins import Options, Plugin
+from tts_fm.types import Condition
+
+
+class Backbone(nn.Module, Plugin, ABC):
+    """A network that predicts the velocity of the flow at ``x_t``.
+
+    What does not change between the steps of an ODE solver is computed once by :meth:`prepare`, which returns it;
+    nothing is hidden in the module, so that two threads may sample with one backbone.
+
+    Args:
+        options: this backbone's block of the configuration.
+        n_mels: mel channels, ``c``.
+        vocab_size: number of token ids, without the filler.
+    """
+
+    needs_token_frames: ClassVar[bool] = False
+    """Whether ``Condition.token_frames`` must be given."""
+
+    def __init__(self, options: Options, n_mels: int, vocab_size: int) -> None:
+        super().__init__()
+        self.options, self.n_mels, self.vocab_size = options, n_mels, vocab_size
+
+    @abstractmethod
+    def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Any:
+        """Return all that depends on ``condition`` alone, and on the ``times`` at which velocities will be asked for."""
+
+    @abstractmethod
+    def velocity(
+        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""] | Float[Tensor, " b"], prepared: Any
+    ) -> Float[Tensor, "b n c"]:
+        """Return the velocity at ``x_t`` and time ``t``, zero on frames that only pad the batch."""
+
+    def forward(
+        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""] | Float[Tensor, " b"], condition: Condition
+    ) -> Float[Tensor, "b n c"]:
+        """One evaluation from scratch, as training does."""
+        return self.velocity(x_t, t, self.prepare(condition))
+
+    def predict_token_frames(self, token_ids: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
+        """Return how many frames each token lasts in an average voice; only where ``needs_token_frames``."""
+        raise NotImplementedError(f"{type(self).__name__} places its tokens itself")

@@ -1,0 +1,222 @@
+"""The configuration of a run, read strictly from one YAML file."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError
+
+from tts_fm import plugins
+from tts_fm.backbones import Backbone
+from tts_fm.duration import DurationOptions
+from tts_fm.flow.objective import TimeLaw
+from tts_fm.flow.paths import Path as ProbabilityPath
+from tts_fm.frontends import Frontend
+from tts_fm.infill import InfillOptions
+from tts_fm.plugins import Options, Plugin
+from tts_fm.sampler import SamplingOptions
+from tts_fm.types import MelSpec
+from tts_fm.vocoders import Vocoder
+
+
+O = TypeVar("O", bound=Options)
+
+
+class Choice(Options):
+    """A plug-in by name, with its own options: ``{name: dit, dim: 1024, ...}`` in YAML."""
+
+    name: str
+    options: Options
+
+    def build(self, interface: type[Plugin], *args: Any, **kwargs: Any) -> Any:
+        """Return an instance of the chosen implementation."""
+        return plugins.load(interface, self.name)(self.options, *args, **kwargs)  # type: ignore[call-arg]
+
+
+def _choice(interface: type[Plugin]) -> Any:
+    def parse(value: Any) -> Any:
+        if isinstance(value, Choice):
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, dict) or "name" not in value:
+            raise ValueError(f"needs a 'name', one of {', '.join(plugins.names(interface))}")
+        options = {k: v for k, v in value.items() if k != "name"}
+        implementation = plugins.load(interface, value["name"])
+        try:
+            return Choice(name=value["name"], options=implementation.Options(**options))
+        except ValidationError as error:
+            raise ValueError(explain(error, implementation.Options)) from None
+
+    return Annotated[Choice, BeforeValidator(parse)]
+
+
+class MelScale(Options):
+    """The flow works on ``(mel - mean) / std``; F5-TTS and E2-TTS use the mel as it is."""
+
+    mean: float = 0.0
+    std: float = Field(1.0, gt=0)
+
+
+class FlowOptions(Options):
+    """The probability path, and the law of ``t`` in training."""
+
+    path: _choice(ProbabilityPath) = Field(default="cond_ot", validate_default=True)  # type: ignore[valid-type]
+    time_law: TimeLaw = "uniform"
+    time_mean: float = 0.0
+    time_scale: float = Field(1.0, gt=0)
+
+
+class LimitOptions(Options):
+    """What the model can hold: seconds of prompt, and of prompt and speech together."""
+
+    max_prompt_seconds: float = Field(12.0, gt=0)
+    max_total_seconds: float = Field(22.0, gt=0)
+
+
+class ModelConfig(Options):
+    """Everything that inference needs; saved as ``config.yaml`` in a model folder."""
+
+    name: str
+    license: str = ""
+    language: str = "en"
+    mel: MelSpec = MelSpec()
+    mel_scale: MelScale = MelScale()
+    frontend: _choice(Frontend)  # type: ignore[valid-type]
+    backbone: _choice(Backbone)  # type: ignore[valid-type]
+    flow: FlowOptions = FlowOptions()
+    duration: DurationOptions = DurationOptions()
+    sampling: SamplingOptions = SamplingOptions()
+    limits: LimitOptions = LimitOptions()
+    vocoder: _choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
+    vocoder_source: str = ""
+
+
+class DataOptions(Options):
+    """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames."""
+
+    manifests: tuple[str, ...]
+    validation_manifests: tuple[str, ...] = ()
+    min_seconds: float = Field(0.4, ge=0)
+    max_seconds: float = Field(30.0, gt=0)
+    frames_per_batch: int = Field(gt=0)
+    max_utterances: int = Field(64, gt=0)
+    workers: int = Field(0, ge=0)
+
+
+class OptimizerOptions(Options):
+    """AdamW with a linear warm-up, then linear or cosine decay to ``final_lr_ratio``."""
+
+    lr: float = Field(7.5e-5, gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_updates: int = Field(20_000, ge=0)
+    decay: Literal["linear", "cosine"] = "linear"
+    final_lr_ratio: float = Field(0.0, ge=0, le=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+class TrainingOptions(Options):
+    """Length, precision and book-keeping of a run."""
+
+    updates: int = Field(gt=0)
+    seed: int = 0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    accumulation: int = Field(1, ge=1)
+    ema_decay: float = Field(0.9999, ge=0, lt=1)
+    duration_loss_weight: float = Field(0.1, ge=0)
+    log_every: int = Field(10, ge=1)
+    save_every: int = Field(1000, ge=1)
+    validate_every: int = Field(1000, ge=1)
+
+
+class RunConfig(Options):
+    """A whole training run: the model, and how it learns."""
+
+    model: ModelConfig
+    data: DataOptions
+    infill: InfillOptions = InfillOptions()
+    optimizer: OptimizerOptions = OptimizerOptions()
+    training: TrainingOptions
+
+
+def read_model(path: Path) -> ModelConfig:
+    """Return the model configuration in ``path``: a ``config.yaml`` or the ``model`` block of a run's file.
+
+    Raises:
+        ValueError: the file is missing, is no YAML, or has a wrong or unknown field.
+    """
+    value = _read_yaml(path)
+    return parse(ModelConfig, value["model"] if "model" in value else value, path)
+
+
+def read_run(path: Path) -> RunConfig:
+    """Return the training run described by ``path``. Raises ValueError as :func:`read_model` does."""
+    return parse(RunConfig, _read_yaml(path), path)
+
+
+def parse(kind: type[O], value: Any, source: Path | str) -> O:
+    """Return ``value`` as a ``kind``; an error names ``source``, the field, the value got and what is allowed."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{source}: {explain(error, kind)}") from None
+
+
+def dump(config: Options) -> str:
+    """Return ``config`` as YAML, complete, in the order in which the fields are defined."""
+    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+
+
+def explain(error: ValidationError, kind: type[Options]) -> str:
+    """Return the first problem of ``error`` as one line: the field, the value got, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        owner, allowed = _fields_at(kind, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(allowed)}"
+        return f"{owner} has no field {first['loc'][-1]!r}; {hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("missing", "value_error"):
+        return f"{where}: {message}" if where else message
+    return f"{where} is {first['input']!r}: {message}"
+
+
+def _fields_at(kind: type[Options], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """Return the name and the fields of the block at ``location`` inside ``kind``."""
+    owner = "the file"
+    for part in location:
+        inner = kind.model_fields.get(str(part))
+        if inner is None or not isinstance(inner.annotation, type):
+            break
+        kind, owner = inner.annotation, str(part)
+    names = getattr(kind, "model_fields", None) or getattr(kind, "__dataclass_fields__", {})
+    return owner, list(names)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path} can not be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} must hold a mapping of blocks such as 'backbone:', it holds {type(value).__name__}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as YAML's own types; a :class:`Choice` becomes one flat mapping."""
+    if isinstance(value, Choice):
+        return {"name": value.name, **_plain(value.options)}
+    if isinstance(value, MelSpec):
+        return asdict(value)
+    if isinstance(value, Options):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,117 @@
+"""From noise to a mel: time grid, guidance, solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from tts_fm import infill, plugins
+from tts_fm.backbones import Backbone
+from tts_fm.flow import guidance, noise, time_grid
+from tts_fm.flow.solvers import Solver
+from tts_fm.types import Condition, VelocityField
+
+OnStep = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
+
+
+class SamplingOptions(plugins.Options):
+    """How the flow is integrated; ``guidance = 0`` is none, ``sway = 0`` leaves the grid as it is."""
+
+    solver: str = "euler"
+    grid: time_grid.GridName = "epss"
+    steps: int = Field(32, ge=1, le=1000)
+    guidance: float = Field(2.0, ge=0, le=20)
+    sway: float = Field(-1.0, ge=-1, le=1.75)
+
+    @field_validator("solver")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        plugins.load(Solver, name)
+        return name
+
+
+class Sampler:
+    """Integrates a backbone's velocity field from noise to speech.
+
+    Args:
+        backbone: the velocity network, in evaluation mode, on the device to work on.
+        options: solver, grid and guidance.
+        dtype: what matrix products are computed in; the state of the ODE is always float32.
+        max_frames: how many frames (padding included) go into one batch.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        options: SamplingOptions,
+        dtype: torch.dtype = torch.float32,
+        max_frames: int = 16_384,
+    ) -> None:
+        self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
+        self.solver = plugins.load(Solver, options.solver)()
+        self.grid = time_grid.build(options.grid, options.steps, options.sway)
+
+    @torch.inference_mode()
+    def sample(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], on_step: OnStep | None = None
+    ) -> list[Float[Tensor, "n c"]]:
+        """Return the mel of each utterance, prompt included; it depends on its condition and seed, not on the others."""
+        assert len(conditions) == len(seeds)
+        groups = list(self._groups(conditions))
+        steps = self.options.steps
+        mels: dict[int, Tensor] = {}
+        for done, group in enumerate(groups):
+            progress = None if on_step is None else lambda i, _, done=done: on_step(done * steps + i, len(groups) * steps)
+            batch = self._sample_batch([conditions[i] for i in group], [seeds[i] for i in group], progress)
+            mels.update(zip(group, batch, strict=True))
+        return [mels[i] for i in range(len(conditions))]
+
+    def _groups(self, conditions: Sequence[Condition]) -> Iterator[list[int]]:
+        """Yield indices of utterances of similar length that fit into one batch."""
+        lengths = [c.prompt_mel.shape[1] for c in conditions]
+        group: list[int] = []
+        for i in sorted(range(len(conditions)), key=lambda i: -lengths[i]):
+            if group and lengths[group[0]] * (len(group) + 1) > self.max_frames:
+                yield group
+                group = []
+            group.append(i)
+        if group:
+            yield group
+
+    def _sample_batch(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], on_step: OnStep | None
+    ) -> list[Float[Tensor, "n c"]]:
+        device = next(self.backbone.parameters()).device
+        condition = infill.collate(conditions).to(device)
+        b, n, c = condition.prompt_mel.shape
+        lengths = condition.lengths.tolist()
+        x_0 = torch.stack([F.pad(noise.noise(s, m, c), (0, 0, 0, n - m)) for s, m in zip(seeds, lengths, strict=True)])
+        with self._autocast(device):
+            field = self._field(condition, self.grid)
+            x_1 = self.solver.solve(field, x_0.to(device), self.grid.to(device), on_step)
+        x_1 = torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
+        return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
+
+    def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
+        """The guided velocity field: condition and nothing go through the network in one stacked call."""
+        times = self.solver.times(grid).to(condition.prompt_mel.device)
+        if self.options.guidance == 0:
+            alone = self.backbone.prepare(condition, times)
+            return lambda x_t, t: self.backbone.velocity(x_t, t, alone).float()
+        both = self.backbone.prepare(Condition.stack([condition, condition.empty()]), times)
+
+        def pair(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+            v_c, v_u = self.backbone.velocity(torch.cat([x_t, x_t]), t, both).float().chunk(2)
+            return v_c, v_u
+
+        return guidance.classifier_free(pair, self.options.guidance)
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager:
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, dtype=self.dtype)

@@ -1,0 +1,128 @@
+"""The few types that travel, and the dimension key.
+
+Dimensions: ``b`` batch, ``n`` frames, ``c`` mel channels, ``m`` tokens, ``d`` model width, ``h`` heads,
+``k`` head width, ``s`` samples. A mel is always ``(b n c)`` or ``(n c)`` and always logarithmic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+VelocityField = Callable[[Tensor, Tensor], Tensor]
+"""``v(x_t, t)``: takes ``x_t`` of shape ``(b n c)`` and ``t`` of shape ``()``, returns ``(b n c)``."""
+
+FILLER = -1
+"""The token id that means "nothing": it pads batches, and a backbone embeds it as its row 0."""
+
+
+@dataclass(frozen=True)
+class MelSpec:
+    """How a mel was computed; a vocoder that expects another one is refused.
+
+    ``flavour`` is ``"vocos"`` (torchaudio: HTK scale, centred frames) or ``"bigvgan"`` (librosa: Slaney scale,
+    reflect padding). Both are ``log(max(mel, 1e-5))`` of the magnitude spectrum.
+    """
+
+    sample_rate: int = 24_000
+    n_fft: int = 1024
+    hop_length: int = 256
+    win_length: int = 1024
+    n_mels: int = 100
+    flavour: Literal["vocos", "bigvgan"] = "vocos"
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
+
+@dataclass(frozen=True)
+class Condition:
+    """All that a backbone is told about a batch of utterances.
+
+    Attributes:
+        prompt_mel: the given frames, zero elsewhere.
+        is_prompt: which frames are given.
+        is_valid: which frames belong to the utterance (the others pad the batch).
+        token_ids: the text of prompt and target; ``FILLER`` pads.
+        token_frames: how many frames each token lasts (rows sum to the utterance's length), or None where the
+            backbone places the tokens itself.
+        has_text: per utterance, whether the text may be used (False: dropped for guidance).
+        has_prompt: per utterance, whether the prompt's audio may be used.
+    """
+
+    prompt_mel: Float[Tensor, "b n c"]
+    is_prompt: Bool[Tensor, "b n"]
+    is_valid: Bool[Tensor, "b n"]
+    token_ids: Int[Tensor, "b m"]
+    token_frames: Int[Tensor, "b m"] | None
+    has_text: Bool[Tensor, " b"]
+    has_prompt: Bool[Tensor, " b"]
+
+    def __len__(self) -> int:
+        return self.prompt_mel.shape[0]
+
+    @property
+    def lengths(self) -> Int[Tensor, " b"]:
+        """Frames of each utterance."""
+        return self.is_valid.sum(dim=1)
+
+    def empty(self) -> Condition:
+        """The same utterances with neither text nor prompt: what guidance extrapolates from."""
+        nothing = torch.zeros_like(self.has_text)
+        return replace(self, has_text=nothing, has_prompt=nothing)
+
+    def to(self, device: torch.device | str) -> Condition:
+        """The same condition on ``device``."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Condition(**{k: None if v is None else v.to(device) for k, v in values.items()})
+
+    @staticmethod
+    def stack(conditions: Sequence[Condition]) -> Condition:
+        """Concatenate along the batch; lengths must agree (see ``infill.collate`` for ones that do not)."""
+        values = {}
+        for f in fields(Condition):
+            parts = [getattr(c, f.name) for c in conditions]
+            values[f.name] = None if parts[0] is None else torch.cat(parts)
+        return Condition(**values)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances to learn from, padded to one length.
+
+    Attributes:
+        mel: speech, ``x_1``.
+        is_valid: which frames are speech and not padding.
+        token_ids: ``FILLER`` pads.
+        token_frames: frames of each token, or None where the corpus has no alignment.
+        ids: the utterances' names, for error messages.
+    """
+
+    mel: Float[Tensor, "b n c"]
+    is_valid: Bool[Tensor, "b n"]
+    token_ids: Int[Tensor, "b m"]
+    token_frames: Int[Tensor, "b m"] | None
+    ids: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.mel.shape[0]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on ``device``."""
+        frames = None if self.token_frames is None else self.token_frames.to(device)
+        return Batch(self.mel.to(device), self.is_valid.to(device), self.token_ids.to(device), frames, self.ids)
+
+
+@dataclass(frozen=True)
+class PathSample:
+    """A point on a probability path, and the velocity of the path there."""
+
+    x_t: Float[Tensor, "b n c"]
+    velocity: Float[Tensor, "b n c"]

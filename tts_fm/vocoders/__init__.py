@@ -1,0 +1,31 @@
+"""Log-mel to waveform: the interface; each other file here is one vocoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tts_fm.plugins import Options, Plugin
+from tts_fm.types import MelSpec
+
+
+class Vocoder(nn.Module, Plugin, ABC):
+    """Makes a waveform from a log-mel.
+
+    Args:
+        options: this vocoder's block of the configuration.
+        mel: the mel it will be given.
+
+    Raises:
+        ValueError: ``mel`` is not what this vocoder was made for.
+    """
+
+    def __init__(self, options: Options, mel: MelSpec) -> None:
+        super().__init__()
+        self.options, self.mel = options, mel
+
+    @abstractmethod
+    def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
+        """Return samples in [-1, 1]; ``s`` is about ``n * hop_length``."""
