@@ -50,7 +50,7 @@ def _choice(interface: type[Plugin]) -> Any:
         try:
             return Choice(name=value["name"], options=implementation.Options(**options))
         except ValidationError as error:
-            raise ValueError(explain(error, implementation.Options)) from None
+            raise ValueError(explain(error, implementation.Options, value["name"])) from None
 
     return Annotated[Choice, BeforeValidator(parse)]
 
@@ -126,7 +126,7 @@ class TrainingOptions(Options):
     updates: int = Field(gt=0)
     seed: int = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    accumulation: int = Field(1, ge=1)
+    compile: bool = False
     ema_decay: float = Field(0.9999, ge=0, lt=1)
     duration_loss_weight: float = Field(0.1, ge=0)
     log_every: int = Field(10, ge=1)
@@ -172,12 +172,15 @@ def dump(config: Options) -> str:
     return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
 
 
-def explain(error: ValidationError, kind: type[Options]) -> str:
-    """Return the first problem of ``error`` as one line: the field, the value got, what is allowed."""
+def explain(error: ValidationError, kind: type[Options], name: str = "the file") -> str:
+    """Return the first problem of ``error`` as one line: the field, the value got, what is allowed.
+
+    ``name`` is what an unknown field at the top is said to be missing from.
+    """
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        owner, allowed = _fields_at(kind, first["loc"][:-1])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        owner, allowed = _fields_at(kind, first["loc"][:-1], name)
         near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(allowed)}"
         return f"{owner} has no field {first['loc'][-1]!r}; {hint}"
@@ -187,9 +190,8 @@ def explain(error: ValidationError, kind: type[Options]) -> str:
     return f"{where} is {first['input']!r}: {message}"
 
 
-def _fields_at(kind: type[Options], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """Return the name and the fields of the block at ``location`` inside ``kind``."""
-    owner = "the file"
+def _fields_at(kind: type[Options], location: tuple[int | str, ...], owner: str) -> tuple[str, list[str]]:
+    """Return the name and the fields of the block at ``location`` inside ``kind``, which is called ``owner``."""
     for part in location:
         inner = kind.model_fields.get(str(part))
         if inner is None or not isinstance(inner.annotation, type):

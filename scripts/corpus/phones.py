@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SAMPLE_RATE, HOP = 24_000, 256
-PUNCTUATION = ";:,.!?…—\"()"
+PUNCTUATION = ';:,.!?…—"()'
 _PAUSING = ";:,.!?…—"  # a pause belongs to one of these rather than to a quote or a bracket
 _SEPARATORS = " " + PUNCTUATION
-_STRESS = "ˈˌ"
+STRESS = "ˈˌ"
 _MODIFIERS = "ːˑ̩̪̯̃̊͡ʰʲʷˠˤ˞ⁿᵝ"
 _PAIRS = {
     "tʃ": "CH", "dʒ": "JH", "oʊ": "OW", "əʊ": "OW", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "ɔɪ": "OY",
     "n̩": "AH N", "l̩": "AH L", "m̩": "AH M", "ɜː": "ER", "oː": "AO", "aː": "AA",
 }  # fmt: skip
 _SINGLES = {
-    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ɾ": "T", "ʔ": "T", "x": "K", "q": "K", "c": "K",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ɾ": "T", "ʔ": "T", "x": "K", "c": "K",
     "f": "F", "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ç": "HH", "ɬ": "L",
-    "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N", "l": "L", "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "w": "W", "j": "Y", "ʍ": "W",
+    "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N", "l": "L", "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "w": "W", "j": "Y",
     "i": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "y": "IY", "e": "EH", "ɛ": "EH", "œ": "EH", "ø": "EH", "æ": "AE",
-    "a": "AA", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ᵊ": "AH",
-    "ɚ": "ER", "ɜ": "ER", "ɝ": "ER",
+    "a": "AA", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɐ": "AH",
+    "ᵊ": "AH", "ɚ": "ER", "ɜ": "ER", "ɝ": "ER",
 }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def words(tokens: Sequence[str]) -> list[Word]:
         if tokens[i] in _SEPARATORS:
             inside = False
             i += 1
-        elif tokens[i] in _STRESS:
+        elif tokens[i] in STRESS:
             i += 1
         else:
             phone = _phone(tokens, i)
@@ -97,9 +97,7 @@ def token_ends(tokens: Sequence[str], spans: Sequence[Sequence[Span]], seconds: 
             for k, token in enumerate(phone.tokens, 1):
                 ends[token] = start + (end - start) * k / len(phone.tokens)
     ends[0], ends[-1] = spans[0][0][0], seconds
-    for (left, left_spans), (right, right_spans) in zip(
-        zip(grouped, spans, strict=True), zip(grouped[1:], spans[1:], strict=True), strict=False
-    ):
+    for left, right, right_spans in zip(grouped, grouped[1:], spans[1:], strict=False):
         holder = _pause_holder(tokens, range(left[-1].tokens[-1] + 1, right[0].tokens[0]))
         ends[holder] = right_spans[0][0]
     for i in range(1, len(ends)):

@@ -1,0 +1,137 @@
+"""What the three parts of the corpus share: utterances, a resumable manifest each, and the summary."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from scripts.corpus import sound
+from scripts.corpus.phones import SAMPLE_RATE, Span, n_frames, token_ends, token_frames
+from tts_fm.frontends.phonemes import Phonemes
+
+SHORTEST, LONGEST = 1.0, 14.0
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One line of a manifest."""
+
+    id: str
+    audio: str
+    text: str
+    speaker: str
+    source: str
+    split: str
+    seconds: float
+    token_frames: list[int]
+
+
+@dataclass
+class Outcome:
+    """What one job (a recording, a synthetic voice) gave."""
+
+    job: str
+    utterances: list[Utterance] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+@cache
+def _frontend() -> Phonemes:
+    return Phonemes(Phonemes.Options())
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens that training will see."""
+    return _frontend().tokens(text)
+
+
+def frames(text: str, spans: list[list[Span]], audio: np.ndarray) -> list[int]:
+    """Frames per token of ``text`` whose phones lie at ``spans``."""
+    return token_frames(token_ends(tokens(text), spans, len(audio) / SAMPLE_RATE), len(audio))
+
+
+def keep(
+    out: Path, audio: np.ndarray, token_frames: list[int], *, id: str, text: str, speaker: str, source: str, split: str
+) -> Utterance:
+    """Write the audio and return its line; ValueError where it does not fit the corpus."""
+    seconds = len(audio) / SAMPLE_RATE
+    if not SHORTEST <= seconds <= LONGEST:
+        raise ValueError("under 1 s" if seconds < SHORTEST else "over 14 s")
+    if sum(token_frames) != n_frames(len(audio)) or len(token_frames) != len(tokens(text)) or min(token_frames) < 0:
+        raise AssertionError(f"{id}: token_frames do not fit the audio")
+    sound.write(out / "audio" / f"{id}.flac", sound.level(audio))
+    return Utterance(id, f"audio/{id}.flac", text, speaker, source, split, round(seconds, 3), token_frames)
+
+
+class Part:
+    """A manifest and, beside it, the jobs that are done; running again does the others."""
+
+    def __init__(self, out: Path, name: str) -> None:
+        self.out, self.name = out, name
+        self.manifest = out / f"manifest-{name}.jsonl"
+        self._progress = out / f"progress-{name}.jsonl"
+        out.mkdir(parents=True, exist_ok=True)
+        self._done = {line["job"]: line for line in _lines(self._progress)}
+        finished = {id for line in self._done.values() for id in line["ids"]}
+        whole = [line for line in _lines(self.manifest) if line["id"] in finished]
+        self.manifest.write_text("".join(_json(line) for line in whole), encoding="utf-8")
+
+    def run(self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int) -> None:
+        """Do every job that is not done yet, in order."""
+        todo = [(work, key, arguments) for key, arguments in jobs.items() if key not in self._done]
+        with get_context("spawn").Pool(workers) as pool:
+            for i, outcome in enumerate(pool.imap(_do, todo), 1):
+                self._add(outcome)
+                if i % 50 == 0 or i == len(todo):
+                    print(f"{self.name}: {i} of {len(todo)}", flush=True)
+
+    def _add(self, outcome: Outcome) -> None:
+        with self.manifest.open("a", encoding="utf-8") as file:
+            file.writelines(_json(asdict(utterance)) for utterance in outcome.utterances)
+        line = {"job": outcome.job, "ids": [u.id for u in outcome.utterances], "dropped": dict(outcome.dropped)}
+        self._done[outcome.job] = line
+        with self._progress.open("a", encoding="utf-8") as file:
+            file.write(_json(line))
+
+    def utterances(self) -> list[Utterance]:
+        return [Utterance(**line) for line in _lines(self.manifest)]
+
+    def summary(self) -> dict[str, object]:
+        """Hours, speakers and utterances per source, and what was dropped and why."""
+        dropped: Counter[str] = Counter()
+        for line in self._done.values():
+            dropped.update(line["dropped"])
+        kinds: dict[str, list[Utterance]] = {}
+        for utterance in self.utterances():
+            kinds.setdefault(f"{utterance.source} {utterance.split}", []).append(utterance)
+        counts = {
+            kind: {
+                "hours": round(sum(u.seconds for u in group) / 3600, 2),
+                "speakers": len({u.speaker for u in group}),
+                "utterances": len(group),
+            }
+            for kind, group in sorted(kinds.items())
+        }
+        return {"kept": counts, "dropped": dict(dropped.most_common())}
+
+
+def _do(task: tuple[Callable[..., Outcome], str, Iterable]) -> Outcome:
+    work, key, arguments = task
+    return work(key, *arguments)
+
+
+def _json(line: object) -> str:
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _lines(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]

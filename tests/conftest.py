@@ -1,0 +1,121 @@
+"""What all tests share: shapes checked at run time, no network, a tiny model and a tiny voice."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+from jaxtyping import install_import_hook
+
+_ROOT = Path(__file__).parents[1]
+# Not the commands: they import what they are annotated with only for the type checker.
+install_import_hook(
+    [f"tts_fm.{module.name}" for module in pkgutil.iter_modules([str(_ROOT / "tts_fm")]) if module.name != "commands"],
+    "beartype.beartype",
+)
+
+import torch  # noqa: E402
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+TRANSCRIPT = "Some words that nobody has ever said."
+
+
+class Finished(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def line(self) -> str:
+        """The only line on stderr."""
+        (line,) = self.stderr.splitlines()
+        return line
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+
+
+@pytest.fixture
+def tts_fm_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    """Return a function that runs ``tts-fm`` with its arguments in this process."""
+    from tts_fm.commands import main
+
+    def run(*arguments: object) -> Finished:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Finished(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def voice_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of 3 s in which a buzz comes and goes four times a second, as syllables do."""
+    from tts_fm.audio.io import Waveform
+
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    Waveform(buzz(3.0, 24_000), 24_000).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights, with a voice of its own: it speaks noise, at once."""
+    from tts_fm import checkpoint, config
+    from tts_fm.audio.io import Waveform
+    from tts_fm.backbones import Backbone
+
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    model = config.parse(config.ModelConfig, TINY, "conftest")
+    frontend = model.frontend.build(config.Frontend)
+    torch.manual_seed(0)
+    backbone = model.backbone.build(Backbone, model.mel.n_mels, frontend.vocab_size)
+    checkpoint.save_model(folder, model, backbone.state_dict())
+    Waveform(buzz(2.0, 24_000), 24_000).save(folder / "voice.flac")
+    (folder / "voice.txt").write_text(TRANSCRIPT, encoding="utf-8")
+    return folder
+
+
+TINY = {
+    "name": "tiny",
+    "frontend": "utf8",
+    "backbone": {"name": "dit", "dim": 64, "depth": 1, "heads": 1, "text_dim": 32, "conv_layers": 1},
+    "mel_scale": {"mean": -2.0, "std": 2.0},
+    "sampling": {"solver": "euler", "grid": "uniform", "steps": 2, "guidance": 1.0, "sway": -1.0},
+    "vocoder": {"name": "griffin_lim", "iterations": 2},
+}
+"""The configuration of the tiny model."""
+
+
+def buzz(seconds: float, sample_rate: int) -> torch.Tensor:
+    """Return a harmonic tone of 120 Hz whose level rises and falls four times a second."""
+    t = torch.arange(round(seconds * sample_rate)) / sample_rate
+    tone = sum(torch.sin(2 * torch.pi * 120 * k * t) / k for k in range(1, 20))
+    return 0.2 * tone * (0.55 - 0.45 * torch.cos(2 * torch.pi * 4 * t))
+
+
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint as F5-TTS publishes them, its vocabulary of 27 tokens and our file of its architecture."""
+    from tts_fm import config
+    from tts_fm.backbones import Backbone
+    from tts_fm.interop import f5_tts
+
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "vocab.txt").write_text(" \n" + "\n".join("abcdefghijklmnopqrstuvwxyz") + "\n", encoding="utf-8")
+    model = config.parse(config.ModelConfig, {**TINY, "name": "foreign", "frontend": "vocab"}, "conftest")
+    (folder / "tiny.yaml").write_text(config.dump(model), encoding="utf-8")
+    torch.manual_seed(0)
+    backbone = model.backbone.build(Backbone, model.mel.n_mels, 27)
+    torch.save({"ema_model_state_dict": f5_tts.to_f5(backbone)}, folder / "model.pt")
+    return folder

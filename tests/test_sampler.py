@@ -1,0 +1,143 @@
+"""Sampling: an utterance's mel depends on its condition and its seed, and on nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tts_fm import infill, plugins
+from tts_fm.backbones import Backbone
+from tts_fm.flow import noise
+from tts_fm.flow.solvers import Solver
+from tts_fm.sampler import Sampler, SamplingOptions
+from tts_fm.types import Condition
+
+N_MELS = 12
+SEEDS = [5, 6, 7, 8]
+
+
+class Pull(Backbone):
+    """``v = strength - x`` where the condition is told, else ``-x``; counts its evaluations."""
+
+    def __init__(self) -> None:
+        super().__init__(plugins.Options(), N_MELS, 10)
+        self.strength = torch.nn.Parameter(torch.tensor(2.0))
+        self.batches: list[int] = []
+        self.times: list[float] = []
+
+    def prepare(self, condition: Condition, times: Tensor | None = None) -> Condition:
+        assert times is not None
+        self.times = times.tolist()
+        return condition
+
+    def velocity(self, x_t: Tensor, t: Tensor, prepared: Condition) -> Tensor:
+        self.batches.append(len(x_t))
+        assert t.item() in self.times
+        return (self.strength * prepared.has_text[:, None, None] - x_t) * prepared.is_valid[..., None]
+
+
+def small_dit() -> Backbone:
+    kind = plugins.load(Backbone, "dit")
+    torch.manual_seed(0)
+    backbone = kind(
+        kind.Options(dim=32, depth=2, heads=2, head_dim=16, ff_mult=2, text_dim=16, conv_layers=1), N_MELS, 10
+    )
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return backbone.eval()
+
+
+def utterances() -> list[Condition]:
+    generator = torch.Generator().manual_seed(1)
+    sizes = ((12, 40), (3, 90), (30, 37), (8, 20))
+    return [
+        infill.continue_prompt(torch.randn(given, N_MELS, generator=generator), list(range(i, i + 5)), frames)
+        for i, (given, frames) in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize("guidance", [0.0, 2.0])
+def test_the_same_alone_in_a_batch_and_in_other_groups(guidance: float) -> None:
+    backbone, conditions = small_dit(), utterances()
+    options = SamplingOptions(steps=4, guidance=guidance)
+    alone = [Sampler(backbone, options).sample([c], [s])[0] for c, s in zip(conditions, SEEDS, strict=True)]
+    for max_frames in (1, 100, 100_000):
+        for order in ([0, 1, 2, 3], [2, 0, 3, 1], [1, 2]):
+            sampler = Sampler(backbone, options, max_frames=max_frames)
+            mels = sampler.sample([conditions[i] for i in order], [SEEDS[i] for i in order])
+            for i, mel in zip(order, mels, strict=True):
+                assert mel.shape == alone[i].shape
+                assert (mel - alone[i]).abs().max() <= 1e-5 * alone[i].abs().max()
+
+
+def test_prompt_frames_are_returned_exactly() -> None:
+    for condition, mel in zip(
+        utterances(), Sampler(small_dit(), SamplingOptions(steps=2)).sample(utterances(), SEEDS), strict=True
+    ):
+        given = int(condition.is_prompt.sum())
+        assert torch.equal(mel[:given], condition.prompt_mel[0, :given])
+
+
+def test_no_guidance_costs_one_evaluation_and_guidance_one_stacked_one() -> None:
+    for strength, size in ((0.0, 4), (1.5, 8)):
+        backbone = Pull()
+        Sampler(backbone, SamplingOptions(steps=3, guidance=strength)).sample(utterances(), SEEDS)
+        assert backbone.batches == [size] * 3
+
+
+@pytest.mark.parametrize("solver", plugins.names(Solver))
+def test_the_solution_is_that_of_the_guided_field(solver: str) -> None:
+    condition = infill.continue_prompt(torch.zeros(1, N_MELS), [1, 2], 6)
+    options = SamplingOptions(solver=solver, grid="uniform", steps=400, guidance=0.5, sway=0)
+    (mel,) = Sampler(Pull(), options).sample([condition], [3])
+    x_0, goal, e = noise.noise(3, 6, N_MELS), (1 + 0.5) * 2.0, 2.718281828
+    assert torch.allclose(mel[1:], (goal + (x_0 - goal) / e)[1:], atol=5e-3)
+
+
+def test_progress_counts_every_step_of_every_group() -> None:
+    seen: list[tuple[int, int]] = []
+    sampler = Sampler(Pull(), SamplingOptions(steps=3), max_frames=90)
+    sampler.sample(utterances(), SEEDS, lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == list(range(1, seen[-1][1] + 1))
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_nothing_to_sample_gives_nothing() -> None:
+    assert Sampler(Pull(), SamplingOptions()).sample([], []) == []
+
+
+def test_a_seed_gives_one_mel() -> None:
+    sampler, condition = Sampler(small_dit(), SamplingOptions(steps=2)), utterances()[0]
+    a, b, c = sampler.sample([condition] * 3, [1, 1, 2])
+    assert torch.allclose(a, b) and not torch.allclose(a, c)
+
+
+def test_lower_precision_keeps_the_state_in_float32() -> None:
+    sampler = Sampler(small_dit(), SamplingOptions(steps=2), dtype=torch.bfloat16)
+    low, high = (
+        sampler.sample(utterances(), SEEDS),
+        Sampler(small_dit(), SamplingOptions(steps=2)).sample(utterances(), SEEDS),
+    )
+    for a, b in zip(low, high, strict=True):
+        assert a.dtype == torch.float32
+        assert (a - b).abs().max() <= 0.1 * b.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("guidance", float("nan")),
+        ("guidance", -1.0),
+        ("sway", -2.0),
+        ("solver", "rk9"),
+        ("grid", "linear"),
+    ],
+)
+def test_impossible_settings_are_refused(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=field if field != "solver" else "rk9"):
+        SamplingOptions(**{field: value})

@@ -1,0 +1,185 @@
+"""The vocoder's trainer learns, resumes bit for bit, and its losses are what their formulas say."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+import yaml
+
+from tts_fm.interop import vocos as published
+from tts_fm.training import vocoder
+from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
+from tts_fm.training.recordings import RecordingOptions, Recordings
+from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing, stft_distance
+from tts_fm.types import MelSpec
+
+MEL = {"sample_rate": 8000, "n_fft": 256, "hop_length": 64, "win_length": 256, "n_mels": 20, "flavour": "vocos"}
+JUDGES = DiscriminatorOptions(periods=(2, 3), period_widths=(4, 8), resolutions=(64, 128), resolution_widths=(4, 8))
+
+
+def verdict(scores: list[float], *features: list[float]) -> Verdict:
+    return Verdict(torch.tensor(scores), tuple(torch.tensor(feature) for feature in features))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Two chirps to train on, one held out, and a run of a few updates."""
+    seconds = torch.arange(8000) / 8000
+    entries = []
+    for name, split in (("a", "train"), ("b", "train"), ("c", "heldout")):
+        chirp = 0.4 * torch.sin(2 * math.pi * (200 + 100 * len(entries) + 400 * seconds) * seconds)
+        soundfile.write(tmp_path / f"{name}.flac", chirp.numpy(), 8000)
+        entries.append(json.dumps({"audio": f"{name}.flac", "split": split}) + "\n")
+    (tmp_path / "manifest.jsonl").write_text("".join(entries) + '{"audio": "being-wri')
+    run = {
+        "name": "tiny",
+        "out": str(tmp_path / "run"),
+        "mel": MEL,
+        "vocos": {"dim": 16, "intermediate_dim": 32, "layers": 1},
+        "discriminators": JUDGES.model_dump(mode="json"),
+        "data": {"manifests": [str(tmp_path / "manifest.jsonl")], "crop": 1024, "heldout_seconds": 0.5},
+        "loss": {"stft_sizes": [64, 128], "stft": 5.0},
+        "training": {
+            "updates": 6,
+            "warm_updates": 2,
+            "discriminator_every": 2,
+            "batch_size": 4,
+            "judged_batch_size": 2,
+            "lr": 0.003,
+            "lr_warmup": 0,
+            "log_every": 1,
+            "save_every": 3,
+            "validate_every": 3,
+        },
+    }
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(run))
+    return path
+
+
+def change(path: Path, **training: object) -> None:
+    value = yaml.safe_load(path.read_text())
+    value["training"] |= training
+    path.write_text(yaml.safe_dump(value))
+
+
+def lines(run: vocoder.VocoderRun) -> list[dict]:
+    return [json.loads(line) for line in (Path(run.out) / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_hinges_have_their_closed_forms():
+    assert float(judging([verdict([2.0, 0.5, -3.0, 0.5])])) == pytest.approx((0 + 0.5) / 2 + (0 + 1.5) / 2)
+    assert float(pleasing([verdict([2.0, 0.5]), verdict([-1.0, -1.0])])) == pytest.approx((0.25 + 2.0) / 2)
+
+
+def test_feature_distance_is_summed_over_layers_and_averaged_over_judges():
+    real = [verdict([0.0], [1.0, 2.0], [0.0]), verdict([0.0], [0.0, 0.0], [1.0])]
+    fake = [verdict([0.0], [1.0, 4.0], [3.0]), verdict([0.0], [0.0, 0.0], [1.0])]
+    assert float(feature_distance(real, fake)) == pytest.approx((1 + 3) / 2)
+
+
+def test_stft_distance_of_a_scaled_signal_is_known():
+    samples = torch.randn(2, 4096, generator=torch.Generator().manual_seed(0))
+    assert float(stft_distance(samples, samples, (256, 512))) == 0
+    assert float(stft_distance(samples, 0.5 * samples, (256, 512))) == pytest.approx(0.5 + math.log(2), rel=1e-3)
+
+
+@pytest.mark.parametrize("n_samples", [1024, 1025, 1031])
+def test_every_discriminator_gives_scores_and_features_that_have_gradients(n_samples):
+    judges = Discriminators(JUDGES)
+    samples = torch.randn(2, n_samples, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    verdicts = judges(samples)
+    assert len(verdicts) == 4
+    feature_distance(verdicts, judges(samples.detach() * 0.5)).backward()
+    assert samples.grad is not None and samples.grad.isfinite().all()
+    assert all(parameter.grad is not None for judge in judges.judges for parameter in judge.layers.parameters())
+
+
+def test_crops_have_the_given_length_and_levels_and_depend_on_the_seed_alone(config):
+    run = vocoder.read(config)
+    recordings = Recordings.read(run.data, 8000, is_heldout=False, log=lambda line: None)
+    crops = recordings.crops(64, torch.Generator().manual_seed(3))
+    assert crops.shape == (64, 1024)
+    assert torch.equal(crops, recordings.crops(64, torch.Generator().manual_seed(3)))
+    peaks = crops.abs().amax(dim=1)
+    assert float(peaks.min()) >= 0.25 * 0.4 * 0.9 and float(peaks.max()) <= 1.2 * 0.4 + 1e-3
+
+
+def test_heldout_recordings_are_not_trained_on(config):
+    options = vocoder.read(config).data
+    train, heldout = (
+        Recordings.read(options, 8000, is_heldout=value, log=lambda line: None) for value in (False, True)
+    )
+    assert [len(samples) for samples in train.samples] == [8000, 8000]
+    assert [len(samples) for samples in heldout.samples] == [4000]
+
+
+def test_a_short_recording_is_padded_and_another_rate_resampled(tmp_path):
+    soundfile.write(tmp_path / "short.wav", 0.5 * torch.ones(1600).numpy(), 16_000)
+    options = RecordingOptions(globs=(str(tmp_path / "*.wav"),), crop=1024, min_gain=1.0, max_gain=1.0)
+    crop = Recordings.read(options, 8000, is_heldout=False, log=lambda line: None).crops(1, torch.Generator())[0]
+    assert crop[800:].eq(0).all() and float(crop[300:500].mean()) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_no_recordings_is_an_error_that_says_where_it_looked(tmp_path):
+    with pytest.raises(ValueError, match=r"no recordings in .*nothing"):
+        Recordings.read(RecordingOptions(globs=(str(tmp_path / "nothing"),)), 8000, is_heldout=False, log=print)
+
+
+def test_training_in_two_pieces_equals_training_in_one(config):
+    whole = vocoder.read(config)
+    vocoder.train(whole)
+    value = yaml.safe_load(config.read_text())
+    pieces = vocoder.VocoderRun(**value | {"out": value["out"] + "-pieces"})
+    at_once = pieces.model_copy(update={"training": pieces.training.model_copy(update={"max_minutes": 1e-9})})
+    for _ in range(6):  # each run does one update
+        vocoder.train(at_once)
+    states = [torch.load(Path(run.out) / "state.pt", weights_only=True) for run in (whole, pieces)]
+    assert states[0]["step"] == states[1]["step"] == 6
+    for part in ("generator", "average", "judges"):
+        for name, expected in states[0][part].items():
+            assert torch.equal(states[1][part][name], expected), name
+    assert [line["mel"] for line in lines(whole)] == [line["mel"] for line in lines(pieces)]
+    assert "judges" in lines(whole)[2] and "judges" not in lines(whole)[3] and "adversarial" not in lines(whole)[1]
+    assert "heldout_mel" in lines(whole)[2]
+
+
+def test_the_loss_falls(config):
+    change(config, updates=60, warm_updates=50, judged_batch_size=4)
+    run = vocoder.read(config)
+    vocoder.train(run)
+    mel = [line["mel"] for line in lines(run)]
+    assert sum(mel[-10:]) < 0.7 * sum(mel[:10])
+
+
+def test_what_is_exported_is_the_average_and_loads(config, tmp_path):
+    assert vocoder.main([str(config)]) == 0
+    assert vocoder.main([str(config), "--export", str(tmp_path / "voice")]) == 0
+    loaded = published.load(tmp_path / "voice", MelSpec(**MEL))  # type: ignore[arg-type]
+    average = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["average"]
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, average[name].half().float()), name
+    assert (tmp_path / "voice" / "model.safetensors").stat().st_size < 2.5 * sum(
+        p.numel() for p in loaded.parameters()
+    ) + 8000
+
+
+def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, capsys):
+    assert vocoder.main([str(tmp_path / "no.yaml")]) == 2
+    assert vocoder.main([str(config), "--export", str(tmp_path / "voice")]) == 2
+    assert "train first" in capsys.readouterr().err
+    vocoder.train(vocoder.read(config))
+    value = yaml.safe_load(config.read_text())
+    value["vocos"]["dim"] = 24
+    config.write_text(yaml.safe_dump(value))
+    capsys.readouterr()
+    assert vocoder.main([str(config)]) == 2
+    assert "choose another 'out'" in capsys.readouterr().err
+    change(config, stepz=3)
+    assert vocoder.main([str(config)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,1 @@
+"""Sound: files, levels, prompts, mels, and the joining of sentences."""

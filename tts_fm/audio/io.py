@@ -1,0 +1,311 @@
+"""Audio files: the one door through which sound comes in and goes out."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tts_fm import atomic
+from tts_fm.errors import InputError
+
+FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+"""What can be written: suffix (and libsndfile's format) -> subtype."""
+
+MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
+MAX_CHANNELS = 8
+MIN_PEAK = 1e-3  # -60 dBFS
+_MAX_PIPED_BYTES = 200_000_000
+_BLOCK = 65_536  # frames
+# libsndfile's readers of other codecs (IMA ADPCM: CVE-2026-37555) are not trusted with other people's files
+_SUBTYPES = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS"}
+_SUBTYPES |= {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"}
+_File = io.BufferedReader | io.BytesIO
+_WAV_CODECS = {1, 3, 6, 7, 0x50, 0x55, 0xFFFE}  # PCM, float, A-law, mu-law, MPEG, MP3, extensible
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A stream of bytes to read, which need not be able to seek."""
+
+    def read(self, size: int = -1, /) -> bytes: ...  # noqa: D102
+
+
+@runtime_checkable
+class Writable(Protocol):
+    """A stream of bytes to write to."""
+
+    def write(self, data: bytes, /) -> Any: ...  # noqa: D102
+    def flush(self) -> None: ...  # noqa: D102
+    def isatty(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """Mono sound: float32 samples, in [-1, 1] unless something is about to clip."""
+
+    samples: Float[Tensor, " s"]
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.dim() != 1:
+            raise ValueError(f"a waveform has one axis, got {tuple(self.samples.shape)}; mix the channels down first")
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.samples) / self.sample_rate
+
+    def resampled(self, sample_rate: int) -> Waveform:
+        """The same sound at another rate."""
+        if sample_rate == self.sample_rate:
+            return self
+        values = soxr.resample(self.samples.detach().cpu().numpy(), self.sample_rate, sample_rate)
+        return Waveform(torch.from_numpy(values), sample_rate)
+
+    def save(self, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write a file whose suffix says the format; see :func:`write`."""
+        write(self, path, metadata=metadata)
+
+    @staticmethod
+    def load(path: str | Path) -> Waveform:
+        """Read a file; see :func:`read`."""
+        return read(path)
+
+
+def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds: float = 120.0) -> Waveform:
+    """Return the sound in ``source`` (a path, or a stream of a file's bytes), mixed down to mono at its own rate.
+
+    No more than ``max_seconds`` are ever decoded, so that a small file can not fill the memory.
+
+    Raises:
+        InputError: no sound that can be used; one line that says why, and what to do.
+    """
+    with _opened(source) as (file, name):
+        _check_wav_header(file, name)
+        try:
+            with soundfile.SoundFile(file) as sound:
+                _check_header(sound, name, max_seconds)
+                samples, rate, promised = _decode(sound, name, max_seconds), sound.samplerate, sound.frames
+        except (soundfile.LibsndfileError, TypeError) as error:
+            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
+            raise InputError(
+                f"{name} is no audio that can be read ({reason}); give a whole WAV, FLAC, OGG or MP3"
+            ) from None
+    if 0 < len(samples) < 0.9 * promised:
+        raise _truncated(name, f"{promised / rate:.1f} s", f"{len(samples) / rate:.1f} s")
+    _check_sound(samples, rate, name, min_seconds)
+    return Waveform(torch.from_numpy(samples), rate)
+
+
+def write(
+    waveform: Waveform,
+    target: str | Path | Writable,
+    format: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write ``waveform`` to a path, to a stream, or, as ``-``, to the standard output.
+
+    The format is ``format``, else what the path's suffix says, else wav. A file appears whole or not at all.
+    ``metadata`` goes into the file's tags; :func:`read_metadata` reads it back.
+
+    Raises:
+        ValueError: an unknown format, or a path that can not be written.
+    """
+    if isinstance(target, (str, Path)) and str(target) != "-":
+        chosen = check_target(target, format)
+        data = encode(waveform, chosen, metadata)
+        try:
+            with atomic.replacing(Path(target)) as beside:
+                beside.write_bytes(data)
+        except OSError as error:
+            raise ValueError(f"{_shown(target)} can not be written: {error.strerror}") from None
+        return
+    data = encode(waveform, "wav" if format is None else format, metadata)
+    stream = sys.stdout.buffer if isinstance(target, (str, Path)) else target
+    if stream.isatty():
+        raise ValueError("audio would flood the terminal; redirect it ('-o - > speech.wav') or name a file")
+    stream.write(data)
+    stream.flush()
+
+
+def check_target(path: str | Path, format: str | None = None) -> str:
+    """Return the format in which ``path`` will be written, so that a long work does not end in a typing error.
+
+    Raises:
+        ValueError: as :func:`write`.
+    """
+    path, name = Path(path), _shown(path)
+    chosen = path.suffix.lower().removeprefix(".") if format is None else format
+    if chosen not in FORMATS:
+        got = f"suffix {path.suffix!r}" if format is None else f"format {format!r}"
+        raise ValueError(f"{name}: {got} is none of {', '.join(FORMATS)}; use one of these as suffix")
+    try:
+        if path.is_dir():
+            raise ValueError(f"{name} is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise ValueError(f"{name} can not be written: there is no folder {_shown(path.parent)}; make it first")
+        place = path if path.exists() and not path.is_file() else Path(os.path.realpath(path)).parent
+        if not os.access(place, os.W_OK):
+            raise ValueError(f"{name} can not be written: no permission in {_shown(place)}; choose another folder")
+    except OSError as error:
+        raise ValueError(f"{name} can not be written: {error.strerror}") from None
+    return chosen
+
+
+def encode(waveform: Waveform, format: str, metadata: Mapping[str, Any] | None = None) -> bytes:
+    """Return a whole file as bytes; samples beyond [-1, 1] are scaled down together, not clipped."""
+    if format not in FORMATS:
+        raise ValueError(f"format is {format!r}; choose one of {', '.join(FORMATS)}")
+    samples = waveform.samples.detach().float().cpu().numpy()
+    if not np.isfinite(samples).all():
+        raise ValueError("the sound holds values that are not finite numbers; nothing was written")
+    samples = samples / max(1.0, float(np.abs(samples).max(initial=0)))
+    tags = {} if metadata is None else {key: str(value) for key, value in metadata.items()}
+    file = io.BytesIO()
+    try:
+        with soundfile.SoundFile(file, "w", waveform.sample_rate, 1, format=format, subtype=FORMATS[format]) as sound:
+            if tags:
+                sound.comment = json.dumps(tags)  # the one field that all four formats keep as it is
+                sound.software = tags.get("software", "tts_fm")
+            for start in range(0, len(samples), _BLOCK):  # one long write of Vorbis overflows libsndfile's stack
+                sound.write(samples[start : start + _BLOCK])
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"no {format} at {waveform.sample_rate} Hz ({error.error_string}); use wav") from None
+    return file.getvalue()
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return the metadata that :func:`write` put into a file; empty where there is none."""
+    with _opened(path) as (file, name):
+        try:
+            with soundfile.SoundFile(file) as sound:
+                value = json.loads(sound.comment)
+        except soundfile.LibsndfileError as error:
+            raise InputError(f"{name} can not be read as audio ({error.error_string})") from None
+        except json.JSONDecodeError:
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+@contextmanager
+def _opened(source: str | Path | Readable) -> Iterator[tuple[_File, str]]:
+    """Yield a seekable file that is not empty, and what to call it in a message."""
+    if not isinstance(source, (str, Path)):
+        yield _held(source, "the audio stream"), "the audio stream"
+        return
+    name = _shown(source)
+    try:
+        with open(source, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                yield _held(file, name), name
+                return
+            if status.st_size == 0:
+                raise InputError(f"{name} is empty (0 bytes); record or copy it again")
+            yield file, name
+    except FileNotFoundError:
+        raise InputError(f"there is no file {name}; check its name and folder") from None
+    except IsADirectoryError:
+        raise InputError(f"{name} is a folder; name an audio file in it") from None
+    except OSError as error:
+        raise InputError(f"{name} can not be opened: {error.strerror}; check its permissions") from None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} is no file name; check it") from None
+
+
+def _held(stream: Readable, name: str) -> io.BytesIO:
+    """The bytes of a stream, which need not be able to seek."""
+    data = stream.read(_MAX_PIPED_BYTES + 1)
+    if len(data) > _MAX_PIPED_BYTES:
+        raise InputError(f"{name} has more than {_MAX_PIPED_BYTES // 1_000_000} MB; give a shorter recording")
+    if not data:
+        raise InputError(f"{name} is empty (0 bytes); record or copy it again")
+    return io.BytesIO(data)
+
+
+def _check_wav_header(file: _File, name: str) -> None:
+    """Refuse a WAV file in a codec that is not trusted, before libsndfile sees it, and one that is cut short."""
+    if file.read(12)[:4] == b"RIFF":
+        size = file.seek(0, os.SEEK_END)
+        position = 12
+        while position + 8 <= size:
+            file.seek(position)
+            chunk, length = file.read(4), int.from_bytes(file.read(4), "little")
+            if chunk == b"fmt " and (codec := int.from_bytes(file.read(2), "little")) not in _WAV_CODECS:
+                raise InputError(f"{name} is a WAV in codec {codec:#06x}, which is not read; convert it to 16-bit PCM")
+            if chunk == b"data":
+                is_streamed = length >= 0x7FFF_0000  # a pipe's writer did not know the length
+                if not is_streamed and length > 1.1 * (size - position - 8) + 1024:
+                    raise _truncated(name, f"{length:,} bytes of sound", f"{size - position - 8:,}")
+                break
+            position += 8 + length + length % 2
+    file.seek(0)
+
+
+def _check_header(sound: soundfile.SoundFile, name: str, max_seconds: float) -> None:
+    """Refuse what is not worth decoding."""
+    rate = sound.samplerate
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(
+            f"{name} has a sample rate of {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are accepted, so resample it"
+        )
+    if sound.subtype not in _SUBTYPES:
+        raise InputError(f"{name} is in codec {sound.subtype}, which is not read; convert it to 16-bit PCM WAV or FLAC")
+    if sound.channels > MAX_CHANNELS:
+        raise InputError(f"{name} has {sound.channels} channels; at most {MAX_CHANNELS} are accepted, so mix it down")
+    if sound.frames > max_seconds * rate:
+        raise _too_long(name, max_seconds)
+
+
+def _decode(sound: soundfile.SoundFile, name: str, max_seconds: float) -> np.ndarray:
+    """Return mono float32 samples; whatever the header says, stop soon after ``max_seconds``."""
+    parts: list[np.ndarray] = []
+    total = 0
+    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+        total += len(block)
+        if total > max_seconds * sound.samplerate:
+            raise _too_long(name, max_seconds)
+        parts.append(block.mean(axis=1))
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _truncated(name: str, promised: str, held: str) -> InputError:
+    return InputError(f"{name} is truncated: it promises {promised} and holds {held}; copy it again")
+
+
+def _too_long(name: str, max_seconds: float) -> InputError:
+    return InputError(f"{name} lasts more than {max_seconds:g} s, the most that is read; give a shorter recording")
+
+
+def _check_sound(samples: np.ndarray, rate: int, name: str, min_seconds: float) -> None:
+    if len(samples) == 0:
+        raise InputError(f"{name} holds no sound (0 samples, or cut off too early); record or copy it again")
+    if not np.isfinite(samples).all():
+        raise InputError(f"{name} is damaged: it holds values that are not finite numbers; export it again")
+    if len(samples) < min_seconds * rate:
+        raise InputError(f"{name} lasts {len(samples) / rate:.2f} s; at least {min_seconds:g} s are needed")
+    if (peak := float(np.abs(samples).max())) <= MIN_PEAK:
+        loudness = f"{20 * np.log10(peak):.0f} dBFS" if peak > 0 else "digital silence"
+        raise InputError(f"{name} is silent (peak {loudness}, above -60 dBFS is needed); check the microphone")
+
+
+def _shown(path: str | Path) -> str:
+    """A path as one printable line."""
+    return str(path) if str(path).isprintable() else repr(str(path))

@@ -1,0 +1,41 @@
+"""A log-mel as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from tts_fm import atomic
+
+_COLOURS = np.array([(8, 8, 32), (70, 24, 110), (170, 50, 110), (240, 120, 60), (252, 230, 120), (255, 255, 245)], dtype=float)
+_HEIGHT = 4  # pixels per mel channel
+
+
+def save(mel: Float[Tensor, "n c"], path: str | Path) -> None:
+    """Draw ``mel`` as a PNG: time to the right, pitch upwards, the loudest 10 nepers from dark to bright."""
+    from PIL import Image
+
+    check_target(path)
+    values = mel.detach().float().cpu().numpy().T[::-1]  # c n
+    share = np.clip((values - values.max(initial=-100.0)) / 10 + 1, 0, 1)
+    place = share * (len(_COLOURS) - 1)
+    stops = np.arange(len(_COLOURS))
+    pixels = np.stack([np.interp(place, stops, channel) for channel in _COLOURS.T], axis=-1).astype(np.uint8)
+    picture = Image.fromarray(pixels.repeat(_HEIGHT, axis=0).repeat(2, axis=1))
+    try:
+        with atomic.replacing(Path(path)) as beside:
+            picture.save(beside, format="PNG")
+    except OSError as error:
+        raise ValueError(f"{path} can not be written: {error.strerror or error}") from None
+
+
+def check_target(path: str | Path) -> None:
+    """Refuse a path that :func:`save` could not write. Raises ValueError."""
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: a mel is drawn as PNG; use the suffix .png")
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"{path} can not be written: {'it is a folder' if path.is_dir() else f'there is no folder {path.parent}'}")

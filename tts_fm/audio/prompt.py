@@ -1,0 +1,123 @@
+"""The voice to speak in: a recording and what is said in it, made ready for a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tts_fm.audio import io, level
+from tts_fm.audio.io import Readable, Waveform
+from tts_fm.errors import InputError
+
+MIN_SECONDS, MAX_SECONDS = 1.0, 30.0
+_KEPT = 0.05  # seconds of silence left at the edges
+_LEAST_SPEECH = 0.5  # seconds
+_LEAST_CUT = 2.0  # seconds: a prompt is not cut shorter than this
+_CLAUSE_END = re.compile(r"""[.!?;:,…。！？；：，、—]+["')\]”’»]*(?=\s|$)|[。！？；：，、]""")
+_ADVICE = "give a recording of 3 to 10 s of one speaker, and exactly the words in it"
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """A recording of the voice and its transcript."""
+
+    waveform: Waveform
+    transcript: str
+
+    @staticmethod
+    def load(source: str | Path | Readable, transcript: str) -> Prompt:
+        """Read the recording. Raises InputError as :func:`tts_fm.audio.io.read`, and for lengths that are of no use."""
+        waveform = io.read(source, min_seconds=MIN_SECONDS)
+        if not transcript.strip():
+            raise InputError(f"{source}: the transcript is empty; {_ADVICE}")
+        return Prompt(waveform, transcript)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPrompt:
+    """A prompt as a model wants it.
+
+    Attributes:
+        waveform: at the model's rate, without offset, trimmed, at least at RMS 0.1.
+        transcript: the words that are still in it.
+        output_gain: what the generated speech is multiplied by to get the level of the original recording.
+        speech_seconds: how long somebody speaks in it, pauses not counted.
+    """
+
+    waveform: Waveform
+    transcript: str
+    output_gain: float
+    speech_seconds: float
+
+
+def speech_seconds(waveform: Waveform) -> float:
+    """Return how long somebody speaks, pauses of 0.15 s and more not counted."""
+    return sum(span.seconds for span in level.speech_spans(waveform.samples, waveform.sample_rate))
+
+
+def prepare(prompt: Prompt, sample_rate: int, max_seconds: float) -> PreparedPrompt:
+    """Return ``prompt`` at ``sample_rate``, no longer than ``max_seconds``.
+
+    Its edges are trimmed to the speech and 50 ms around it. A longer recording is cut at a pause, and its transcript at
+    the clause end that lies there.
+
+    Raises:
+        InputError: shorter than 1 s, longer than 30 s, no speech, or nowhere to cut.
+    """
+    seconds = prompt.waveform.seconds
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise InputError(
+            f"the reference lasts {seconds:.1f} s; {MIN_SECONDS:g} to {MAX_SECONDS:g} s will do: {_ADVICE}"
+        )
+    waveform = prompt.waveform.resampled(sample_rate)
+    samples = level.without_offset(waveform.samples)
+    spans = level.speech_spans(samples, sample_rate)
+    if sum(span.seconds for span in spans) < _LEAST_SPEECH:
+        raise InputError(f"the reference has less than {_LEAST_SPEECH:g} s of speech in it; {_ADVICE}")
+    transcript = " ".join(prompt.transcript.split())
+    start = max(0.0, spans[0].start - _KEPT)
+    if spans[-1].end + _KEPT - start > max_seconds:
+        spans, transcript = _cut(spans, transcript, start, max_seconds)
+    end = min(spans[-1].end + _KEPT, start + max_seconds)
+    samples, gain = level.raised(samples[round(start * sample_rate) : round(end * sample_rate)])
+    return PreparedPrompt(Waveform(samples, sample_rate), transcript, gain, sum(span.seconds for span in spans))
+
+
+def _cut(spans: list[level.Span], transcript: str, start: float, max_seconds: float) -> tuple[list[level.Span], str]:
+    """Return the speech before the pause, and the words before the clause end, that agree best in their shares."""
+    whole = sum(span.seconds for span in spans)
+    tolerance = max(0.5, 0.06 * whole)  # seconds of speech
+    best: tuple[float, list[level.Span], str] | None = None
+    for pause in level.pauses(spans):
+        before = [span for span in spans if span.end <= pause.start]
+        kept = before[-1].end + _KEPT - start
+        if not _LEAST_CUT <= kept <= max_seconds:
+            continue
+        spoken = sum(span.seconds for span in before)
+        for words, share in _clauses(transcript):
+            mismatch = abs(share * whole - spoken)
+            # a longer pause is a clause end more surely, and a longer prompt is a better one
+            score = mismatch / tolerance - min(pause.seconds, 0.6) - kept / max_seconds
+            if mismatch <= tolerance and (best is None or score < best[0]):
+                best = score, before, words
+    if best is None:
+        raise InputError(
+            f"the reference lasts {spans[-1].end - start:.1f} s, this model takes {max_seconds:.1f} s, and no pause "
+            f"in it fits a clause end of its transcript; {_ADVICE}"
+        )
+    return best[1], best[2]
+
+
+def _clauses(transcript: str) -> Iterator[tuple[str, float]]:
+    """Yield each beginning of ``transcript`` that ends a clause, and its share of the letters (a digit counts four)."""
+    whole = _letters(transcript)
+    for match in _CLAUSE_END.finditer(transcript):
+        words = transcript[: match.end()]
+        if match.end() < len(transcript) and _letters(words):
+            yield words, _letters(words) / whole
+
+
+def _letters(text: str) -> int:
+    return sum(4 if character.isdigit() else character.isalpha() for character in text)

@@ -1,0 +1,47 @@
+"""What is said in a recording, by faster-whisper (the extra ``asr``)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from tts_fm.audio.io import Waveform
+from tts_fm.errors import InputError, ModelError
+
+MODEL = "small"
+_REPOSITORY, _RATE = f"Systran/faster-whisper-{MODEL}", 16_000
+
+
+def check_available() -> None:
+    """Raise ValueError where the extra is not installed; the message says what to do instead."""
+    if find_spec("faster_whisper") is None:
+        raise ValueError(
+            "--ref-audio needs --ref-text, exactly the words in the recording; to have it transcribed: pip install 'tts-fm[asr]'"
+        )
+
+
+def transcribe(waveform: Waveform) -> str:
+    """Return the words in ``waveform``; the transcriber is downloaded once, unless ``HF_HUB_OFFLINE`` forbids it.
+
+    Raises:
+        InputError: it hears no words.
+        ModelError: the transcriber is not on this machine and can not be fetched.
+    """
+    check_available()
+    from faster_whisper import WhisperModel
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        model = WhisperModel(MODEL, device="cpu", compute_type="int8")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        if isinstance(error, LocalEntryNotFoundError):
+            reason = "it is not on this machine, and there is no network or HF_HUB_OFFLINE is set"
+        raise ModelError(
+            f"the transcriber {_REPOSITORY} can not be loaded ({reason}); give --ref-text, "
+            f"or with a network run: hf download {_REPOSITORY}"
+        ) from None
+    segments, _ = model.transcribe(waveform.resampled(_RATE).samples.numpy(), beam_size=5)
+    words = " ".join("".join(segment.text for segment in segments).split())
+    if not words:
+        raise InputError("no words are heard in the recording; give --ref-text")
+    return words

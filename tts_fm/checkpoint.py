@@ -1,0 +1,194 @@
+"""Weights (safetensors) with their config beside them; save, load, resume."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tts_fm import atomic
+from tts_fm.backbones import Backbone
+from tts_fm.config import ModelConfig, dump, read_model
+from tts_fm.errors import ModelError
+from tts_fm.frontends import Frontend
+
+CONFIG, WEIGHTS, VOCAB, CARD = "config.yaml", "model.safetensors", "vocab.txt", "README.md"
+"""The files of a model folder; ``vocab.txt`` only where the frontend has one."""
+
+_STATE = re.compile(r"update-(\d+)\.pt")
+
+
+def save_model(
+    folder: Path,
+    config: ModelConfig,
+    state: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype | None = None,
+    vocab: Path | None = None,
+    card: str | None = None,
+) -> None:
+    """Write a model folder; ``dtype`` (such as ``torch.float16``) is what floating-point weights are stored in.
+
+    Each file appears whole or not at all, the weights last.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if vocab is not None and vocab.resolve() != (folder / VOCAB).resolve():
+        with atomic.replacing(folder / VOCAB) as beside:
+            shutil.copyfile(vocab, beside)
+    texts = {CONFIG: dump(config)} if card is None else {CONFIG: dump(config), CARD: card}
+    for name, text in texts.items():
+        with atomic.replacing(folder / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+    write_tensors(folder / WEIGHTS, state, dtype=dtype)
+
+
+def load_model(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[ModelConfig, Backbone]:
+    """Return the configuration and the backbone in ``folder``, in evaluation mode on ``device``.
+
+    Floating-point weights become ``dtype``, whatever the file stores.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the weights are not those of the configuration.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} is no model: it has no {name}; a model folder holds {CONFIG} and {WEIGHTS}")
+    try:
+        config = read_model(folder / CONFIG)
+        frontend = load_frontend(config, folder)
+    except ModelError:
+        raise
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    backbone: Backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
+    fill(backbone, read_tensors(folder / WEIGHTS), folder / WEIGHTS, vocab_size=frontend.vocab_size)
+    return config, backbone.to(device=device, dtype=dtype).eval()
+
+
+def load_frontend(config: ModelConfig, folder: Path) -> Frontend:
+    """Return the frontend of the model in ``folder``, with its vocabulary where there is one."""
+    vocab = folder / VOCAB
+    return config.frontend.build(Frontend, vocab=vocab if vocab.is_file() else None)
+
+
+def write_tensors(path: Path, state: Mapping[str, Tensor], *, dtype: torch.dtype | None = None) -> None:
+    """Write ``state`` as safetensors, whole or not at all.
+
+    Raises:
+        ValueError: a weight is not a finite number.
+    """
+    tensors = {}
+    for name, value in state.items():
+        kept = value.detach().cpu()
+        if kept.is_floating_point():
+            kept = kept if dtype is None else kept.to(dtype)
+            if not bool(kept.isfinite().all()):
+                raise ValueError(f"weight {name!r} is not finite everywhere; nothing was written to {path}")
+        tensors[name] = kept.clone(memory_format=torch.contiguous_format)
+    with atomic.replacing(path) as beside:
+        save_file(tensors, beside, metadata={"format": "pt"})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a safetensors file. Raises ModelError where it is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
+        raise ModelError(f"{path} is no whole safetensors file ({_line(error)}); copy it again") from None
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, vocab_size: int | None = None) -> None:
+    """Load ``state`` into ``module``: every weight, and no other.
+
+    With ``vocab_size``, a table of another number of tokens is explained as that.
+
+    Raises:
+        ModelError: a weight is missing, unknown or of another shape; one line that names ``source``.
+    """
+    wanted = module.state_dict()
+    for problem, names in (("lacks", wanted.keys() - state.keys()), ("has unknown", state.keys() - wanted.keys())):
+        if names:
+            raise ModelError(
+                f"{source} {problem} {len(names)} weight{'' if len(names) == 1 else 's'} such as {min(names)!r}; "
+                f"it does not belong to this configuration"
+            )
+    for name, value in wanted.items():
+        got, need = tuple(state[name].shape), tuple(value.shape)
+        if got == need:
+            continue
+        if vocab_size is not None and got[1:] == need[1:] and need and need[0] - vocab_size in (0, 1):
+            raise ModelError(
+                f"{source} was trained with a vocabulary of {got[0] - (need[0] - vocab_size)} tokens, the one given "
+                f"has {vocab_size}; use the vocab.txt that came with these weights"
+            )
+        raise ModelError(f"{source} does not belong to this configuration: {name!r} is {got}, {need} is needed")
+    module.load_state_dict({name: state[name].to(value.dtype) for name, value in wanted.items()})
+
+
+def state_path(folder: Path, update: int) -> Path:
+    """Return where the training state after ``update`` updates is kept."""
+    return folder / f"update-{update:08d}.pt"
+
+
+def save_state(path: Path, state: Mapping[str, Any], keep: int | None = None) -> None:
+    """Write a training state of plain values and tensors; then, with ``keep``, remove all but the newest ``keep``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as beside:
+        torch.save(dict(state), beside)
+    if keep is not None:
+        for old in _states(path.parent)[: -max(keep, 1)]:
+            old.unlink(missing_ok=True)
+
+
+def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Return a training state. No code in the file is run.
+
+    Raises:
+        ModelError: missing, damaged, or holding more than plain values and tensors.
+    """
+    if not zipfile.is_zipfile(path):  # what torch.save writes; its older formats need not be read
+        reason = "it is no archive of PyTorch" if path.is_file() else "No such file"
+        raise ModelError(f"{path} can not be read as a training state ({reason})")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"{path} holds more than weights and numbers, so it is not loaded ({_line(error)})") from None
+    except (OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError) as error:
+        raise ModelError(f"{path} can not be read as a training state ({_line(error)})") from None
+    if not isinstance(state, dict):
+        raise ModelError(f"{path} holds {type(state).__name__}, not a training state")
+    return state
+
+
+def latest(folder: Path) -> Path | None:
+    """Return the training state with the most updates in ``folder``, or None."""
+    states = _states(folder)
+    return states[-1] if states else None
+
+
+def _states(folder: Path) -> list[Path]:
+    """Training states, oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [(int(match[1]), folder / name) for name in os.listdir(folder) if (match := _STATE.fullmatch(name))]
+    return [path for _, path in sorted(found)]
+
+
+def _line(error: BaseException) -> str:
+    """The first sentence of an error that may be many lines."""
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else type(error).__name__
+    return first[:160].rstrip(".")

@@ -1,0 +1,94 @@
+"""The command ``tts-fm``: its subcommands, and how every failure becomes one line and an exit code.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 bad audio or text, 4 model not available, 130 interrupted, 143 terminated.
+Each file holds one subcommand and imports what is heavy inside its functions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from tts_fm.commands import convert, models, synthesize, train, train_vocoder
+from tts_fm.commands.terminal import Report, show_help
+from tts_fm.errors import InputError, ModelError
+
+FAILURE, USAGE, BAD_INPUT, NO_MODEL, INTERRUPTED = 1, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="tts-fm",
+    help="Text to speech by flow matching: clone a voice from a few seconds of it.",
+    epilog='\b\nExample:\n  tts-fm synthesize --text "Flow matching turns noise into speech." --output hello.wav',
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    add_completion=False,
+)
+app.command("synthesize", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS)(synthesize.synthesize)
+app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(synthesize.synthesize)
+app.add_typer(models.app, name="models")
+app.add_typer(convert.app, name="convert")
+app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("train-vocoder", epilog=train_vocoder.EXAMPLE)(train_vocoder.train_vocoder)
+if find_spec("tts_fm.commands.evaluate") is not None:
+    from tts_fm.commands import evaluate
+
+    app.command("evaluate", epilog=getattr(evaluate, "EXAMPLE", None))(evaluate.evaluate)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    is_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if is_version:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"tts-fm {version('tts-fm')}")
+        except PackageNotFoundError:
+            typer.echo("tts-fm, not installed")
+    else:
+        show_help(context)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``tts-fm`` with ``arguments`` (those of the process if None) and return the exit code."""
+    report = Report()
+    with report.warnings_as_lines():
+        try:
+            code = get_command(app).main(arguments, prog_name="tts-fm", standalone_mode=False, obj=report)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except BrokenPipeError:  # who reads has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILURE
+        except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a line
+            line, code = explain(error)
+            report.fail(line, error)
+            return code
+        if code == INTERRUPTED:
+            report.fail("interrupted")
+        return code if isinstance(code, int) else 0
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit code for ``error``."""
+    if isinstance(error, typer.TyperException):  # the parser's own
+        command = getattr(getattr(error, "ctx", None), "command_path", "tts-fm")
+        return f"{error.format_message().rstrip('.')}; see {command} --help", USAGE
+    for kind, code in ((InputError, BAD_INPUT), (ModelError, NO_MODEL), (ValueError, USAGE)):
+        if isinstance(error, kind):
+            return str(error), code
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory; give less text at once, or use --device cpu", FAILURE
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}", FAILURE
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}; run it again with -v for the traceback", FAILURE

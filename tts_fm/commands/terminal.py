@@ -1,0 +1,87 @@
+"""What a person sees on stderr: one line per mistake or warning, and a progress bar on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+
+@dataclass
+class Report:
+    """The stderr of one command; ``--verbose`` and ``--quiet`` set its fields."""
+
+    is_verbose: bool = False
+    is_quiet: bool = False
+
+    def say(self, line: str) -> None:
+        """Tell how things go, unless ``--quiet``."""
+        if not self.is_quiet:
+            _print(line)
+
+    def warn(self, line: str) -> None:
+        """Tell what may be wrong with the result, unless ``--quiet``."""
+        self.say(f"tts-fm: warning: {line}")
+
+    def fail(self, line: str, error: BaseException | None = None) -> None:
+        """Tell in one line why the command failed; with ``--verbose`` where, too."""
+        if self.is_verbose and error is not None:
+            traceback.print_exception(error, file=sys.stderr)
+        _print(f"tts-fm: {line}")
+
+    @contextmanager
+    def warnings_as_lines(self) -> Iterator[None]:
+        """Show this project's warnings as lines, each once, and no others."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("default", category=UserWarning, module=r"tts_fm(\.|$)")
+            warnings.showwarning = lambda message, *_, **__: self.warn(str(message))
+            yield
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None] | None]:
+        """Yield a function of (steps done, steps in all) that draws a bar; None where nobody watches."""
+        if self.is_quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:  # description, bar, share, time that remains
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print(line: str) -> None:
+    print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
+
+
+def show_help(context: typer.Context) -> None:
+    """Print the help of a group that was called without a subcommand."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _set_verbose(context: typer.Context, value: bool) -> None:
+    if value:
+        context.obj.is_verbose = True
+
+
+def _set_quiet(context: typer.Context, value: bool) -> None:
+    if value:
+        context.obj.is_quiet = True
+
+
+# Eager, so that a mistake in another option is already reported in this way.
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", callback=_set_verbose, is_eager=True, help="Show a traceback on failure.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_set_quiet, is_eager=True, help="Say nothing on stderr but errors.")
+]

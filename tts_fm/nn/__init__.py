@@ -1,0 +1,1 @@
+"""Layers that backbones share. They know of padding: an utterance's result does not depend on its batch."""

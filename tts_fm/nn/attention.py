@@ -1,0 +1,95 @@
+"""Attention with rotary positions, and the feed-forward layer that goes with it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """One sequence's queries, keys and values, and the way back to the model's width.
+
+    ``rope_heads`` is how many heads are rotated (None: all). ``qk_norm`` normalises queries and keys per head.
+    A sequence that only gives keys and values to another one (``has_output`` False) has no way back.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        head_dim: int,
+        *,
+        dropout: float = 0.0,
+        rope_heads: int | None = None,
+        qk_norm: bool = False,
+        has_output: bool = True,
+    ) -> None:
+        super().__init__()
+        self.heads, self.rope_heads = heads, heads if rope_heads is None else min(rope_heads, heads)
+        self.qkv = nn.Linear(dim, 3 * heads * head_dim)
+        self.q_norm = nn.RMSNorm(head_dim, eps=1e-6) if qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(head_dim, eps=1e-6) if qk_norm else nn.Identity()
+        self.out = nn.Linear(heads * head_dim, dim) if has_output else None
+        self.dropout = nn.Dropout(dropout)
+
+    def project(self, x: Float[Tensor, "b n d"], rotary: Float[Tensor, "2 n half"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rotated queries, rotated keys, and values, each ``(b h n k)``."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each b h n k
+        q, k = self._rotate(self.q_norm(q), rotary), self._rotate(self.k_norm(k), rotary)
+        return q.to(v.dtype), k.to(v.dtype), v
+
+    def merge(self, attended: Float[Tensor, "b h n k"]) -> Float[Tensor, "b n d"]:
+        """Return what the heads found, at the model's width."""
+        assert self.out is not None
+        return self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
+
+    def forward(
+        self, x: Float[Tensor, "b n d"], rotary: Float[Tensor, "2 n half"], is_key: Bool[Tensor, "b n"] | None
+    ) -> Float[Tensor, "b n d"]:
+        """Return self-attention over the positions that are keys (None: all of them)."""
+        return self.merge(attend(*self.project(x, rotary), is_key))
+
+    def _rotate(self, x: Float[Tensor, "b h n k"], rotary: Float[Tensor, "2 n half"]) -> Float[Tensor, "b h n k"]:
+        if self.rope_heads == self.heads:
+            return rotate(x, rotary)
+        return torch.cat([rotate(x[:, : self.rope_heads], rotary).to(x.dtype), x[:, self.rope_heads :]], dim=1)
+
+
+def attend(
+    q: Float[Tensor, "b h n k"],
+    k: Float[Tensor, "b h j k"],
+    v: Float[Tensor, "b h j k"],
+    is_key: Bool[Tensor, "b j"] | None,
+) -> Float[Tensor, "b h n k"]:
+    """Return scaled dot-product attention; without ``is_key`` the fastest kernel is free to be chosen."""
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if is_key is None else is_key[:, None, None, :])
+
+
+def rotary_table(n: int, head_dim: int, device: torch.device) -> Float[Tensor, "2 n half"]:
+    """Return cosine and sine of ``position * 10000 ** (-2i / head_dim)``, arXiv 2104.09864."""
+    frequency = 1.0 / 10_000 ** (torch.arange(0, head_dim, 2, device=device).float() / head_dim)  # half
+    angle = torch.arange(n, device=device).float()[:, None] * frequency  # n half
+    return torch.stack([angle.cos(), angle.sin()])
+
+
+def rotate(x: Float[Tensor, "b h n k"], rotary: Float[Tensor, "2 n half"]) -> Float[Tensor, "b h n k"]:
+    """Turn each pair of neighbouring channels ``(2i, 2i + 1)`` by its position's angle."""
+    cos, sin = rotary
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([even * cos - odd * sin, odd * cos + even * sin], dim=-1).flatten(-2)
+
+
+class FeedForward(nn.Module):
+    """``contract(GELU(expand(x)))``, with the GELU's tanh form."""
+
+    def __init__(self, dim: int, mult: float, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.expand = nn.Linear(dim, int(dim * mult))
+        self.contract = nn.Linear(int(dim * mult), dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Return the layer's output."""
+        return self.contract(self.dropout(F.gelu(self.expand(x), approximate="tanh")))

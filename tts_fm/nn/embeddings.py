@@ -1,0 +1,138 @@
+"""Frames and tokens become vectors: projections, positions, and the text encoder of F5-TTS."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+
+class FrameEmbedding(nn.Module):
+    """``x_t``, the prompt and frame-level text side by side, projected, plus a convolutional position.
+
+    The projection is linear, so the part of prompt and text is computed once (:meth:`context`).
+    """
+
+    def __init__(self, n_mels: int, text_dim: int, dim: int) -> None:
+        super().__init__()
+        self.n_mels = n_mels
+        self.proj = nn.Linear(2 * n_mels + text_dim, dim)
+        self.position = ConvPosition(dim)
+
+    def context(
+        self, prompt_mel: Float[Tensor, "b n c"], text: Float[Tensor, "b n e"] | None
+    ) -> Float[Tensor, "b n d"]:
+        """Return what prompt and text add to every frame."""
+        told = prompt_mel if text is None else torch.cat([prompt_mel, text.to(prompt_mel.dtype)], dim=-1)
+        return F.linear(told, self.proj.weight[:, self.n_mels :], self.proj.bias)
+
+    def forward(
+        self, x_t: Float[Tensor, "b n c"], context: Float[Tensor, "b n d"], is_valid: Bool[Tensor, "b n"] | None
+    ) -> Float[Tensor, "b n d"]:
+        """Return the embedded frames; with ``is_valid`` those that pad do not reach the others."""
+        x = F.linear(x_t, self.proj.weight[:, : self.n_mels]) + context
+        return x + self.position(x, is_valid)
+
+
+class ConvPosition(nn.Module):
+    """Position by two grouped convolutions of 31 frames, each followed by Mish."""
+
+    def __init__(self, dim: int, kernel: int = 31, groups: int = 16) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=groups) for _ in range(2))
+
+    def forward(self, x: Float[Tensor, "b n d"], is_valid: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+        """Return the position's vectors; a frame that pads reads as the zeros beyond the end of a sequence."""
+        x = x.mT
+        for conv in self.convs:
+            if is_valid is not None:
+                x = x.masked_fill(~is_valid[:, None], 0)
+            x = F.mish(conv(x))
+        return x.mT
+
+
+class TextEmbedding(nn.Module):
+    """Tokens at frame rate: one token per frame from the start, fillers up to the utterance's own length.
+
+    ConvNeXt-V2 blocks refine them. Option ``masks_padding`` keeps the fillers zero there, else they run through the
+    blocks as a token of their own. Option ``upsamples`` then spreads the tokens evenly over the utterance's frames.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        dim: int,
+        conv_layers: int = 0,
+        *,
+        masks_padding: bool = True,
+        upsamples: bool = False,
+        max_positions: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.masks_padding, self.upsamples, self.max_positions = masks_padding, upsamples, max_positions
+        self.embedding = nn.Embedding(vocab_size + 1, dim)
+        self.blocks = nn.ModuleList(ConvNeXtV2Block(dim, 2 * dim) for _ in range(conv_layers))
+
+    def forward(
+        self, token_ids: Int[Tensor, "b m"], is_valid: Bool[Tensor, "b n"], has_text: Bool[Tensor, " b"]
+    ) -> Float[Tensor, "b n e"]:
+        """Return one vector per frame. Where the text is dropped, all tokens turn to fillers but keep their places."""
+        n = is_valid.shape[1]
+        ids = F.pad(token_ids + 1, (0, n - token_ids.shape[1])).masked_fill(~is_valid, 0)  # b n, a long text is cut
+        is_text = ids != 0
+        text = self.embedding(ids * has_text[:, None])  # b n e
+        if len(self.blocks) > 0:
+            is_kept = (is_text if self.masks_padding else is_valid)[..., None]  # b n 1
+            text = (text + sinusoids(n, text.shape[-1], text.device, self.max_positions).to(text.dtype)) * is_kept
+            for block in self.blocks:
+                text = block(text, is_valid) * is_kept
+        return upsample(text, is_text, is_valid) if self.upsamples else text
+
+
+class ConvNeXtV2Block(nn.Module):
+    """Depthwise convolution of 7, then a network per position with global response normalisation, arXiv 2301.00808."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.expand = nn.Linear(dim, hidden)
+        self.gamma = nn.Parameter(torch.zeros(hidden))
+        self.beta = nn.Parameter(torch.zeros(hidden))
+        self.contract = nn.Linear(hidden, dim)
+
+    def forward(self, x: Float[Tensor, "b n e"], is_valid: Bool[Tensor, "b n"]) -> Float[Tensor, "b n e"]:
+        """Return the block's output; the response is normalised over the utterance's own positions."""
+        y = F.gelu(self.expand(self.norm(self.conv(x.mT).mT)))
+        response = torch.linalg.vector_norm(y * is_valid[..., None], dim=1, keepdim=True)  # b 1 hidden
+        response = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
+        return x + self.contract(self.gamma * (y * response) + self.beta + y)
+
+
+def sinusoids(n: int, dim: int, device: torch.device, max_positions: int | None = None) -> Float[Tensor, "n e"]:
+    """Return cosines, then sines, of ``position * 10000 ** (-2i / dim)``; from ``max_positions`` on the last one again."""
+    position = torch.arange(n, device=device).float()
+    if max_positions is not None:
+        position = position.clamp(max=max_positions - 1)
+    angle = position[:, None] / 10_000 ** (torch.arange(0, dim, 2, device=device).float() / dim)  # n e/2
+    return torch.cat([angle.cos(), angle.sin()], dim=-1)
+
+
+def upsample(
+    text: Float[Tensor, "b n e"], is_text: Bool[Tensor, "b n"], is_valid: Bool[Tensor, "b n"]
+) -> Float[Tensor, "b n e"]:
+    """Spread the vectors at text positions evenly over the valid frames; the last ones get the frames left over.
+
+    ``f`` frames and ``m`` tokens: each token lasts ``f // m`` frames, the last ``f % m`` of them one more.
+    """
+    tokens = is_text.sum(dim=1, keepdim=True).clamp(min=1)  # b 1
+    frames = is_valid.sum(dim=1, keepdim=True)  # b 1
+    each, left = frames // tokens, frames % tokens
+    frame = torch.arange(text.shape[1], device=text.device)[None]  # 1 n
+    short = (tokens - left) * each  # frames of the tokens that last no more than `each`
+    rank = torch.where(frame < short, frame // each.clamp(min=1), tokens - left + (frame - short) // (each + 1))  # b n
+    order = is_text.long().argsort(dim=1, descending=True, stable=True)  # b n, text positions first
+    source = order.gather(1, rank.clamp(max=text.shape[1] - 1))
+    is_told = is_valid & is_text.any(dim=1, keepdim=True)
+    return text.gather(1, source[..., None].expand_as(text)) * is_told[..., None]

@@ -1,0 +1,1 @@
+"""Text before the frontend: made plain, read out in words, cut into pieces."""

@@ -1,0 +1,137 @@
+"""Dates, decades and times of day in words."""
+
+from __future__ import annotations
+
+from tts_fm.text.numbers import cardinal, ordinal, plural, year
+from tts_fm.text.rules import Match, full_stop, rule
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_WEEKDAYS = {
+    "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Thur": "Thursday",
+    "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
+}  # fmt: skip
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)(?!\w)\.?)"
+_ENDING = r"(?:st|nd|rd|th)?(?![\w%]|[.:]\d|[-–]\w{3})"
+_DAY = rf"(?P<day>[12]\d|3[01]|0?[1-9]){_ENDING}"
+_YEAR = r"(?P<year>[1-9]\d{3})(?![\w%]|[.,]\d)"
+_HALF = r"\s?(?:(?P<half>[AaPp])\.\s?[Mm]\b\.?|(?P<bare_half>[AaPp])[Mm]\b)"
+
+
+def _date(month: int, day: int, in_year: str | None) -> str | None:
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    words = f"{_MONTHS[month - 1]} {ordinal(day)}"
+    return words if in_year is None else f"{words}, {_year(in_year)}"
+
+
+def _year(digits: str) -> str:
+    """"99" is 1999 and "24" is 2024: two digits lie between 1950 and 2049."""
+    n = int(digits)
+    return year(n if len(digits) > 2 else n + (2000 if n < 50 else 1900))
+
+
+def _month_number(name: str) -> int:
+    return [month[:3] for month in _MONTHS].index(name[:3]) + 1
+
+
+@rule(r"\d", r"(?<![\w-])(?P<year>[12]\d{3})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])(?:T(?=\d\d:)|(?![\w-]))")
+def iso_date(match: Match) -> str | None:
+    words = _date(int(match["month"]), int(match["day"]), match["year"])
+    return f"{words}, " if words is not None and match[0].endswith("T") else words
+
+
+@rule(r"\d", r"(?<![\w/.-])(?P<a>\d{1,2})(?:/(?P<b>\d{1,2})/(?P<y>\d{4}|\d\d)|[.-](?P<d>\d{1,2})[.-](?P<z>\d{4}))(?![\w/-]|\.\d)")
+def numeric_date(match: Match) -> str | None:
+    """3/14/2024 is American, but 14.3.2024 and 14-3-2024 begin with the day; so does whatever can not be American."""
+    first = int(match["a"])
+    if match["b"] is None:
+        return _date(int(match["d"]), first, match["z"]) or _date(first, int(match["d"]), match["z"])
+    return _date(first, int(match["b"]), match["y"]) or _date(int(match["b"]), first, match["y"])
+
+
+@rule("JFMASOND", rf"(?<!\w){_MONTH} (?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\s?[-–]\s?(?P<to>[12]\d|3[01]|0?[1-9]){_ENDING}(?:,? {_YEAR})?")
+def days_of_month(match: Match) -> str | None:
+    month = _MONTHS[_month_number(match["month"]) - 1]
+    words = f"{month} {ordinal(int(match['day']))} to {ordinal(int(match['to']))}"
+    return words if match["year"] is None else f"{words}, {_year(match['year'])}"
+
+
+@rule("JFMASOND", rf"(?<!\w){_MONTH} {_DAY}(?:,? {_YEAR})?")
+def month_day(match: Match) -> str | None:
+    return _date(_month_number(match["month"]), int(match["day"]), match["year"])
+
+
+@rule("JFMASOND", rf"(?<!\w){_MONTH},? {_YEAR}")
+def month_year(match: Match) -> str | None:
+    return f"{_MONTHS[_month_number(match['month']) - 1]} {_year(match['year'])}"
+
+
+@rule(r"\dTt", rf"(?<![\w.,:/$£€-])(?P<the>[Tt]he )?{_DAY} (?:of )?{_MONTH}(?!\w)(?:,? {_YEAR})?")
+def day_month(match: Match) -> str | None:
+    if match["the"] is None and match.string[max(0, match.start() - 4) : match.start()].lower() == "the ":
+        return None
+    month = _MONTHS[_month_number(match["month"]) - 1]
+    words = f"{match['the'] or 'the '}{ordinal(int(match['day']))} of {month}"
+    return words if match["year"] is None else f"{words}, {_year(match['year'])}"
+
+
+@rule("JFMASOND", r"(?<!\w)(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.(?=,| [a-z\d])")
+def month_abbreviation(match: Match) -> str | None:
+    return _MONTHS[_month_number(match[0]) - 1]
+
+
+@rule("MTWFS", rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)\.?(?=,? (?:\d|{'|'.join(month[:3] for month in _MONTHS)}))")
+def weekday(match: Match) -> str | None:
+    return _WEEKDAYS[match["day"]]
+
+
+@rule(r"\d'‘’", r"(?<![\w$£€.,])(?:(?P<year>1[1-9]\d0|20\d0)|['‘’]?(?P<decade>[2-9]0))['’]?s(?!\w)")
+def decade(match: Match) -> str | None:
+    return plural(cardinal(int(match["decade"])) if match["year"] is None else year(int(match["year"])))
+
+
+@rule(
+    r"\d",
+    r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
+    rf"(?:{_HALF})?Z?(?!\w)"
+)
+def clock(match: Match) -> str | None:
+    hour, minute = int(match["hour"]), int(match["minute"])
+    half = _half(match)
+    if minute == 0 and half is not None:
+        words = cardinal(hour)
+    elif minute == 0:
+        words = f"{cardinal(hour)} o'clock" if 1 <= hour <= 12 else f"{cardinal(hour)} hundred"
+    else:
+        words = f"{cardinal(hour)} {'oh ' if minute < 10 else ''}{cardinal(minute)}"
+    if match["second"] not in (None, "00"):
+        words += f" and {cardinal(int(match['second']))} second{'' if match['second'] == '01' else 's'}"
+    return words if half is None else f"{words} {half}"
+
+
+@rule(r"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9]){_HALF}(?!\w)")
+def hour(match: Match) -> str | None:
+    return f"{cardinal(int(match['hour']))} {_half(match)}"
+
+
+@rule(r"\s\-–", r"(?<=[\dmM.])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|\s?[AaPp]\.?[Mm]\b))")
+def until(match: Match) -> str | None:
+    """The dash in "9am-5pm" and "10:30-11:30"."""
+    return " to "
+
+
+def _half(match: Match) -> str | None:
+    """"AM" or "PM"; a dot that also ends the sentence stays."""
+    letter = match["half"] or match["bare_half"]
+    if letter is None:
+        return None
+    return f"{letter.upper()}M" + (full_stop(match) if match[0].endswith(".") else "")
+
+
+RULES = (
+    iso_date, numeric_date, days_of_month, month_day, month_year, day_month, month_abbreviation, weekday, decade, clock, hour,
+    until,
+)  # fmt: skip

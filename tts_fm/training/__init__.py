@@ -1,0 +1,1 @@
+"""Learning the velocity field, and the vocoder."""
