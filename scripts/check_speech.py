@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("text")
-    parser.add_argument("--among", type=Path, default=Path("tests/data/eval/pairs.jsonl"), help="more sentences to choose from")
+    parser.add_argument(
+        "--among", type=Path, default=Path("tests/data/eval/pairs.jsonl"), help="more sentences to choose from"
+    )
     parser.add_argument("--max-wer", type=float, default=0.5)
     args = parser.parse_args()
     waveform = io.read(args.file)

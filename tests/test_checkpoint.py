@@ -208,7 +208,7 @@ for update in range(1, 100000):
     deadline = time.monotonic() + 60
     while checkpoint.latest(tmp_path) is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    for _ in range(60):  # what is called a state is one, at any moment
+    for _ in range(15):  # what is called a state is one, at any moment
         newest = checkpoint.latest(tmp_path)
         assert newest is not None
         try:

@@ -233,6 +233,17 @@ def test_download_brings_the_vocoder_too(cache, monkeypatch):
     assert (hub.vocoder_folder(hub.VOCOS) / "pytorch_model.bin").is_file()
 
 
+def test_every_command_that_an_error_names_works(cache, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    checkpoint = put(cache, "me/f5", {"en/model_9.pt": "x", "en/vocab.txt": "v"})
+    source = hub.download("hf://me/f5/en/model_9.pt")
+    assert (source.checkpoint, source.vocab) == (checkpoint / "en/model_9.pt", checkpoint / "en/vocab.txt")
+    vocoder = put(cache, "charactr/vocos-mel-24khz", {"config.yaml": "c", "pytorch_model.bin": "b"})
+    assert hub.download(hub.VOCOS).folder == hub.vocoder_folder(hub.VOCOS) == vocoder
+    with pytest.raises(ModelError, match="run: tts-fm models download hf://me/nothing"):
+        hub.download("hf://me/nothing")
+
+
 def test_vocoder_folders(cache, tmp_path, monkeypatch):
     (tmp_path / "v").mkdir()
     assert hub.vocoder_folder("v") == Path("v")

@@ -250,9 +250,9 @@ def test_dash_is_the_standard_output(monkeypatch):
 
 
 def test_a_long_ogg_is_written():
-    assert read(io.BytesIO(encode(tone(100.0), "ogg"))).seconds == pytest.approx(100.0, abs=0.01)
+    assert read(io.BytesIO(encode(tone(40.0), "ogg"))).seconds == pytest.approx(40.0, abs=0.01)
 
 
 def test_a_waveform_has_one_axis():
-    with pytest.raises((ValueError, TypeError), match="one axis|axes|samples"):
+    with pytest.raises((ValueError, TypeError), match=r"one axis|samples"):
         Waveform(torch.zeros(2, 100), RATE)

@@ -17,7 +17,7 @@ RUN = {
     "model": {
         "name": "tiny",
         "mel_scale": {"mean": -2.0, "std": 2.0},
-        "frontend": "phonemes",
+        "frontend": "utf8",
         "backbone": {"name": "aligned_dit", "dim": 32, "depth": 1, "heads": 2, "text_dim": 16, "prompt_dim": 16, "refine_dim": 16},
     },
     "data": {"manifests": ["-"], "frames_per_batch": 200},

@@ -161,13 +161,13 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     """
     if not zipfile.is_zipfile(path):  # what torch.save writes; its older formats need not be read
         reason = "it is no archive of PyTorch" if path.is_file() else "No such file"
-        raise ModelError(f"{path} can not be read as a training state ({reason})")
+        raise ModelError(f"{path} can not be read as a PyTorch file ({reason})")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path} holds more than weights and numbers, so it is not loaded ({_line(error)})") from None
     except (OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError) as error:
-        raise ModelError(f"{path} can not be read as a training state ({_line(error)})") from None
+        raise ModelError(f"{path} can not be read as a PyTorch file ({_line(error)})") from None
     if not isinstance(state, dict):
         raise ModelError(f"{path} holds {type(state).__name__}, not a training state")
     return state

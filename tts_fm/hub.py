@@ -123,11 +123,21 @@ def resolve(model: str, vocab: str | None = None, architecture: str | None = Non
 
 
 def download(model: str) -> ModelSource:
-    """Fetch ``model``, and the vocoder that a published model needs, into the cache."""
-    source = resolve(model)
-    if source.folder is None:
-        vocoder_folder(VOCOS)
-    return source
+    """Fetch ``model`` into the cache, and the vocoder that a published one needs; a vocoder alone will do too."""
+    if not model.startswith("hf://"):
+        source = resolve(model)
+        if source.folder is None:
+            vocoder_folder(VOCOS)
+        return source
+    if _is_checkpoint(model, None):
+        return ModelSource(model, checkpoint=_fetch(model, model), vocab=_vocab_beside(model))
+    try:
+        return resolve(model)
+    except ModelError as no_model:
+        try:
+            return ModelSource(model, folder=vocoder_folder(model))
+        except ModelError:
+            raise no_model from None
 
 
 def vocoder_folder(source: str) -> Path:
@@ -143,9 +153,14 @@ def vocoder_folder(source: str) -> Path:
         return folder
     repo, path, revision = _split(source)
     config = _fetch(f"{source.rstrip('/')}/config.yaml", source)
-    for weights in (_OURS, "pytorch_model.bin"):
+    weights = [f"{path}/{name}".strip("/") for name in (_OURS, "pytorch_model.bin")]
+    for name in weights:
         with suppress(LookupError):
-            _get(repo, f"{path}/{weights}".strip("/"), revision, source)
+            if _cached(repo, name, revision) is not None:
+                return config.parent
+    for name in weights:
+        with suppress(LookupError):
+            _get(repo, name, revision, source)
             return config.parent
     raise ModelError(f"{source} is no vocoder: it has neither {_OURS} nor pytorch_model.bin")
 
@@ -168,9 +183,8 @@ def _from_hub(model: str, vocab: str | None, architecture: str | None) -> ModelS
     repo, path, revision = _split(model)
     if _is_checkpoint(model, architecture):
         checkpoint = _fetch(model, model)
-        if vocab is None:
-            with suppress(LookupError):
-                vocab = str(_get(repo, f"{path.rpartition('/')[0]}/vocab.txt".strip("/"), revision, model))
+        beside = _vocab_beside(model) if vocab is None else None
+        vocab = vocab if beside is None else str(beside)
         return _foreign(model, checkpoint, vocab, architecture)
     base = path.removesuffix("model.safetensors").strip("/")
     prefix = f"{base}/" if base else ""
@@ -187,6 +201,14 @@ def _from_hub(model: str, vocab: str | None, architecture: str | None) -> ModelS
         with suppress(LookupError, ModelError):  # not every model has them; a frontend says if it lacks its vocabulary
             _get(repo, f"{prefix}{name}", commit, model)
     return ModelSource(model, folder=config.parent)
+
+
+def _vocab_beside(checkpoint: str) -> Path | None:
+    """Return the ``vocab.txt`` in the folder of a checkpoint in a repository, if there is one."""
+    repo, path, revision = _split(checkpoint)
+    with suppress(LookupError):
+        return _get(repo, f"{path.rpartition('/')[0]}/vocab.txt".strip("/"), revision, checkpoint)
+    return None
 
 
 def _foreign(model: str, checkpoint: Path, vocab: str | None, architecture: str | None) -> ModelSource:

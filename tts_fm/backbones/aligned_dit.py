@@ -130,9 +130,9 @@ class AlignedDiT(Backbone):
 class Modulation:
     """Shifts, scales and gates of adaLN at one time."""
 
-    blocks: Float[Tensor, "b 1 6d"]
-    out: Float[Tensor, "b 1 2d"]
-    refine: Float[Tensor, "b 1 2r"]
+    blocks: Float[Tensor, "b 1 _"]
+    out: Float[Tensor, "b 1 _"]
+    refine: Float[Tensor, "b 1 _"]
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class Refiner(nn.Module):
         self,
         clean: Float[Tensor, "b n c"],
         x_t: Float[Tensor, "b n c"],
-        modulation: Float[Tensor, "b 1 2r"],
+        modulation: Float[Tensor, "b 1 _"],
         is_valid: Bool[Tensor, "b n"],
     ) -> Float[Tensor, "b n c"]:
         """Return the refined mel."""
@@ -248,7 +248,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b q d"],
-        shared: Float[Tensor, "b 1 6d"],
+        shared: Float[Tensor, "b 1 _"],
         rotary: tuple[Tensor, Tensor],
         key_mask: Bool[Tensor, "b 1 1 q"] | None,
         valid: Bool[Tensor, "b q 1"],

@@ -1,7 +1,7 @@
 """Whose voice it is: embeddings by Resemblyzer's encoder, compared by their cosine.
 
-The weights beside this file are Resemblyzer 0.1.4's (Resemble AI, Apache License 2.0, in ``voice_encoder.LICENSE``), in
-float16 and without the optimizer's state. So neither a download nor Resemblyzer's own dependencies are needed.
+The weights beside this file are Resemblyzer 0.1.4's (Resemble AI, Apache License 2.0, see ``voice_encoder.LICENSE.txt``)
+in float16 and without the optimizer's state. So neither a download nor Resemblyzer's own dependencies are needed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
+from tts_fm import checkpoint
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import rms, speech_spans
 from tts_fm.audio.mel import filterbank
@@ -38,6 +38,7 @@ class VoiceEncoder(nn.Module):
         self.linear = nn.Linear(SIZE, SIZE)
 
     def forward(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b e"]:
+        """Return the voice of each window of a mel."""
         _, (hidden, _) = self.lstm(mel)
         return normalize(self.linear(hidden[-1]).relu(), dim=-1)
 
@@ -59,7 +60,7 @@ class VoiceEncoder(nn.Module):
 def voice_encoder() -> VoiceEncoder:
     """Return the encoder, read once."""
     encoder = VoiceEncoder()
-    encoder.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+    checkpoint.fill(encoder, checkpoint.read_tensors(WEIGHTS), WEIGHTS)
     return encoder.eval().requires_grad_(False)
 
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -56,15 +57,15 @@ def errors(text: str, heard: str) -> Errors:
 def bigram_arpa(sentences: Iterable[Sequence[str]], discount: float = DISCOUNT) -> str:
     """Return a bigram model of ``sentences`` in the ARPA format, closed: it knows no other word.
 
-    With counts ``c``, ``p(w | h) = (c(h w) - discount) / c(h)`` for a bigram that was seen; the mass this leaves goes to
-    the others in proportion to ``c(w)``.
+    With counts ``c``, ``p(w | h) = (c(h w) - discount) / c(h)`` for a bigram that was seen; the mass this leaves goes
+    to the other words in proportion to ``c(w)``.
     """
     unigrams: Counter[str] = Counter()
     bigrams: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for sentence in sentences:
         line = ["<s>", *sentence, "</s>"]
         unigrams.update(line[1:])
-        for history, word in zip(line, line[1:], strict=False):
+        for history, word in pairwise(line):
             bigrams[history][word] += 1
     total = unigrams.total()
 

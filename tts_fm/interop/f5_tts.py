@@ -1,4 +1,4 @@
-"""F5-TTS and E2-TTS checkpoints and architecture files, turned into ours and back."""
+"""Checkpoints of F5-TTS and E2-TTS, turned into our models and back."""
 
 from __future__ import annotations
 
@@ -10,72 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from tts_fm import config, plugins
+from tts_fm import checkpoint
 from tts_fm.backbones import Backbone
-from tts_fm.config import Choice, ModelConfig
+from tts_fm.config import ModelConfig
 from tts_fm.errors import ModelError
-from tts_fm.vocoders import Vocoder
+from tts_fm.frontends import Frontend
+from tts_fm.interop.f5_architecture import PUBLISHED, architecture, backbone_options
 
-_BASE = {"dim": 1024, "depth": 22, "heads": 16, "ff_mult": 2, "text_dim": 512, "conv_layers": 4}
-_SMALL = {**_BASE, "dim": 768, "depth": 18, "heads": 12}
-_E2_BASE = {"dim": 1024, "depth": 24, "heads": 16, "ff_mult": 4}
-_E2_SMALL = {**_E2_BASE, "dim": 768, "depth": 20, "heads": 12}
-_V0 = {"text_mask_padding": False, "pe_attn_head": 1}
-
-PUBLISHED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "F5TTS_v1_Base": ("DiT", _BASE),
-    "F5TTS_Base": ("DiT", {**_BASE, **_V0}),
-    "F5TTS_v1_Small": ("DiT", _SMALL),
-    "F5TTS_Small": ("DiT", {**_SMALL, **_V0}),
-    "E2TTS_Base": ("UNetT", {**_E2_BASE, **_V0}),
-    "E2TTS_Small": ("UNetT", {**_E2_SMALL, **_V0}),
-}
-"""Published names: the package's backbone class and its arguments."""
-
-_BACKBONES = {"DiT": "dit", "UNetT": "unet_t", "MMDiT": "mmdit"}
-_OPTIONS = {
-    "dim": "dim",
-    "depth": "depth",
-    "heads": "heads",
-    "dim_head": "head_dim",
-    "ff_mult": "ff_mult",
-    "dropout": "dropout",
-    "text_dim": "text_dim",
-    "conv_layers": "conv_layers",
-    "text_mask_padding": "text_mask_padding",
-    "text_embedding_average_upsampling": "average_upsampling",
-    "pe_attn_head": "rope_heads",
-    "qk_norm": "qk_norm",
-    "long_skip_connection": "long_skip",
-    "skip_connect_type": "skip",
-}
-_WITHOUT_EFFECT = {
-    "attn_backend",
-    "attn_mask_enabled",
-    "checkpoint_activations",
-    "mel_dim",
-    "text_num_embeds",
-    "backbone",
-}
-_FRONTENDS = {
-    "pinyin": {"name": "vocab"},
-    "char": {"name": "vocab"},
-    "custom": {"name": "vocab"},
-    "byte": {"name": "utf8"},
-}
-_MEL = {
-    "target_sample_rate": "sample_rate",
-    "n_fft": "n_fft",
-    "hop_length": "hop_length",
-    "win_length": "win_length",
-    "n_mel_channels": "n_mels",
-    "mel_spec_type": "flavour",
-}
+__all__ = [
+    "PUBLISHED",
+    "architecture",
+    "backbone_options",
+    "foreign_names",
+    "load",
+    "load_f5",
+    "read_checkpoint",
+    "to_f5",
+]
 
 _PREFIX = "ema_model.transformer."
 _BOOK_KEEPING = re.compile(r"(mel_spec\..*|initted|step|update|rotary_embed\.inv_freq|text_embed\.freqs_cis)")
@@ -126,6 +79,29 @@ _NAMES = {
 }
 
 
+def load(
+    path: Path, vocab: Path | None, named: str | Path, device: torch.device | str = "cpu"
+) -> tuple[ModelConfig, Backbone, Frontend]:
+    """Return a foreign model, ready to speak: its configuration, its network in evaluation mode, and its frontend.
+
+    Args:
+        path: the checkpoint.
+        vocab: its ``vocab.txt``, where its frontend has one.
+        named: its architecture, see :func:`architecture`.
+        device: where the network goes.
+
+    Raises:
+        ModelError: the checkpoint can not be read, or does not fit the architecture or the vocabulary.
+        ValueError: there is no such architecture.
+    """
+    config = architecture(named)
+    frontend: Frontend = config.frontend.build(Frontend, vocab=vocab)
+    with torch.device("meta"):  # its weights come from the file: neither drawn first nor held twice
+        backbone: Backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
+    backbone.load_state_dict(load_f5(path, backbone), assign=True)
+    return config, backbone.to(device).eval(), frontend
+
+
 def load_f5(path: Path, backbone: Backbone, *, prefers_ema: bool = True) -> dict[str, Tensor]:
     """Return the state dict for ``backbone`` (which may be on the meta device) from a foreign checkpoint.
 
@@ -170,7 +146,7 @@ def to_f5(backbone: Backbone) -> dict[str, Tensor]:
 
 
 def foreign_names(key: str, backbone: Backbone) -> tuple[str, ...]:
-    """Return what the package calls our parameter ``key``: three names where we keep queries, keys and values in one."""
+    """Return what the package calls our parameter ``key``: three names where queries, keys and values are one."""
     name = key
     for pattern, replacement in (*_SHARED_NAMES, *_NAMES[_family(backbone)]):
         name = re.sub(pattern, replacement, name)
@@ -182,7 +158,9 @@ def read_checkpoint(path: Path, *, prefers_ema: bool = True) -> dict[str, Tensor
 
     A pickle is read without running code. Raises ModelError where the file is missing, damaged or holds no network.
     """
-    value = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; give the path of a checkpoint")
+    value: dict[str, Any] = dict(checkpoint.read_tensors(path)) if path.suffix == ".safetensors" else _read_pickle(path)
     wrappers = ["ema_model_state_dict", "model_state_dict"]
     for wrapper in wrappers if prefers_ema else reversed(wrappers):
         if isinstance(value.get(wrapper), Mapping):
@@ -198,80 +176,6 @@ def read_checkpoint(path: Path, *, prefers_ema: bool = True) -> dict[str, Tensor
             f"{path} is no F5-TTS or E2-TTS checkpoint: it has no text embedding; it holds {_first(value)}"
         )
     return tensors
-
-
-def architecture(source: str | Path) -> ModelConfig:
-    """Return the model that ``source`` describes: a published name, or the path of the package's or our own YAML file.
-
-    Raises:
-        ValueError: no such name or file, or the file has a field that we do not know.
-    """
-    if str(source) in PUBLISHED:
-        return _published(str(source))
-    path = Path(source)
-    if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(
-            f"there is no architecture called {str(source)!r}; choose one of {', '.join(PUBLISHED)}, or give a .yaml file"
-        )
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        value = None  # our own reader says what is wrong
-    model = value.get("model") if isinstance(value, dict) else None
-    if not isinstance(model, dict) or "arch" not in model:
-        return config.read_model(path)
-    return _model_config(model, source=str(path))
-
-
-def backbone_options(arch: Mapping[str, Any], backbone: str | None = None, source: str = "architecture") -> Choice:
-    """Return our backbone and its options for the package's class and arguments (a ``backbone`` entry names the class).
-
-    Raises:
-        ValueError: a class or an argument that we do not know.
-    """
-    foreign = arch.get("backbone") if backbone is None else backbone
-    if foreign not in _BACKBONES:
-        raise ValueError(f"{source}: backbone is {foreign!r}; choose one of {', '.join(_BACKBONES)}")
-    name = _BACKBONES[foreign]
-    unknown = [key for key in arch if key not in _OPTIONS and key not in _WITHOUT_EFFECT]
-    if unknown:
-        raise ValueError(f"{source}: {foreign} has no argument {unknown[0]!r}; it has {', '.join(_OPTIONS)}")
-    options = {_OPTIONS[key]: value for key, value in arch.items() if key in _OPTIONS}
-    if "qk_norm" in options:
-        if options["qk_norm"] not in (None, "rms_norm"):
-            raise ValueError(f"{source}: qk_norm is {options['qk_norm']!r}; choose null or rms_norm")
-        options["qk_norm"] = options["qk_norm"] is not None
-    if name == "mmdit":
-        options.pop("text_mask_padding", None)  # padding tokens are never attended to, so their vectors have no effect
-    implementation = plugins.load(Backbone, name)
-    return Choice(name=name, options=config.parse(implementation.Options, options, source))
-
-
-def _published(name: str) -> ModelConfig:
-    backbone, arch = PUBLISHED[name]
-    model = {"name": name, "tokenizer": "pinyin", "backbone": backbone, "arch": arch, "mel_spec": {}}
-    return _model_config(model, source=name, license="CC-BY-NC-4.0")
-
-
-def _model_config(model: Mapping[str, Any], source: str, license: str = "") -> ModelConfig:
-    """Read the ``model`` block of the package's YAML; what is not a matter of the model is left alone."""
-    tokenizer = model.get("tokenizer", "pinyin")
-    if tokenizer not in _FRONTENDS:
-        raise ValueError(f"{source}: tokenizer is {tokenizer!r}; choose one of {', '.join(_FRONTENDS)}")
-    mel = {_MEL[key]: value for key, value in (model.get("mel_spec") or {}).items() if key in _MEL}
-    flavour = mel.get("flavour", "vocos")
-    value = {
-        "name": str(model.get("name", Path(source).stem)),
-        "license": license,
-        "mel": mel,
-        "frontend": _FRONTENDS[tokenizer],
-        "backbone": backbone_options(model["arch"], model.get("backbone"), source),
-        "duration": {"rule": "f5_bytes"},
-        "sampling": {"solver": "euler", "grid": "epss", "steps": 32, "guidance": 2.0, "sway": -1.0},
-        "vocoder": flavour if flavour in plugins.names(Vocoder) else "griffin_lim",
-        "vocoder_source": "hf://charactr/vocos-mel-24khz" if flavour == "vocos" else "",
-    }
-    return config.parse(ModelConfig, value, source)
 
 
 def _family(backbone: Backbone) -> str:
@@ -295,13 +199,6 @@ def _first(keys: Iterable[Any], count: int = 3) -> str:
     return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from None
-
-
 def _read_pickle(path: Path) -> dict[str, Any]:
     try:
         # Only the newer, zipped kind of file can be mapped into memory.
@@ -321,7 +218,5 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:
-    if isinstance(error, FileNotFoundError) or not path.exists():
-        return ModelError(f"{path} does not exist; give the path of a checkpoint")
     reason = " ".join(str(error).split())[:120]
     return ModelError(f"{path} is truncated or no checkpoint ({reason}); download it again")

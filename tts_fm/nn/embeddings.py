@@ -111,7 +111,7 @@ class ConvNeXtV2Block(nn.Module):
 
 
 def sinusoids(n: int, dim: int, device: torch.device, max_positions: int | None = None) -> Float[Tensor, "n e"]:
-    """Return cosines, then sines, of ``position * 10000 ** (-2i / dim)``; from ``max_positions`` on the last one again."""
+    """Return cosines, then sines, of ``position * 10000 ** (-2i / dim)``; from ``max_positions`` on the last again."""
     position = torch.arange(n, device=device).float()
     if max_positions is not None:
         position = position.clamp(max=max_positions - 1)

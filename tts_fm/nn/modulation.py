@@ -1,4 +1,4 @@
-"""What the time of the flow does to a network: its embedding, adaptive layer norms, and their table over a time grid."""
+"""What the time of the flow does to a network: embedding, adaptive layer norms, and their table over a time grid."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ _SENTENCE_END = re.compile(r"[.!?…]{1,20}[\"'”’»)\]]{0,4} |[。！？｡�
 _CLAUSE_END = re.compile(r"[,;:][\"'”’»)\]]{0,4} | ?— ?| [-–] |[，、；：]")
 _WORD_END = re.compile(r" |[-/](?=\w)")
 _LAST_WORD = re.compile(r"[\w.'’]{1,30}$")
-_NEVER_LAST = frozenset(BEFORE_A_NAME) | frozenset(BEFORE_A_NUMBER)
 _MAYBE_LAST = frozenset(ANYWHERE) | frozenset(STREETS) | frozenset(("U.S", "U.K", "E.U", "a.m", "p.m", "Ph.D", "D.C"))
 _F5_BREAK = re.compile(r"(?<=[;:,.!?])\s+|(?<=[；：，。！？])")
 
@@ -150,8 +149,10 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
     word = "" if found is None else found[0]
     following = re.match(r"[\w'’]*", after)
     is_start = following is not None and starts_a_sentence(following[0])
-    if word in _NEVER_LAST:
-        return word not in STREETS or not is_start if after[:1].isalpha() else after[:1].isdecimal()
+    if word in BEFORE_A_NUMBER and word not in STREETS:
+        return after[:1].isdecimal()
+    if word in BEFORE_A_NAME:
+        return word not in STREETS or not is_start
     if word in _MAYBE_LAST or re.fullmatch(r"[A-Z](?:\.[A-Z])*", word) is not None:
         return not is_start and word != "I"
     return False

@@ -127,7 +127,7 @@ def by(match: Match) -> str | None:
 @rule(r"\d", r"(?<![\w/.,])(?P<whole>\d{1,4}[\s-])?(?P<a>\d{1,4})/(?P<b>\d{1,4})(?![\w/]|\.\d)")
 def slash(match: Match) -> str | None:
     whole, a, b = match["whole"], int(match["a"]), int(match["b"])
-    if (a, b) in ((24, 7), (9, 11)) and whole is None:
+    if (a, b) in ((24, 7), (9, 11), (50, 50)) and whole is None:
         return f"{cardinal(a)} {cardinal(b)}"
     if len(match["a"]) == 4 and _is_recent(match["a"]):
         return None if whole is not None else f"{year(a)} slash {cardinal(b)}"

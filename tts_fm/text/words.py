@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from tts_fm.text.abbreviations import (
     ANYWHERE, BEFORE_A_NAME, BEFORE_A_NUMBER, DOMAINS, NUMBERED, RULERS, STREETS, SYMBOLS, WORDLIKE_DOMAINS,
@@ -20,7 +21,7 @@ _SYMBOLS = re.escape("".join(SYMBOLS))
 _PICTOGRAMS = "\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u20e3\ufffd\U0001f000-\U0001faff"
 
 
-def _any(names: dict[str, str] | tuple[str, ...]) -> str:
+def _any(names: Collection[str]) -> str:
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
 
 
@@ -81,7 +82,8 @@ def title(match: Match) -> str | None:
 
 @rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(BEFORE_A_NUMBER)})\.\s?(?=[\dIVXLC])")
 def numbered(match: Match) -> str | None:
-    return BEFORE_A_NUMBER[match["name"]] + " "
+    words = BEFORE_A_NUMBER[match["name"]]
+    return (words.capitalize() if match[0][0].isupper() else words) + " "
 
 
 @rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(ANYWHERE)})(?!\w)(?P<dot>\.?)")

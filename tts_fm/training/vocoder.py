@@ -62,7 +62,7 @@ class VocoderTrainingOptions(Options):
     max_minutes: float = Field(default=0.0, ge=0, description="stop after so many minutes, to go on later; 0: never")
     log_every: int = Field(default=20, ge=1)
     save_every: int = Field(default=500, ge=1)
-    validate_every: int = Field(default=500, ge=1)
+    validate_every: int = Field(default=500, ge=1, description="a multiple of log_every")
 
 
 class VocoderRun(Options):
@@ -119,7 +119,7 @@ class VocoderTrainer:
         self.generator_optimizer.step()
         self._update_average()
         self.step += 1
-        return {name: round(float(value.detach()), 5) for name, value in (terms | losses).items()}
+        return {name: float(value.detach()) for name, value in (terms | losses).items()}
 
     def reconstruction(self, real: Float[Tensor, "b s"], fake: Float[Tensor, "b s"]) -> dict[str, Tensor]:
         """Return the distance of the log-mels, and of the spectra at several resolutions."""
@@ -215,7 +215,8 @@ def train(run: VocoderRun) -> None:
     heldout = Recordings.read(run.data, run.mel.sample_rate, is_heldout=True, log=_say)
     trainer.out.mkdir(parents=True, exist_ok=True)
     (trainer.out / "config.yaml").write_text(config.dump(run), encoding="utf-8")
-    began = last = time.monotonic()
+    means, began = _Means(), time.monotonic()
+    last = began
     with (trainer.out / "metrics.jsonl").open("a", encoding="utf-8", buffering=1) as log, _Interrupt() as interrupt:
         while trainer.step < options.updates:
             rng = torch.Generator().manual_seed(options.seed * 1_000_003 + trainer.step)
@@ -225,16 +226,34 @@ def train(run: VocoderRun) -> None:
             trainer.seconds, last = trainer.seconds + now - last, now
             is_over = interrupt.came or (options.max_minutes > 0 and now - began > 60 * options.max_minutes)
             is_last = is_over or trainer.step == options.updates
-            if heldout.decoded and (is_last or trainer.step % options.validate_every == 0):
-                losses |= trainer.validate(heldout)
-            if is_last or trainer.step % options.log_every == 0 or "heldout_mel" in losses:
-                log.write(json.dumps({"step": trainer.step, "seconds": round(trainer.seconds, 1), **losses}) + "\n")
+            means.add(losses)
+            if is_last or trainer.step % options.log_every == 0:
+                is_checked = is_last or trainer.step % options.validate_every == 0
+                checked = trainer.validate(heldout) if is_checked and heldout.decoded else {}
+                record = {"step": trainer.step, "seconds": round(trainer.seconds, 1), **means.take(), **checked}
+                log.write(json.dumps(record) + "\n")
             if is_last or trainer.step % options.save_every == 0:
                 trainer.save()
             if is_over:
                 _say(f"stopped at update {trainer.step}; run it again to go on")
                 return
     _say(f"done: {trainer.step} updates")
+
+
+class _Means:
+    """The mean of each loss since the last line of the log; some losses are not of every update."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, losses: dict[str, float]) -> None:
+        for name, value in losses.items():
+            self._values.setdefault(name, []).append(value)
+
+    def take(self) -> dict[str, float]:
+        means = {name: round(sum(values) / len(values), 5) for name, values in self._values.items()}
+        self._values.clear()
+        return means
 
 
 class _Interrupt:

@@ -1,0 +1,104 @@
+"""``tts-fm evaluate``: how well a model is understood, and whose voice it has, beside the real recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tts_fm.commands.terminal import Quiet, Report, Verbose
+
+if TYPE_CHECKING:
+    from tts_fm.evaluation.pairs import Pair
+    from tts_fm.synthesizer import Synthesizer
+
+PAIRS = Path("tests/data/eval/pairs.jsonl")
+EXAMPLE = f"\b\nExample:\n  tts-fm evaluate --pairs {PAIRS} --out runs/evaluation"
+
+
+def evaluate(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name.")
+    ] = "default",
+    pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A corpus folder, to choose pairs of its held-out speakers.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json and the speech.")] = Path("evaluation"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Speak only so many pairs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same speech.")] = 0,
+    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or a YAML file.")] = None,
+    vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON on stdout.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Judge a model by pairs of recordings.
+
+    The prompt is one recording of a speaker; the text of another one is said in that voice. Reported are the word error
+    rate (PocketSphinx, a bigram model of the texts) and the cosine of voices (Resemblyzer), each beside that of the
+    real recordings and of their copies through the vocoder, the checks, and the real-time factor.
+    """
+    report: Report = context.obj
+    chosen = _pairs(pairs, corpus, seed)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{out} can not be made: {error.strerror}; choose another folder with --out") from None
+
+    from dataclasses import replace
+
+    from tts_fm.evaluation.report import table
+    from tts_fm.evaluation.suite import Suite
+    from tts_fm.synthesizer import Synthesizer
+
+    suite = Suite(chosen)
+    synthesizer = Synthesizer.load(
+        model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
+    )
+    with report.progress("evaluating") as on_pair:
+        found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
+    source = str(corpus if pairs is None and corpus is not None else PAIRS if pairs is None else pairs)
+    found = replace(found, facts={**_facts(synthesizer), "model": synthesizer.config.name, "pairs": source, "seed": seed})
+    found.save(out / "report.json")
+    if as_json:
+        typer.echo(json.dumps(found.summary()))
+    else:
+        from rich.console import Console
+
+        console = Console()
+        Console(width=max(console.width, 100)).print(table(found))
+    report.say(f"the report is {out / 'report.json'}, the speech is in {out / 'wavs'}")
+
+
+def _pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
+    """Return the pairs that the options name."""
+    from tts_fm.evaluation import pairs as sets
+
+    if pairs is not None and corpus is not None:
+        raise ValueError("give --pairs or --corpus, not both")
+    if corpus is not None:
+        return sets.from_corpus(corpus, seed=seed)
+    if pairs is None and not PAIRS.is_file():
+        raise ValueError(f"there is no {PAIRS} here; run this in the project's folder, or give --pairs FILE or --corpus DIR")
+    return sets.read(PAIRS if pairs is None else pairs)
+
+
+def _facts(synthesizer: Synthesizer) -> dict[str, Any]:
+    """Return how and on what machine the speech was made."""
+    import platform
+
+    import torch
+
+    return {
+        "sampling": synthesizer.config.sampling.model_dump(),
+        "parameters": sum(parameter.numel() for parameter in synthesizer.backbone.parameters()),
+        "device": str(synthesizer.device),
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,199 @@
+"""What the evaluation found: each pair's result, and the figures with their intervals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from tts_fm import atomic
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ROUNDS = 2000
+"""Bootstrap samples."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one sound scores: the words heard, and the cosine of its voice to two prompts.
+
+    ``to_stranger`` is None where there is no second speaker.
+    """
+
+    heard: str
+    errors: int
+    words: int
+    to_prompt: float
+    to_stranger: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One pair: the speech made, the real recording, and that recording through the vocoder (None: it has none)."""
+
+    id: str
+    kind: str
+    speaker: str
+    stranger: str | None
+    text: str
+    output: Judgement
+    recording: Judgement
+    copied: Judgement | None
+    computing_seconds: float
+    is_silent: bool
+    is_clipped: bool
+    is_implausibly_long_or_short: bool
+
+    def judgement(self, source: str) -> Judgement | None:
+        """Return the one of ``output``, ``recording`` and ``copied``."""
+        return getattr(self, source)
+
+
+SOURCES = {"output": "speech made", "recording": "recordings", "copied": "vocoder copies"}
+"""What is judged, and its heading."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over pairs and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One source's figures; None where nothing was measured.
+
+    ``right_voice`` is the share that is closer to its own prompt than to another speaker's.
+    """
+
+    word_error_rate: Figure | None
+    to_prompt: Figure | None
+    to_stranger: Figure | None
+    right_voice: Figure | None
+
+
+@dataclass(frozen=True)
+class KindReport:
+    """The figures of one kind of speakers. ``real_time_factor``: computing time over speech, start not counted."""
+
+    pairs: int
+    speakers: int
+    output: Scores
+    recording: Scores
+    copied: Scores
+    silent: int
+    clipped: int
+    implausible_length: int
+    real_time_factor: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures by kind, every result, and ``facts`` on what was evaluated, how and on what machine."""
+
+    kinds: dict[str, KindReport]
+    results: list[Result]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts and figures, without the single results."""
+        return {**self.facts, "kinds": {kind: asdict(figures) for kind, figures in self.kinds.items()}}
+
+    def save(self, path: Path) -> None:
+        """Write all as JSON."""
+        value = {**self.summary(), "results": [asdict(result) for result in self.results]}
+        with atomic.replacing(path) as beside:
+            beside.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def make(results: Sequence[Result], facts: dict[str, Any] | None = None) -> Report:
+    """Return the figures of ``results``, the kinds in the order in which they come."""
+    kinds = list(dict.fromkeys(result.kind for result in results))
+    figures = {kind: _figures([result for result in results if result.kind == kind]) for kind in kinds}
+    return Report(figures, list(results), {} if facts is None else facts)
+
+
+def bootstrap(
+    parts: Float[np.ndarray, " p"], wholes: Float[np.ndarray, " p"] | None = None, seed: int = 0, level: float = 0.95
+) -> Figure:
+    """Return ``sum(parts) / sum(wholes)`` and its percentile interval over resampled pairs; wholes of None are ones."""
+    wholes = np.ones_like(parts, dtype=float) if wholes is None else wholes
+    chosen = np.random.default_rng(seed).integers(len(parts), size=(ROUNDS, len(parts)))
+    ratios = parts[chosen].sum(axis=1) / wholes[chosen].sum(axis=1)
+    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    return Figure(float(parts.sum() / wholes.sum()), float(low), float(high))
+
+
+def _figures(results: Sequence[Result]) -> KindReport:
+    spoken = sum(result.output.seconds for result in results)
+    return KindReport(
+        pairs=len(results),
+        speakers=len({result.speaker for result in results}),
+        **{source: _scores([result.judgement(source) for result in results]) for source in SOURCES},
+        silent=sum(result.is_silent for result in results),
+        clipped=sum(result.is_clipped for result in results),
+        implausible_length=sum(result.is_implausibly_long_or_short for result in results),
+        real_time_factor=sum(result.computing_seconds for result in results) / max(spoken, 1e-9),
+    )
+
+
+def _scores(judgements: Sequence[Judgement | None]) -> Scores:
+    judged = [j for j in judgements if j is not None]
+    if not judged:
+        return Scores(None, None, None, None)
+    compared = [(j.to_prompt, j.to_stranger) for j in judged if j.to_stranger is not None]
+    own, other = np.array(compared, dtype=float).reshape(-1, 2).T
+    wrong, words = np.array([(j.errors, j.words) for j in judged], dtype=float).T
+    return Scores(
+        word_error_rate=bootstrap(wrong, words),
+        to_prompt=bootstrap(np.array([j.to_prompt for j in judged])),
+        to_stranger=bootstrap(other) if compared else None,
+        right_voice=bootstrap((own > other).astype(float)) if compared else None,
+    )
+
+
+def table(report: Report) -> Table:
+    """Return the figures as a table for people."""
+    from rich.table import Table
+
+    made = Table(title=f"{report.facts.get('model', 'evaluation')}: means over pairs, 95 % intervals")
+    made.add_column("")
+    for heading in SOURCES.values():
+        made.add_column(heading, justify="right")
+    for kind, figures in report.kinds.items():
+        made.add_section()
+        made.add_row(f"[bold]{kind} speakers[/bold]", f"{figures.pairs} pairs", f"{figures.speakers} speakers", "")
+        for name, measure, show in _ROWS:
+            scores = [getattr(getattr(figures, source), measure) for source in SOURCES]
+            made.add_row(name, *("" if score is None else show(score) for score in scores))
+        checks = (figures.silent, figures.clipped, figures.implausible_length)
+        made.add_row("silent / clipped / implausible length", " / ".join(map(str, checks)))
+        made.add_row("real-time factor", f"{figures.real_time_factor:.3f}")
+    return made
+
+
+def _percent(figure: Figure) -> str:
+    return f"{100 * figure.value:.1f} % ({100 * figure.low:.0f}-{100 * figure.high:.0f})"
+
+
+def _cosine(figure: Figure) -> str:
+    return f"{figure.value:.3f} ({figure.low:.2f}-{figure.high:.2f})"
+
+
+_ROWS: tuple[tuple[str, str, Callable[[Figure], str]], ...] = (
+    ("word error rate", "word_error_rate", _percent),
+    ("cosine to the prompt", "to_prompt", _cosine),
+    ("cosine to another speaker's prompt", "to_stranger", _cosine),
+    ("right voice", "right_voice", _percent),
+)
