@@ -147,6 +147,17 @@ def test_gradients_are_finite_in_a_padded_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", plugins.names(Backbone))
+@torch.inference_mode()
+def test_lower_precision_is_close(name: str) -> None:
+    backbone, condition, x = build(name), infill.collate(conditions()), stacked(noises())
+    t = torch.tensor(0.4)
+    expected = backbone(x, t, condition)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = backbone.velocity(x, t, backbone.prepare(condition, t[None])).float()
+    assert (low - expected).square().mean() <= 0.03**2 * expected.square().mean()
+
+
+@pytest.mark.parametrize("name", plugins.names(Backbone))
 def test_a_new_backbone_can_be_built_without_memory(name: str) -> None:
     kind = plugins.load(Backbone, name)
     with torch.device("meta"):

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from tts_fm.text.chunk import chunk, f5_chunks, sentences
 
-GOLDEN = json.loads((Path(__file__).parent / "data" / "goldens" / "golden.json").read_text(encoding="utf-8"))["text"]["chunk"]
+GOLDEN = json.loads((Path(__file__).parent / "data" / "goldens" / "golden.json").read_text(encoding="utf-8"))["text"][
+    "chunk"
+]
 TEXT = st.text(alphabet=st.sampled_from("abcdeABI  .,;:!?\"'—-…。，对\u0301\n()"), max_size=300) | st.text(max_size=80)
 
 

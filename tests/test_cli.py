@@ -24,7 +24,17 @@ from tts_fm.commands import app, explain, main
 from tts_fm.errors import InputError, ModelError
 
 Command = Callable[..., Finished]
-SUBCOMMANDS = ["", "synthesize", "synth", "models", "models list", "models info", "models download", "convert", "convert f5"]
+SUBCOMMANDS = [
+    "",
+    "synthesize",
+    "synth",
+    "models",
+    "models list",
+    "models info",
+    "models download",
+    "convert",
+    "convert f5",
+]
 SUBCOMMANDS += ["train", "train-vocoder"]
 
 
@@ -67,7 +77,18 @@ def test_version(tts_fm_command: Command) -> None:
 def test_synthesize_writes_speech_and_tells_how(tts_fm_command: Command, model_folder: Path, tmp_path: Path) -> None:
     out, picture = tmp_path / "hello.wav", tmp_path / "mel.png"
     done = tts_fm_command(
-        "synthesize", "--text", "It costs $5.", "-m", model_folder, "-o", out, "--save-mel", picture, "--seed", 7, "--json"
+        "synthesize",
+        "--text",
+        "It costs $5.",
+        "-m",
+        model_folder,
+        "-o",
+        out,
+        "--save-mel",
+        picture,
+        "--seed",
+        7,
+        "--json",
     )
     assert done.code == 0
     record = json.loads(done.stdout)
@@ -215,7 +236,12 @@ def test_convert_f5_makes_a_folder_that_speaks_the_same(
     source = ["--vocab", foreign / "vocab.txt", "--architecture", foreign / "tiny.yaml"]
     done = tts_fm_command("convert", "f5", foreign / "model.pt", tmp_path / "ours", *source)
     assert done.code == 0, done.stderr
-    assert sorted(p.name for p in (tmp_path / "ours").iterdir()) == ["README.md", "config.yaml", "model.safetensors", "vocab.txt"]
+    assert sorted(p.name for p in (tmp_path / "ours").iterdir()) == [
+        "README.md",
+        "config.yaml",
+        "model.safetensors",
+        "vocab.txt",
+    ]
     speak = ["synthesize", "hello there", "-r", voice_file, "-s", "some words", "--seed", 1]
     a = tts_fm_command(*speak, "-o", tmp_path / "a.wav", "--model", tmp_path / "ours")
     b = tts_fm_command(*speak, "-o", tmp_path / "b.wav", "--ckpt_file", foreign / "model.pt", *source)
@@ -283,7 +309,9 @@ def test_a_reader_that_has_gone_is_no_news() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "tts_fm.commands", "models", "info", "F5TTS_v1_Base"], stdout=write, stderr=subprocess.PIPE
+        [sys.executable, "-m", "tts_fm.commands", "models", "info", "F5TTS_v1_Base"],
+        stdout=write,
+        stderr=subprocess.PIPE,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")

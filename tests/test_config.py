@@ -25,9 +25,15 @@ def test_a_choice_carries_its_own_options():
     [
         ({"sampling": {"stepz": 3}}, "sampling has no field 'stepz'; did you mean 'steps'?"),
         ({"sampling": {"steps": 0}}, "sampling.steps is 0: Input should be greater than or equal to 1"),
-        ({"sampling": {"solver": "rk9"}}, "sampling.solver: there is no Solver called 'rk9'; choose one of euler, midpoint"),
+        (
+            {"sampling": {"solver": "rk9"}},
+            "sampling.solver: there is no Solver called 'rk9'; choose one of euler, midpoint",
+        ),
         ({"backbone": {"name": "dit", "dimm": 3}}, "backbone: dit has no field 'dimm'; did you mean 'dim'?"),
-        ({"backbone": "gru"}, "backbone: there is no Backbone called 'gru'; choose one of aligned_dit, dit, mmdit, unet_t"),
+        (
+            {"backbone": "gru"},
+            "backbone: there is no Backbone called 'gru'; choose one of aligned_dit, dit, mmdit, unet_t",
+        ),
         ({"backbone": 3}, "backbone: needs a 'name', one of aligned_dit"),
         ({"mel": {"hop": 3}}, "mel has no field 'hop'; it has sample_rate, n_fft, hop_length"),
         ({"vocodr": 3}, "the file has no field 'vocodr'; did you mean 'vocoder'?"),

@@ -28,7 +28,13 @@ def write_corpus(folder: Path, seconds: list[float]) -> Path:
         samples = 0.1 * torch.randn(round(length * 24_000), generator=torch.Generator().manual_seed(i))
         Waveform(samples, 24_000).save(folder / f"{i}.wav")
         frames = len(samples) // 256 + 1
-        row = {"id": f"u{i}", "audio": f"{i}.wav", "text": "abc", "seconds": length, "split": "train" if i else "heldout"}
+        row = {
+            "id": f"u{i}",
+            "audio": f"{i}.wav",
+            "text": "abc",
+            "seconds": length,
+            "split": "train" if i else "heldout",
+        }
         lines.append(json.dumps(row | {"token_frames": [frames - 7, 3, 4]}))
     path = folder / "manifest.jsonl"
     path.write_text("\n".join(lines))

@@ -21,7 +21,9 @@ from tts_fm.frontends.utf8 import Utf8
 from tts_fm.frontends.vocab import Vocab
 from tts_fm.text.normalize import normalize
 
-GOLDEN = json.loads((Path(__file__).parent / "data" / "goldens" / "golden.json").read_text(encoding="utf-8"))["text"]["pinyin"]
+GOLDEN = json.loads((Path(__file__).parent / "data" / "goldens" / "golden.json").read_text(encoding="utf-8"))["text"][
+    "pinyin"
+]
 ENGLISH = "Some call me nature, others call me mother nature."
 
 
@@ -53,6 +55,7 @@ def test_every_frontend_gives_valid_ids(name, vocab_file):
 
 # vocab
 
+
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["text"][:20])
 def test_pinyin_tokens_are_those_of_the_original(vocab, case):
     pytest.importorskip("rjieba")
@@ -61,7 +64,10 @@ def test_pinyin_tokens_are_those_of_the_original(vocab, case):
 
 def test_english_needs_no_dictionary(vocab):
     jieba = pytest.importorskip("rjieba")
-    texts = ["It's 5:30 (really) -- dog--the cat_b a.b 100% #1 $5 A&B x-y-z 2024/25.", "кот и пёс, naïve “x” C# e.g. C++"]
+    texts = [
+        "It's 5:30 (really) -- dog--the cat_b a.b 100% #1 $5 A&B x-y-z 2024/25.",
+        "кот и пёс, naïve “x” C# e.g. C++",
+    ]
     for text in [*texts, *(line for case in GOLDEN if (line := case["text"]).isascii())]:
         expected: list[str] = []
         plain = text.translate(str.maketrans({";": ",", "“": '"', "”": '"'}))
@@ -123,6 +129,7 @@ def test_a_vocabulary_is_needed():
 
 # utf8
 
+
 @given(st.text())
 @settings(max_examples=100, deadline=None)
 def test_bytes(text):
@@ -135,6 +142,7 @@ def test_bytes_of_a_lone_surrogate():
 
 
 # phonemes
+
 
 def test_phonemes_with_stress_and_punctuation():
     tokens = Phonemes(Phonemes.Options()).tokens("Hello, world!")

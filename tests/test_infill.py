@@ -127,7 +127,7 @@ def test_collating_pads_with_nothing() -> None:
 
 
 def test_impossible_options_are_refused() -> None:
-    with pytest.raises(ValueError, match="span_min 0.9 is above span_max 0.5"):
+    with pytest.raises(ValueError, match=r"span_min 0\.9 is above span_max 0\.5"):
         InfillOptions(span_min=0.9, span_max=0.5)
     with pytest.raises(ValueError, match="above 1"):
         InfillOptions(drop_prompt=0.5, drop_both=0.6)

@@ -155,7 +155,7 @@ def test_code_in_a_pickle_is_never_run(form: str, tmp_path: Path) -> None:
         torch.save(value, path)
     else:
         path.write_bytes(pickle.dumps(value))
-    with pytest.raises(ModelError, match="model.pt") as caught:
+    with pytest.raises(ModelError, match=r"model\.pt") as caught:
         f5_tts.load_f5(path, build())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "trace").exists()
@@ -221,7 +221,7 @@ def test_the_packages_yaml_is_read(tmp_path: Path) -> None:
 )
 def test_an_architecture_that_we_do_not_know_is_refused(old: str, new: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(YAML.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ValueError, match="mine.yaml") as caught:
+    with pytest.raises(ValueError, match=r"mine\.yaml") as caught:
         f5_tts.architecture(tmp_path / "mine.yaml")
     assert words in str(caught.value)
 

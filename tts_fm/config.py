@@ -22,8 +22,7 @@ from tts_fm.sampler import SamplingOptions
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 
-
-O = TypeVar("O", bound=Options)
+AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 class Choice(Options):
@@ -151,7 +150,7 @@ def read_model(path: Path) -> ModelConfig:
         ValueError: the file is missing, is no YAML, or has a wrong or unknown field.
     """
     value = _read_yaml(path)
-    return parse(ModelConfig, value["model"] if "model" in value else value, path)
+    return parse(ModelConfig, value.get("model", value), path)
 
 
 def read_run(path: Path) -> RunConfig:
@@ -159,7 +158,7 @@ def read_run(path: Path) -> RunConfig:
     return parse(RunConfig, _read_yaml(path), path)
 
 
-def parse(kind: type[O], value: Any, source: Path | str) -> O:
+def parse(kind: type[AnyOptions], value: Any, source: Path | str) -> AnyOptions:
     """Return ``value`` as a ``kind``; an error names ``source``, the field, the value got and what is allowed."""
     try:
         return kind.model_validate(value)

@@ -52,5 +52,7 @@ def load(interface: type[P], name: str) -> type[P]:
         if inspect.isclass(value) and issubclass(value, interface) and value.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise TypeError(f"{module.__name__} must define exactly one subclass of {interface.__name__}, it has {len(found)}")
+        raise TypeError(
+            f"{module.__name__} must define exactly one subclass of {interface.__name__}, it has {len(found)}"
+        )
     return found[0]

@@ -68,7 +68,9 @@ class Sampler:
         steps = self.options.steps
         mels: dict[int, Tensor] = {}
         for done, group in enumerate(groups):
-            progress = None if on_step is None else lambda i, _, done=done: on_step(done * steps + i, len(groups) * steps)
+            progress = (
+                None if on_step is None else lambda i, _, done=done: on_step(done * steps + i, len(groups) * steps)
+            )
             batch = self._sample_batch([conditions[i] for i in group], [seeds[i] for i in group], progress)
             mels.update(zip(group, batch, strict=True))
         return [mels[i] for i in range(len(conditions))]
@@ -90,7 +92,7 @@ class Sampler:
     ) -> list[Float[Tensor, "n c"]]:
         device = next(self.backbone.parameters()).device
         condition = infill.collate(conditions).to(device)
-        b, n, c = condition.prompt_mel.shape
+        _, n, c = condition.prompt_mel.shape
         lengths = condition.lengths.tolist()
         x_0 = torch.stack([F.pad(noise.noise(s, m, c), (0, 0, 0, n - m)) for s, m in zip(seeds, lengths, strict=True)])
         with self._autocast(device):

@@ -5,23 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, duration, hub, infill, plugins
+from tts_fm import duration, hub, infill, loading
 from tts_fm.audio import prompt as prompts
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
 from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.backbones import Backbone
-from tts_fm.config import Choice, ModelConfig
+from tts_fm.config import ModelConfig
 from tts_fm.errors import InputError
 from tts_fm.frontends import Frontend
-from tts_fm.interop import f5_tts, vocos
 from tts_fm.sampler import OnStep, Sampler, SamplingOptions
 from tts_fm.text.chunk import chunk, f5_chunks
 from tts_fm.text.clean import check, clean
@@ -89,7 +87,9 @@ class Synthesizer:
         default_prompt: Prompt | None = None,
     ) -> None:
         if vocoder.mel != config.mel:
-            raise ValueError(f"the vocoder was made for {vocoder.mel}, the model for {config.mel}; choose a matching vocoder")
+            raise ValueError(
+                f"the vocoder was made for {vocoder.mel}, the model for {config.mel}; choose a matching vocoder"
+            )
         self.config, self.backbone, self.frontend, self.vocoder = config, backbone, frontend, vocoder
         self.dtype, self.default_prompt = dtype, default_prompt
 
@@ -119,16 +119,12 @@ class Synthesizer:
             ModelError: the model is not there, or does not fit its configuration.
             ValueError: a device that this machine has not, or an option that means nothing.
         """
-        where = pick_device(device)
-        dtype = pick_dtype(precision, where)
+        where = loading.pick_device(device)
+        dtype = loading.pick_dtype(precision, where)
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
-        if source.folder is not None:
-            config, backbone = checkpoint.load_model(source.folder, where)
-            frontend = checkpoint.load_frontend(config, source.folder)
-        else:
-            config, backbone, frontend = f5_tts.load(source.checkpoint, source.vocab, source.architecture, where)
-        made = load_vocoder(config, source.folder, vocoder).to(where).eval()
-        return cls(config, backbone, frontend, made, dtype, _own_voice(source.folder))
+        config, backbone, frontend = loading.load_model(source, where)
+        own_vocoder = loading.load_vocoder(config, source.folder, vocoder).to(where).eval()
+        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder))
 
     @property
     def device(self) -> torch.device:
@@ -149,7 +145,14 @@ class Synthesizer:
     ) -> Waveform:
         """Speak ``text`` in the voice of ``prompt``; :meth:`speak` tells more about it."""
         return self.speak(
-            text, prompt, seed=seed, speed=speed, seconds=seconds, sampling=sampling, normalized=normalized, on_step=on_step
+            text,
+            prompt,
+            seed=seed,
+            speed=speed,
+            seconds=seconds,
+            sampling=sampling,
+            normalized=normalized,
+            on_step=on_step,
         ).waveform
 
     @torch.inference_mode()
@@ -186,7 +189,10 @@ class Synthesizer:
         read = clean(text) if normalized else normalize(text)
         voice = self._listen(self._voice_or_default(prompt))
         chunks = self._chunks(read, voice)
-        conditions = [self._condition(voice, piece, speed, share) for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)]
+        conditions = [
+            self._condition(voice, piece, speed, share)
+            for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
+        ]
         sampler = Sampler(self.backbone, self.config.sampling if sampling is None else sampling, self.dtype)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         given = len(voice.mel)
@@ -211,7 +217,9 @@ class Synthesizer:
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt
         if prompt is None:
-            raise InputError(f"the model {self.config.name} has no voice of its own; give a reference recording and its transcript")
+            raise InputError(
+                f"the model {self.config.name} has no voice of its own; give a reference recording and its transcript"
+            )
         return prompt
 
     def _listen(self, prompt: Prompt) -> Voice:
@@ -283,46 +291,3 @@ def _shares(chunks: Sequence[str], seconds: float | None) -> list[float | None]:
     """Share ``seconds`` between the chunks by their characters."""
     whole = sum(map(len, chunks))
     return [None if seconds is None else seconds * len(piece) / whole for piece in chunks]
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` is the best one there is. Raises ValueError where it is not there."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(device for device in ("cuda", "mps", "cpu") if there[device]))
-    if name.partition(":")[0] not in there:
-        raise ValueError(f"there is no device {name!r}; choose one of auto, {', '.join(there)}")
-    if not there[name.partition(":")[0]]:
-        raise ValueError(f"this machine has no {name} device; use --device auto or cpu")
-    return torch.device(name)
-
-
-def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return the type called ``precision``; ``auto`` is float16 on a GPU and float32 elsewhere."""
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if precision == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if precision not in known:
-        raise ValueError(f"there is no precision {precision!r}; choose one of auto, {', '.join(known)}")
-    return known[precision]
-
-
-def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = None) -> Vocoder:
-    """Return the vocoder of a model, or the one at ``source``: a folder, ``hf://OWNER/REPO`` or ``griffin_lim``.
-
-    ``config.vocoder_source`` may name a folder inside the model's own ``folder``.
-    """
-    source = config.vocoder_source if source is None else source
-    if source in plugins.names(Vocoder) or not source:
-        choice = config.vocoder if not source else Choice(name=source, options=plugins.load(Vocoder, source).Options())
-        return choice.build(Vocoder, config.mel)
-    inside = None if folder is None else folder / source
-    found = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(source)
-    return vocos.load(found, config.mel)
-
-
-def _own_voice(folder: Path | None) -> Prompt | None:
-    """Return the reference voice in a model folder: ``voice.flac`` and its words in ``voice.txt``."""
-    if folder is None or not (folder / "voice.flac").is_file():
-        return None
-    return Prompt.load(folder / "voice.flac", (folder / "voice.txt").read_text(encoding="utf-8").strip())

@@ -248,7 +248,8 @@ def _check_wav_header(file: _File, name: str) -> None:
         while position + 8 <= size:
             file.seek(position)
             chunk, length = file.read(4), int.from_bytes(file.read(4), "little")
-            if chunk == b"fmt " and (codec := int.from_bytes(file.read(2), "little")) not in _WAV_CODECS:
+            codec = int.from_bytes(file.read(2), "little")
+            if chunk == b"fmt " and position + 10 <= size and codec not in _WAV_CODECS:
                 raise InputError(f"{name} is a WAV in codec {codec:#06x}, which is not read; convert it to 16-bit PCM")
             if chunk == b"data":
                 is_streamed = length >= 0x7FFF_0000  # a pipe's writer did not know the length

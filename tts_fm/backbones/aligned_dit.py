@@ -49,7 +49,9 @@ class AlignedDiT(Backbone):
         if d % (2 * options.heads):
             raise ValueError(f"dim {d} must be a multiple of 2 * heads = {2 * options.heads}")
         self.text = TextEncoder(vocab_size, options.text_dim, options.text_layers, options.kernel)
-        self.token_frames = nn.Sequential(nn.Linear(options.text_dim, options.text_dim), nn.GELU(), nn.Linear(options.text_dim, 1))
+        self.token_frames = nn.Sequential(
+            nn.Linear(options.text_dim, options.text_dim), nn.GELU(), nn.Linear(options.text_dim, 1)
+        )
         self.voice = VoiceEncoder(n_mels, options.prompt_dim, d)
         self.from_x = nn.Linear(p * n_mels, d)
         self.from_condition = nn.Linear(p * (n_mels + 1 + options.text_dim + 2), d)
@@ -262,7 +264,7 @@ class Block(nn.Module):
     def _attend(self, x: Tensor, rotary: tuple[Tensor, Tensor], key_mask: Tensor | None) -> Tensor:
         b, q, d = x.shape
         query, key, value = self.qkv(x).reshape(b, q, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each b h q k
-        query, key = (rotate(norm(y), rotary) for norm, y in ((self.q_norm, query), (self.k_norm, key)))
+        query, key = (rotate(norm(y.float()), rotary) for norm, y in ((self.q_norm, query), (self.k_norm, key)))
         scores = (query * query.shape[-1] ** -0.5).to(value.dtype) @ key.mT.to(value.dtype)  # b h q q
         if key_mask is not None:
             scores = scores.masked_fill(~key_mask, float("-inf"))
@@ -270,9 +272,7 @@ class Block(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(b, q, d))
 
 
-def place(
-    encoded: Float[Tensor, "b m e"], token_frames: Int[Tensor, "b m"], n_frames: int
-) -> Float[Tensor, "b n e+2"]:
+def place(encoded: Float[Tensor, "b m e"], token_frames: Int[Tensor, "b m"], n_frames: int) -> Float[Tensor, "b n e+2"]:
     """Return for each frame its token's vector, how far into the token it lies (0 to 1), and log(1 + the token's frames)."""
     ends = token_frames.cumsum(dim=1)  # b m
     frame = torch.arange(n_frames, device=ends.device).expand(len(ends), -1).contiguous()  # b n

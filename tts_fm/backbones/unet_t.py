@@ -16,6 +16,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.nn.attention import Attention, FeedForward, rotary_table
 from tts_fm.nn.embeddings import FrameEmbedding, TextEmbedding
 from tts_fm.nn.modulation import TimeEmbedding, TimeTable, at_time, tabulate
+from tts_fm.nn.norm import RMSNorm
 from tts_fm.types import Condition
 
 NORM_EPS = 1e-20
@@ -55,7 +56,7 @@ class UNetT(Backbone):
         self.blocks = nn.ModuleList(
             Block(options, joins=i >= half and options.skip == "concat") for i in range(options.depth)
         )
-        self.norm_out = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.norm_out = RMSNorm(dim, eps=NORM_EPS)
         self.out = nn.Linear(dim, n_mels)
 
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
@@ -113,7 +114,7 @@ class Block(nn.Module):
         super().__init__()
         dim = options.dim
         self.join = nn.Linear(2 * dim, dim, bias=False) if joins else None
-        self.attention_norm = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.attention_norm = RMSNorm(dim, eps=NORM_EPS)
         self.attention = Attention(
             dim,
             options.heads,
@@ -122,7 +123,7 @@ class Block(nn.Module):
             rope_heads=options.rope_heads,
             qk_norm=options.qk_norm,
         )
-        self.feed_forward_norm = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.feed_forward_norm = RMSNorm(dim, eps=NORM_EPS)
         self.feed_forward = FeedForward(dim, options.ff_mult, options.dropout)
 
     def forward(

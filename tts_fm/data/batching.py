@@ -6,9 +6,7 @@ import random
 from collections.abc import Sequence
 
 
-def plan(
-    lengths: Sequence[int], frames_per_batch: int, max_utterances: int, seed: int, epoch: int
-) -> list[list[int]]:
+def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, seed: int, epoch: int) -> list[list[int]]:
     """Return batches of indices; each holds at most ``frames_per_batch`` frames, padding included.
 
     Utterances of similar length go together; lengths are jittered by up to 5 % so that the groups differ between

@@ -66,7 +66,9 @@ class Corpus:
     Mels are scaled by the model's ``mel_scale``. Order: by id, so that it does not depend on how a manifest was written.
     """
 
-    def __init__(self, utterances: Iterable[Utterance], model: ModelConfig, data: DataOptions, frontend: Frontend) -> None:
+    def __init__(
+        self, utterances: Iterable[Utterance], model: ModelConfig, data: DataOptions, frontend: Frontend
+    ) -> None:
         self.utterances = sorted(
             (u for u in utterances if data.min_seconds <= u.seconds <= data.max_seconds), key=lambda u: u.id
         )

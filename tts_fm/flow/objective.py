@@ -19,7 +19,9 @@ def velocity_loss(
     return (error * is_target).sum() / is_target.sum().clamp(min=1)
 
 
-def draw_times(law: TimeLaw, batch: int, generator: torch.Generator, mean: float = 0.0, scale: float = 1.0) -> Float[Tensor, " b"]:
+def draw_times(
+    law: TimeLaw, batch: int, generator: torch.Generator, mean: float = 0.0, scale: float = 1.0
+) -> Float[Tensor, " b"]:
     """Return one ``t`` in (0, 1) per utterance.
 
     ``logit_normal`` is ``sigmoid(mean + scale * z)`` (Esser et al., arXiv 2403.03206, section 3.1).

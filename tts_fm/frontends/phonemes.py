@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from phonemizer.backend import EspeakBackend
 
 START, END = "^", "$"
-PUNCTUATION = ";:,.!?…—\"()"
+PUNCTUATION = ';:,.!?…—"()'
 _LETTERS = "abcdefghijklmnopqrstuvwxyzæçðøħŋœθβχ"
 _IPA_BLOCK = "".join(chr(code) for code in range(0x0250, 0x02B0))
 _MODIFIERS = "ʰʲʷˠˤ˞ˈˌːˑᵻᵊᵝⁿ̩̪̯̃̊͡"
@@ -66,5 +66,9 @@ def _espeak(language: str) -> EspeakBackend:
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     return EspeakBackend(
-        language, preserve_punctuation=True, punctuation_marks=PUNCTUATION, with_stress=True, language_switch="remove-flags"
+        language,
+        preserve_punctuation=True,
+        punctuation_marks=PUNCTUATION,
+        with_stress=True,
+        language_switch="remove-flags",
     )

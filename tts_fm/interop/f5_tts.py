@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -201,8 +202,9 @@ def _first(keys: Iterable[Any], count: int = 3) -> str:
 
 def _read_pickle(path: Path) -> dict[str, Any]:
     try:
-        # Only the newer, zipped kind of file can be mapped into memory.
-        value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is said below, in one line
+            # Only the newer, zipped kind of file can be mapped into memory.
+            value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "GLOBAL" in str(error):
             raise ModelError(

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from tts_fm.nn.norm import RMSNorm
+
 
 class Attention(nn.Module):
     """One sequence's queries, keys and values, and the way back to the model's width.
@@ -29,8 +31,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.rope_heads = heads, heads if rope_heads is None else min(rope_heads, heads)
         self.qkv = nn.Linear(dim, 3 * heads * head_dim)
-        self.q_norm = nn.RMSNorm(head_dim, eps=1e-6) if qk_norm else nn.Identity()
-        self.k_norm = nn.RMSNorm(head_dim, eps=1e-6) if qk_norm else nn.Identity()
+        self.q_norm = RMSNorm(head_dim, eps=1e-6) if qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(head_dim, eps=1e-6) if qk_norm else nn.Identity()
         self.out = nn.Linear(heads * head_dim, dim) if has_output else None
         self.dropout = nn.Dropout(dropout)
 

@@ -7,7 +7,7 @@ import unicodedata
 
 from tts_fm.errors import InputError
 
-MAX_CHARACTERS = 200_000
+MAX_CHARACTERS = 100_000
 _UNSPEAKABLE = frozenset(("Cc", "Cf", "Cs"))  # control; format (zero width, bidi, byte order mark); lone surrogates
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f\u034f]")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")

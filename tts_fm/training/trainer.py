@@ -37,7 +37,13 @@ class Trainer:
     """
 
     def __init__(
-        self, config: RunConfig, backbone: Backbone, corpus: Corpus, validation: Corpus, folder: Path, device: str = "cpu"
+        self,
+        config: RunConfig,
+        backbone: Backbone,
+        corpus: Corpus,
+        validation: Corpus,
+        folder: Path,
+        device: str = "cpu",
     ) -> None:
         self.config, self.backbone, self.folder, self.device = config, backbone.to(device), folder, torch.device(device)
         self.corpus, self.validation = corpus, validation
@@ -105,7 +111,11 @@ class Trainer:
                 now = time.monotonic()
                 flow_loss, duration_loss = (sums / options.log_every).tolist()
                 self._log(
-                    flow_loss=flow_loss, duration_loss=duration_loss, grad_norm=norm, lr=lr, frames_per_second=frames / (now - logged_at)
+                    flow_loss=flow_loss,
+                    duration_loss=duration_loss,
+                    grad_norm=norm,
+                    lr=lr,
+                    frames_per_second=frames / (now - logged_at),
                 )
                 logged_at, frames, sums = now, 0, torch.zeros(2)
             if self.update % options.validate_every == 0:

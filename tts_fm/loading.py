@@ -1,0 +1,77 @@
+"""A model with its frontend, vocoder and voice, from whatever ``--model`` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tts_fm import checkpoint, hub, plugins
+from tts_fm.audio.prompt import Prompt
+from tts_fm.backbones import Backbone
+from tts_fm.config import Choice, ModelConfig
+from tts_fm.frontends import Frontend
+from tts_fm.hub import ModelSource
+from tts_fm.interop import f5_tts, vocos
+from tts_fm.vocoders import Vocoder
+
+
+def load_model(source: ModelSource, device: torch.device) -> tuple[ModelConfig, Backbone, Frontend]:
+    """Return the model at ``source``, in evaluation mode on ``device``.
+
+    Raises:
+        ModelError: files are missing or damaged, or do not belong together.
+    """
+    if source.folder is not None:
+        config, backbone = checkpoint.load_model(source.folder, device)
+        return config, backbone, checkpoint.load_frontend(config, source.folder)
+    assert source.checkpoint is not None and source.architecture is not None
+    config = f5_tts.architecture(source.architecture)
+    frontend: Frontend = config.frontend.build(Frontend, vocab=source.vocab)
+    with torch.device("meta"):
+        backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
+    backbone.load_state_dict(f5_tts.load_f5(source.checkpoint, backbone), assign=True)
+    return config, backbone.to(device=device, dtype=torch.float32).eval(), frontend
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called ``name``; ``auto`` is the best one there is. Raises ValueError where it is not there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(device for device in ("cuda", "mps", "cpu") if there[device]))
+    if name.partition(":")[0] not in there:
+        raise ValueError(f"there is no device {name!r}; choose one of auto, {', '.join(there)}")
+    if not there[name.partition(":")[0]]:
+        raise ValueError(f"this machine has no {name} device; use --device auto or cpu")
+    return torch.device(name)
+
+
+def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Return the type called ``precision``; ``auto`` is float16 on a GPU and float32 elsewhere."""
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if precision not in known:
+        raise ValueError(f"there is no precision {precision!r}; choose one of auto, {', '.join(known)}")
+    return known[precision]
+
+
+def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = None) -> Vocoder:
+    """Return the vocoder of a model, or the one at ``source``: a folder, ``hf://OWNER/REPO`` or ``griffin_lim``.
+
+    ``config.vocoder_source`` may name a folder inside the model's own ``folder``.
+    """
+    source = config.vocoder_source if source is None else source
+    if source in plugins.names(Vocoder) or not source:
+        choice = config.vocoder if not source else Choice(name=source, options=plugins.load(Vocoder, source).Options())
+        return choice.build(Vocoder, config.mel)
+    inside = None if folder is None else folder / source
+    found = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(source)
+    return vocos.load(found, config.mel)
+
+
+def own_voice(folder: Path | None) -> Prompt | None:
+    """Return the reference voice in a model folder: ``voice.flac`` and its words in ``voice.txt``."""
+    if folder is None or not (folder / "voice.flac").is_file():
+        return None
+    return Prompt.load(folder / "voice.flac", (folder / "voice.txt").read_text(encoding="utf-8").strip())
