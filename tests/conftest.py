@@ -41,10 +41,6 @@ class Finished(NamedTuple):
         return line
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
-
-
 @pytest.fixture
 def tts_fm_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
     """Return a function that runs ``tts-fm`` with its arguments in this process."""

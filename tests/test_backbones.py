@@ -36,6 +36,9 @@ def build(name: str, **overrides: Any) -> Backbone:
     with torch.no_grad():
         for parameter in backbone.parameters():  # layers that begin as zero would hide mistakes
             parameter.add_(0.05 * torch.randn_like(parameter))
+        for module in backbone.modules():  # a row that training keeps at zero
+            if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0
     return backbone.eval()
 
 

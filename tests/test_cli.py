@@ -18,6 +18,7 @@ import torch
 from conftest import TINY, TRANSCRIPT, Finished, buzz
 from typer.main import get_command
 
+import tts_fm
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.commands import app, explain, main
@@ -35,7 +36,7 @@ SUBCOMMANDS = [
     "convert",
     "convert f5",
 ]
-SUBCOMMANDS += ["train", "train-vocoder"]
+SUBCOMMANDS += ["train", "train-vocoder", "evaluate"]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "synthesize --help"])
@@ -71,7 +72,7 @@ def test_a_group_alone_shows_its_help(tts_fm_command: Command, group: str) -> No
 
 def test_version(tts_fm_command: Command) -> None:
     done = tts_fm_command("--version")
-    assert done.code == 0 and done.stdout.startswith("tts-fm")
+    assert (done.code, done.stdout) == (0, f"tts-fm {tts_fm.__version__}\n")
 
 
 def test_synthesize_writes_speech_and_tells_how(tts_fm_command: Command, model_folder: Path, tmp_path: Path) -> None:

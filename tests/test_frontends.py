@@ -80,7 +80,7 @@ def test_english_needs_no_dictionary(vocab):
 
 def test_chinese_without_the_extra_says_what_to_install(vocab, monkeypatch):
     monkeypatch.setitem(sys.modules, "rjieba", None)
-    assert vocab.tokens("café") == list("café"[:3]) + ["é"]
+    assert vocab.tokens("café") == ["c", "a", "f", "é"]
     with pytest.raises(InputError, match=r"pip install 'tts_fm\[zh\]'"):
         vocab.tokens("对")
 
@@ -149,13 +149,14 @@ def test_phonemes_with_stress_and_punctuation():
     assert "".join(tokens) == "^həlˈoʊ, wˈɜːld!$"
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs the list of loaded libraries")
 def test_phonemes_need_no_system_espeak():
     code = (
         "from tts_fm.frontends.phonemes import Phonemes as P\n"
         "print(ascii(''.join(P(P.Options()).tokens('Hello, world!'))))\n"
         "print([line.split()[-1] for line in open('/proc/self/maps') if 'espeak' in line and '.so' in line][0])"
     )
-    hidden = {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": os.getcwd(), "PYTHONUTF8": "1"}
+    hidden = {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONUTF8": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=hidden, capture_output=True, text=True, check=True)
     spoken, *library = done.stdout.split("\n")
     assert spoken == ascii("^həlˈoʊ, wˈɜːld!$")

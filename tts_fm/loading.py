@@ -10,6 +10,7 @@ from tts_fm import checkpoint, hub, plugins
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import Choice, ModelConfig
+from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts, vocos
@@ -25,13 +26,8 @@ def load_model(source: ModelSource, device: torch.device) -> tuple[ModelConfig, 
     if source.folder is not None:
         config, backbone = checkpoint.load_model(source.folder, device)
         return config, backbone, checkpoint.load_frontend(config, source.folder)
-    assert source.checkpoint is not None and source.architecture is not None
-    config = f5_tts.architecture(source.architecture)
-    frontend: Frontend = config.frontend.build(Frontend, vocab=source.vocab)
-    with torch.device("meta"):
-        backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
-    backbone.load_state_dict(f5_tts.load_f5(source.checkpoint, backbone), assign=True)
-    return config, backbone.to(device=device, dtype=torch.float32).eval(), frontend
+    assert source.checkpoint is not None and source.vocab is not None and source.architecture is not None
+    return f5_tts.load(source.checkpoint, source.vocab, source.architecture, device)
 
 
 def pick_device(name: str) -> torch.device:
@@ -61,13 +57,19 @@ def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = 
 
     ``config.vocoder_source`` may name a folder inside the model's own ``folder``.
     """
-    source = config.vocoder_source if source is None else source
-    if source in plugins.names(Vocoder) or not source:
-        choice = config.vocoder if not source else Choice(name=source, options=plugins.load(Vocoder, source).Options())
-        return choice.build(Vocoder, config.mel)
-    inside = None if folder is None else folder / source
-    found = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(source)
-    return vocos.load(found, config.mel)
+    wanted = config.vocoder_source if source is None else source
+    if not wanted or wanted in plugins.names(Vocoder):
+        choice = config.vocoder if not wanted else Choice(name=wanted, options=plugins.load(Vocoder, wanted).Options())
+        vocoder: Vocoder = choice.build(Vocoder, config.mel)
+        if next(vocoder.parameters(), None) is not None:
+            raise ModelError(
+                f"the vocoder {choice.name} needs weights; give a folder or hf://OWNER/REPO, or griffin_lim"
+            )
+        return vocoder
+    inside = None if folder is None else folder / wanted
+    found = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(wanted)
+    refinements = getattr(config.vocoder.options, "refinements", 0) if source is None else 0
+    return vocos.load(found, config.mel, refinements)
 
 
 def own_voice(folder: Path | None) -> Prompt | None:

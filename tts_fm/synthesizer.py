@@ -243,7 +243,7 @@ class Synthesizer:
     def _condition(self, voice: Voice, text: str, speed: float, seconds: float | None) -> Condition:
         """Tell the model what to say: the tokens, and how many frames they get."""
         given, rate = len(voice.mel), self.config.mel.frame_rate
-        fixed = None if seconds is None else duration.to_frames(seconds, rate)
+        fixed = None if seconds is None else duration.to_frames(self._checked(seconds, voice), rate)
         rule, floor = self.config.duration.rule, self.config.duration.floor_seconds
         if rule == "predicted":
             return self._condition_with_durations(voice, text, speed, fixed)
@@ -259,6 +259,16 @@ class Synthesizer:
             )
             total = given + duration.to_frames(spoken, rate)
         return infill.continue_prompt(voice.mel, ids, total)
+
+    def _checked(self, seconds: float, voice: Voice) -> float:
+        """Return ``seconds`` if the model can speak so long in one piece."""
+        most = self.config.limits.max_total_seconds - voice.prompt.waveform.seconds
+        if seconds > most:
+            raise ValueError(
+                f"{seconds:.1f} s in one piece is more than this model can hold after this prompt, {most:.1f} s; "
+                f"ask for less, or give a longer text, which is spoken in several pieces"
+            )
+        return seconds
 
     def _condition_with_durations(self, voice: Voice, text: str, speed: float, fixed: int | None) -> Condition:
         """As :meth:`_condition`, for a backbone that is told the frames of each token; the prompt's text is hidden."""

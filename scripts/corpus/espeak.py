@@ -54,7 +54,7 @@ def read_aloud(text: str, name: str, pitch: int, speed: int) -> tuple[np.ndarray
     marks: list[Mark] = []
 
     @_Callback
-    def listen(samples, count, events):  # noqa: ANN001, ANN202
+    def listen(samples, count, events):
         if samples and count > 0:
             chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         i = 0

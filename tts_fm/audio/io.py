@@ -42,16 +42,16 @@ _WAV_CODECS = {1, 3, 6, 7, 0x50, 0x55, 0xFFFE}  # PCM, float, A-law, mu-law, MPE
 class Readable(Protocol):
     """A stream of bytes to read, which need not be able to seek."""
 
-    def read(self, size: int = -1, /) -> bytes: ...  # noqa: D102
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 @runtime_checkable
 class Writable(Protocol):
     """A stream of bytes to write to."""
 
-    def write(self, data: bytes, /) -> Any: ...  # noqa: D102
-    def flush(self) -> None: ...  # noqa: D102
-    def isatty(self) -> bool: ...  # noqa: D102
+    def write(self, data: bytes, /) -> Any: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool: ...
 
 
 @dataclass(frozen=True, eq=False)

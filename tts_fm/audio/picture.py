@@ -10,7 +10,9 @@ from torch import Tensor
 
 from tts_fm import atomic
 
-_COLOURS = np.array([(8, 8, 32), (70, 24, 110), (170, 50, 110), (240, 120, 60), (252, 230, 120), (255, 255, 245)], dtype=float)
+_COLOURS = np.array(
+    [(8, 8, 32), (70, 24, 110), (170, 50, 110), (240, 120, 60), (252, 230, 120), (255, 255, 245)], dtype=float
+)
 _HEIGHT = 4  # pixels per mel channel
 
 
@@ -38,4 +40,6 @@ def check_target(path: str | Path) -> None:
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path}: a mel is drawn as PNG; use the suffix .png")
     if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"{path} can not be written: {'it is a folder' if path.is_dir() else f'there is no folder {path.parent}'}")
+        raise ValueError(
+            f"{path} can not be written: {'it is a folder' if path.is_dir() else f'there is no folder {path.parent}'}"
+        )

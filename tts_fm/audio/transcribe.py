@@ -27,7 +27,7 @@ def transcribe(waveform: Waveform) -> str:
         ModelError: the transcriber is not on this machine and can not be fetched.
     """
     check_available()
-    from faster_whisper import WhisperModel
+    from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports] (an extra)
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:

@@ -43,6 +43,8 @@ class AlignedDiT(Backbone):
         dropout: float = Field(0.0, ge=0, lt=1)
         min_remaining: float = Field(0.05, gt=0, lt=1)
 
+    options: Options
+
     def __init__(self, options: Options, n_mels: int, vocab_size: int) -> None:
         super().__init__(options, n_mels, vocab_size)
         d, p = options.dim, options.patch
@@ -69,7 +71,7 @@ class AlignedDiT(Backbone):
         """See :class:`Backbone`; ``condition.token_frames`` is needed."""
         assert condition.token_frames is not None
         encoded = self.text(condition.token_ids)  # b m e
-        placed = place(encoded, condition.token_frames, condition.prompt_mel.shape[1])  # b n e+2
+        placed = place(encoded, condition.token_ids, condition.token_frames, condition.prompt_mel.shape[1])  # b n e+2
         placed = placed * (condition.is_valid & condition.has_text[:, None])[..., None]
         shown = condition.is_prompt & condition.has_prompt[:, None]  # b n
         prompt = condition.prompt_mel * shown[..., None]
@@ -272,15 +274,21 @@ class Block(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(b, q, d))
 
 
-def place(encoded: Float[Tensor, "b m e"], token_frames: Int[Tensor, "b m"], n_frames: int) -> Float[Tensor, "b n e+2"]:
-    """Return for each frame its token's vector, how far into the token it lies (0 to 1), and log(1 + the token's frames)."""
+def place(
+    encoded: Float[Tensor, "b m e"], token_ids: Int[Tensor, "b m"], token_frames: Int[Tensor, "b m"], n_frames: int
+) -> Float[Tensor, "b n e+2"]:
+    """Return for each frame its token's vector, how far into the token it lies (0 to 1), and log(1 + the token's frames).
+
+    Frames of fillers are zero, so that one filler is the same as many.
+    """
     ends = token_frames.cumsum(dim=1)  # b m
     frame = torch.arange(n_frames, device=ends.device).expand(len(ends), -1).contiguous()  # b n
     token = torch.searchsorted(ends.contiguous(), frame, right=True).clamp(max=ends.shape[1] - 1)  # b n
     length = token_frames.gather(1, token)
     into = (frame - (ends.gather(1, token) - length) + 0.5) / length.clamp(min=1)
     vectors = encoded.gather(1, token[..., None].expand(-1, -1, encoded.shape[-1]))
-    return torch.cat([vectors, into[..., None], length.float().log1p()[..., None]], dim=-1)
+    placed = torch.cat([vectors, into[..., None], length.float().log1p()[..., None]], dim=-1)
+    return placed * (token_ids.gather(1, token) != FILLER)[..., None]
 
 
 def modulate(x: Float[Tensor, "b q d"], shift: Tensor, scale: Tensor) -> Float[Tensor, "b q d"]:

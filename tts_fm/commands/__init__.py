@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 from typer.main import get_command
 
-from tts_fm.commands import convert, models, synthesize, train, train_vocoder
+from tts_fm import __version__
+from tts_fm.commands import convert, evaluate, models, synthesize, train, train_vocoder
 from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError
 
@@ -30,15 +30,14 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("synthesize", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS)(synthesize.synthesize)
-app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(synthesize.synthesize)
+app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(
+    synthesize.synthesize
+)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("train-vocoder", epilog=train_vocoder.EXAMPLE)(train_vocoder.train_vocoder)
-if find_spec("tts_fm.commands.evaluate") is not None:
-    from tts_fm.commands import evaluate
-
-    app.command("evaluate", epilog=getattr(evaluate, "EXAMPLE", None))(evaluate.evaluate)
+app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 
 
 @app.callback(invoke_without_command=True)
@@ -47,12 +46,7 @@ def _root(
     is_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if is_version:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"tts-fm {version('tts-fm')}")
-        except PackageNotFoundError:
-            typer.echo("tts-fm, not installed")
+        typer.echo(f"tts-fm {__version__}")
     else:
         show_help(context)
 
@@ -69,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # who reads has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILURE
-        except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a line
+        except Exception as error:  # here, and only here, any failure becomes a line
             line, code = explain(error)
             report.fail(line, error)
             return code
@@ -80,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def explain(error: Exception) -> tuple[str, int]:
     """Return the line and the exit code for ``error``."""
-    if isinstance(error, typer.TyperException):  # the parser's own
+    if isinstance(error, typer.TyperException):  # what the parser refuses
         command = getattr(getattr(error, "ctx", None), "command_path", "tts-fm")
         return f"{error.format_message().rstrip('.')}; see {command} --help", USAGE
     for kind, code in ((InputError, BAD_INPUT), (ModelError, NO_MODEL), (ValueError, USAGE)):

@@ -23,7 +23,9 @@ app = typer.Typer(
 @app.command(epilog=_EXAMPLE)
 def f5(
     context: typer.Context,
-    checkpoint: Annotated[str, typer.Argument(help="A .safetensors or .pt file of F5-TTS or E2-TTS, or a published name.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A .safetensors or .pt file of F5-TTS or E2-TTS, or a published name.")
+    ],
     out_folder: Annotated[Path, typer.Argument(help="Where the model folder goes; it must be new or empty.")],
     vocab: Annotated[str | None, typer.Option(help="Its vocab.txt, if not beside it.")] = None,
     architecture: Annotated[str | None, typer.Option(help="F5TTS_v1_Base, E2TTS_Base, ... or a YAML file.")] = None,
@@ -41,16 +43,17 @@ def f5(
     import torch
 
     from tts_fm import checkpoint as checkpoints
-    from tts_fm import hub
-    from tts_fm.interop import f5_tts
+    from tts_fm import hub, loading
 
     source = hub.resolve(checkpoint, vocab=vocab, architecture=architecture)
     if source.checkpoint is None:
         raise ValueError(f"{checkpoint} is a model folder already; give it to tts-fm synthesize --model")
-    config, backbone, _ = f5_tts.load(source.checkpoint, source.vocab, source.architecture, torch.device("cpu"))
+    config, backbone, _ = loading.load_model(source, torch.device("cpu"))
     card = f"# {config.name}\n\nConverted from `{source.checkpoint.name}`. License: {config.license or 'see its origin'}.\n"
     checkpoints.save_model(
         out_folder, config, backbone.state_dict(), dtype=getattr(torch, dtype), vocab=source.vocab, card=card
     )
     report: Report = context.obj
-    report.say(f'{out_folder}: speak with it by: tts-fm synthesize --model {out_folder} --text "..." --ref-audio voice.wav')
+    report.say(
+        f'{out_folder}: speak with it by: tts-fm synthesize --model {out_folder} --text "..." --ref-audio voice.wav'
+    )

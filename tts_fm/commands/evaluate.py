@@ -21,15 +21,18 @@ EXAMPLE = f"\b\nExample:\n  tts-fm evaluate --pairs {PAIRS} --out runs/evaluatio
 def evaluate(
     context: typer.Context,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name.")
+        str,
+        typer.Option(
+            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
+        ),
     ] = "default",
     pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="A corpus folder, to choose pairs of its held-out speakers.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json and the speech.")] = Path("evaluation"),
     limit: Annotated[int | None, typer.Option(min=1, help="Speak only so many pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same speech.")] = 0,
     vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or a YAML file.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or YAML.")] = None,
     vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -63,7 +66,8 @@ def evaluate(
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
     source = str(corpus if pairs is None and corpus is not None else PAIRS if pairs is None else pairs)
-    found = replace(found, facts={**_facts(synthesizer), "model": synthesizer.config.name, "pairs": source, "seed": seed})
+    facts = {"model": synthesizer.config.name, "pairs": source, "seed": seed, **_facts(synthesizer)}
+    found = replace(found, facts=facts)
     found.save(out / "report.json")
     if as_json:
         typer.echo(json.dumps(found.summary()))
@@ -84,7 +88,7 @@ def _pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
     if corpus is not None:
         return sets.from_corpus(corpus, seed=seed)
     if pairs is None and not PAIRS.is_file():
-        raise ValueError(f"there is no {PAIRS} here; run this in the project's folder, or give --pairs FILE or --corpus DIR")
+        raise ValueError(f"there is no {PAIRS} here; run this in the project's folder, or give --pairs or --corpus")
     return sets.read(PAIRS if pairs is None else pairs)
 
 

@@ -42,8 +42,15 @@ def info(
 
     known = {entry.name.lower(): entry for entry in hub.published()}.get(name.lower())
     if known is not None:  # nothing is downloaded to tell about it
-        state = "downloaded" if known.is_cached else f"{known.gigabytes:g} GB, fetched by: tts-fm models download {known.name}"
-        typer.echo(f"# {known.about}\n# {state}\n# {known.checkpoint}\n{config.dump(f5_tts.architecture(known.name))}", nl=False)
+        state = (
+            "downloaded"
+            if known.is_cached
+            else f"{known.gigabytes:g} GB, fetched by: tts-fm models download {known.name}"
+        )
+        typer.echo(
+            f"# {known.about}\n# {state}\n# {known.checkpoint}\n{config.dump(f5_tts.architecture(known.name))}",
+            nl=False,
+        )
         return
     folder = hub.resolve(name).folder
     assert folder is not None  # a checkpoint file is refused: it comes without an architecture
@@ -54,7 +61,8 @@ def info(
 
 @app.command(epilog="\b\nExample:\n  tts-fm models download F5TTS_v1_Base")
 def download(
-    name: Annotated[str, typer.Argument(help="A published name, or hf://OWNER/REPO[@REVISION].")], verbose: Verbose = False
+    name: Annotated[str, typer.Argument(help="A published name, or hf://OWNER/REPO[@REVISION].")],
+    verbose: Verbose = False,
 ) -> None:
     """Fetch a model into the cache.
 

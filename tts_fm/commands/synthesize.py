@@ -45,25 +45,37 @@ def synthesize(
     words: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of TEXT.")] = None,
     text_file: Annotated[str | None, typer.Option("--text-file", "-f", help="A UTF-8 file of it; - is stdin.")] = None,
-    ref_audio: Annotated[Path | None, typer.Option("--ref-audio", "-r", help="A recording of the voice, 1 to 30 s.")] = None,
+    ref_audio: Annotated[
+        Path | None, typer.Option("--ref-audio", "-r", help="A recording of the voice, 1 to 30 s.")
+    ] = None,
     ref_text: Annotated[str | None, typer.Option("--ref-text", "-s", help="The words in that recording.")] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.  [default: output.wav]")
+        str | None,
+        typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.  [default: output.wav]"),
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name.")
+        str,
+        typer.Option(
+            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
+        ),
     ] = "default",
     vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or a YAML file.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or a YAML file.")
+    ] = None,
     vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
     sway: Annotated[float | None, typer.Option(help="Sway of the time grid; 0 leaves it as it is.")] = None,
     solver: Annotated[str | None, typer.Option(help="euler, midpoint, ...")] = None,
     grid: Annotated[str | None, typer.Option(help="uniform or epss.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.  [default: random]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.  [default: random]")
+    ] = None,
     speed: Annotated[float, typer.Option(min=0.1, max=10, help="2 is twice as fast as the recording.")] = 1.0,
-    duration: Annotated[float | None, typer.Option(min=0.1, max=3600, help="Seconds of speech, whatever the speed.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.1, max=3600, help="Seconds of speech, whatever the speed.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
@@ -115,7 +127,13 @@ def synthesize(
             normalized=no_normalize,
             on_step=on_step,
         )
-    facts = {"software": "tts-fm", "model": synthesizer.config.name, "seed": seed, **sampling.model_dump(), "text": speech.text}
+    facts = {
+        "software": "tts-fm",
+        "model": synthesizer.config.name,
+        "seed": seed,
+        **sampling.model_dump(),
+        "text": speech.text,
+    }
     _deliver(speech, facts, target, save_mel, as_json, report)
 
 
@@ -177,14 +195,18 @@ def _read_text(source: str) -> str:
             with open(source, "rb") as file:
                 data = file.read(most)
     except (OSError, ValueError) as error:
-        raise InputError(f"the text file {source!r} can not be read: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(
+            f"the text file {source!r} can not be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
     name = "stdin" if source == "-" else source
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if len(data) == most:
             return data.decode("utf-8-sig", errors="ignore")
-        raise InputError(f"{name} is no UTF-8 text (byte {error.start} is {data[error.start]:#04x}); save it as UTF-8") from None
+        raise InputError(
+            f"{name} is no UTF-8 text (byte {error.start} is {data[error.start]:#04x}); save it as UTF-8"
+        ) from None
 
 
 def _prompt(ref_audio: Path | None, ref_text: str | None, report: Report) -> Prompt | None:
@@ -220,7 +242,9 @@ def _without_prompt(seconds: float, prompt: Prompt | None, config: ModelConfig) 
         raise ValueError("--fix_duration counts the recording too; give --ref-audio, or use --duration")
     spent = prepare(prompt, config.mel.sample_rate, config.limits.max_prompt_seconds).waveform.seconds
     if not seconds > spent:
-        raise ValueError(f"--fix_duration is {seconds:g}, the recording alone lasts {spent:.1f} s; give more, or use --duration")
+        raise ValueError(
+            f"--fix_duration is {seconds:g}, the recording alone lasts {spent:.1f} s; give more, or use --duration"
+        )
     return seconds - spent
 
 
@@ -238,7 +262,8 @@ def _deliver(
         more = f" and {len(speech.unknown) - 20} more" if len(speech.unknown) > 20 else ""
         report.warn(f"the model {facts['model']} does not know {shown}{more}; the speech may lack them")
     seconds, factor = speech.waveform.seconds, speech.real_time_factor
-    report.say(f"{'stdout' if target == '-' else target}: {seconds:.2f} s, made in {speech.seconds:.2f} s (real-time factor {factor:.2f})")
+    where = "stdout" if target == "-" else target
+    report.say(f"{where}: {seconds:.2f} s, made in {speech.seconds:.2f} s (real-time factor {factor:.2f})")
     if as_json:
         record = {
             **{name: value for name, value in facts.items() if name != "software"},

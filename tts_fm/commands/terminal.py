@@ -53,7 +53,9 @@ class Report:
         from rich.console import Console
         from rich.progress import Progress
 
-        with Progress(console=Console(stderr=True), transient=True) as bar:  # description, bar, share, time that remains
+        with Progress(
+            console=Console(stderr=True), transient=True
+        ) as bar:  # description, bar, share, time that remains
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 

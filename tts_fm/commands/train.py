@@ -27,8 +27,8 @@ def train(
 ) -> int:
     """Train an acoustic model.
 
-    State, metrics.jsonl and the model's folder go into the run's folder. Stopped by --max-minutes, Ctrl-C or SIGTERM it saves, and the same command goes on
-    from there.
+    State, metrics.jsonl and the model's folder go into the run's folder. Stopped by --max-minutes, Ctrl-C or SIGTERM
+    it saves, and the same command goes on from there.
     """
     report: Report = context.obj
     import math
@@ -39,7 +39,7 @@ def train(
     from tts_fm.backbones import Backbone
     from tts_fm.data.dataset import Corpus
     from tts_fm.frontends import Frontend
-    from tts_fm.synthesizer import pick_device
+    from tts_fm.loading import pick_device
     from tts_fm.training.trainer import Trainer
 
     run = configs.read_run(config)
@@ -52,7 +52,7 @@ def train(
     torch.manual_seed(run.training.seed)
     backbone = run.model.backbone.build(Backbone, run.model.mel.n_mels, frontend.vocab_size)
     report.say(f"{len(corpus)} utterances to learn from, {len(validation)} held out; the run is in {output}")
-    trainer = Trainer(run, backbone, corpus, validation, output, str(pick_device(device)))
+    trainer = Trainer(run, backbone, corpus, validation, output, str(pick_device(device)), vocab)
     signal = trainer.train(math.inf if max_minutes is None else max_minutes)
     report.say(f"{trainer.update} of {run.training.updates} updates; the model is in {output / 'model'}")
     return 128 + signal if signal else 0
@@ -65,5 +65,7 @@ def _utterances(run: RunConfig) -> tuple[list[Utterance], list[Utterance]]:
     paths = [Path(name) for name in run.data.manifests]
     to_learn = [utterance for path in paths for utterance in read_manifest(path, "train")]
     if run.data.validation_manifests:
-        return to_learn, [utterance for name in run.data.validation_manifests for utterance in read_manifest(Path(name))]
+        return to_learn, [
+            utterance for name in run.data.validation_manifests for utterance in read_manifest(Path(name))
+        ]
     return to_learn, [utterance for path in paths for utterance in read_manifest(path, "heldout")]

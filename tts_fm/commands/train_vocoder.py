@@ -14,7 +14,9 @@ EXAMPLE = "\b\nExample:\n  tts-fm train-vocoder configs/vocos_small.yaml --outpu
 
 def train_vocoder(
     config: Annotated[Path, typer.Argument(help="The run: mel, vocos, discriminators, data, loss, training.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The run's folder, instead of CONFIG's out.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The run's folder, instead of CONFIG's out.")
+    ] = None,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop after so many minutes.")] = None,
     export: Annotated[Path | None, typer.Option(help="Then write the vocoder's folder here.")] = None,
     verbose: Verbose = False,

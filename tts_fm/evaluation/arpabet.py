@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tts_fm import plugins
 from tts_fm.frontends import Frontend
@@ -14,12 +15,12 @@ PAIRS = {
 }  # fmt: skip
 """Two symbols of the International Phonetic Alphabet that are one phone (or two)."""
 SINGLES = {
-    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ɾ": "T", "ʔ": "T", "x": "K", "q": "K", "c": "K",
-    "f": "F", "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ç": "HH", "ɬ": "L",
-    "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N", "l": "L", "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "w": "W", "j": "Y", "ʍ": "W",
-    "i": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "y": "IY", "e": "EH", "ɛ": "EH", "œ": "EH", "ø": "EH", "æ": "AE",
-    "a": "AA", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ᵊ": "AH",
-    "ɚ": "ER", "ɜ": "ER", "ɝ": "ER",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ɾ": "T", "ʔ": "T", "x": "K", "q": "K",
+    "c": "K", "f": "F", "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ç": "HH", "ɬ": "L",
+    "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N", "l": "L", "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R",
+    "w": "W", "j": "Y", "ʍ": "W", "i": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "y": "IY", "e": "EH", "ɛ": "EH",
+    "œ": "EH", "ø": "EH", "æ": "AE", "a": "AA", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW",
+    "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ᵊ": "AH", "ɚ": "ER", "ɜ": "ER", "ɝ": "ER",
 }  # fmt: skip
 """One symbol, one phone; stress, length and other marks have none."""
 
@@ -43,7 +44,7 @@ def lexicon(words: Iterable[str], dictionary: Path) -> Lexicon:
 
 def spell(word: str) -> str:
     """Return the phones that espeak-ng speaks for a word that no dictionary has."""
-    phonemes = plugins.load(Frontend, "phonemes")
+    phonemes: Any = plugins.load(Frontend, "phonemes")
     phones = from_ipa(phonemes(phonemes.Options()).tokens(word))
     if not phones:
         raise ValueError(f"{word!r} has no English pronunciation; evaluate with texts in English words")

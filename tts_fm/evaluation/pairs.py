@@ -40,7 +40,8 @@ def read(path: Path) -> list[Pair]:
         where = f"{path}, line {number}"
         names = [field.name for field in fields(Pair)]
         if wrong := set(names) ^ row.keys():
-            raise ValueError(f"{where} has wrong or missing fields: {', '.join(sorted(wrong))}; a pair is {', '.join(names)}")
+            found = ", ".join(sorted(wrong))
+            raise ValueError(f"{where} has wrong or missing fields: {found}; a pair is {', '.join(names)}")
         if wrong := [name for name in names if not isinstance(row[name], str) or not row[name].strip()]:
             raise ValueError(f"{where}: {wrong[0]} is {row[wrong[0]]!r}; it must be text")
         if row["kind"] not in get_args(Kind):
@@ -80,7 +81,10 @@ def from_corpus(folder: Path, per_kind: int = 40, seed: int = 0) -> list[Pair]:
             held_out = [row for _, row in _rows(manifest) if row.get("split") == "heldout"]
             chosen += choose(held_out, kind, folder, per_kind, seed)
     if not chosen:
-        raise ValueError(f"{folder} has no held-out speakers in manifest-real.jsonl or manifest-synthetic.jsonl; make the corpus")
+        raise ValueError(
+            f"{folder} has no held-out speakers with two recordings in manifest-real.jsonl or manifest-synthetic.jsonl; "
+            f"give --corpus the folder that python -m scripts.corpus made"
+        )
     return chosen
 
 

@@ -178,7 +178,7 @@ def table(report: Report) -> Table:
             scores = [getattr(getattr(figures, source), measure) for source in SOURCES]
             made.add_row(name, *("" if score is None else show(score) for score in scores))
         checks = (figures.silent, figures.clipped, figures.implausible_length)
-        made.add_row("silent / clipped / implausible length", " / ".join(map(str, checks)))
+        made.add_row("silent / clipped / wrong length", " / ".join(map(str, checks)))
         made.add_row("real-time factor", f"{figures.real_time_factor:.3f}")
     return made
 

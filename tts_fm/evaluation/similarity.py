@@ -1,7 +1,8 @@
 """Whose voice it is: embeddings by Resemblyzer's encoder, compared by their cosine.
 
-The weights beside this file are Resemblyzer 0.1.4's (Resemble AI, Apache License 2.0, see ``voice_encoder.LICENSE.txt``)
-in float16 and without the optimizer's state. So neither a download nor Resemblyzer's own dependencies are needed.
+The weights beside this file are those of Resemblyzer 0.1.4 (Resemble AI, Apache License 2.0, see
+``voice_encoder.LICENSE.txt``) in float16 and without the optimizer's state. So neither a download nor Resemblyzer's own
+dependencies are needed.
 """
 
 from __future__ import annotations

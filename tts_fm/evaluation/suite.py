@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -33,6 +33,7 @@ PLAUSIBLE = (0.4, 2.5)
 OnPair = Callable[[int, int], None]
 
 
+@runtime_checkable
 class Speaks(Protocol):
     """What can be evaluated; if it also has ``copy(waveform) -> Waveform``, its vocoder is judged alone."""
 

@@ -108,9 +108,10 @@ class Recognizer:
 
     def transcribe(self, waveform: Waveform) -> str:
         """Return the words heard in ``waveform``, "" for none."""
-        pcm = (prepare(waveform) * 32767).to(torch.int16).numpy().astype("<i2").tobytes()
-        if not pcm:
+        samples = prepare(waveform)
+        if not samples.any():  # in silence it would imagine words
             return ""
+        pcm = (samples * 32767).to(torch.int16).numpy().astype("<i2").tobytes()
         self._decoder.reinit_feat()  # forget the last utterance's mean and noise
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, full_utt=True)

@@ -33,6 +33,8 @@ class Phonemes(Frontend):
 
         language: str = "en-us"
 
+    options: Options
+
     def __init__(self, options: Options, vocab: Path | None = None) -> None:
         super().__init__(options, vocab)
         self._id = {symbol: i for i, symbol in enumerate(SYMBOLS)}
@@ -47,7 +49,7 @@ class Phonemes(Frontend):
         return [START, *ipa, END]
 
     def ids(self, tokens: Sequence[str]) -> list[int]:
-        return [self._id[token] for token in tokens if token in self._id]
+        return [self._id.get(token, 0) for token in tokens]  # a space stands in for what is unknown
 
     def unknown(self, tokens: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(token for token in tokens if token not in self._id))

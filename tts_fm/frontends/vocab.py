@@ -22,7 +22,7 @@ class Vocab(Frontend):
     """Line ``i`` of vocab.txt has id ``i``; line 0 is a space, which also stands in for unknown tokens."""
 
     class Options(Options):
-        """``pinyin``: Chinese characters are read as pinyin with tone numbers; without it every character is a token."""
+        """``pinyin``: Chinese is read as pinyin with tone numbers; without it every character is a token."""
 
         pinyin: bool = True
 
@@ -31,7 +31,7 @@ class Vocab(Frontend):
     def __init__(self, options: Options, vocab: Path | None = None) -> None:
         super().__init__(options, vocab)
         if vocab is None:
-            raise ValueError("the frontend 'vocab' needs a vocab.txt; give its path (--vocab), or use the frontend 'utf8'")
+            raise ValueError("the frontend 'vocab' needs a vocab.txt, but none is given; give its path (--vocab)")
         self._id = _read(Path(vocab))
 
     @property
@@ -61,19 +61,22 @@ def _read(path: Path) -> dict[str, int]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
-        raise ModelError(f"there is no vocabulary {path}; a vocab.txt has one token per line, the first is a space") from None
+        raise ModelError(f"there is no vocabulary {path}; give a file with one token per line, first a space") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"the vocabulary {path} can not be read ({error}); it must be UTF-8 text, one token per line") from None
+        raise ModelError(f"the vocabulary {path} can not be read ({error}); it must be UTF-8 text") from None
     if lines[-1] == "":
         del lines[-1]
     if lines[:1] != [" "]:
         raise ModelError(
-            f"{path}, line 1: the first token is {lines[0] if lines else ''!r}; it must be one space, which stands for unknown tokens"
+            f"{path}, line 1: the first token is {lines[0] if lines else ''!r}; it must be one space, "
+            "which stands for unknown tokens"
         )
     ids: dict[str, int] = {}
     for i, token in enumerate(lines):
         if token in ids:
-            raise ModelError(f"{path}, line {i + 1}: the token {token!r} is already on line {ids[token] + 1}; every token may be there once")
+            raise ModelError(
+                f"{path}, line {i + 1}: the token {token!r} is already on line {ids[token] + 1}; remove one of them"
+            )
         ids[token] = i
     return ids
 

@@ -86,8 +86,8 @@ class PublishedVocos:
     weights: dict[str, Tensor]
 
 
-def load(folder: Path, mel: MelSpec) -> Vocos:
-    """Return the vocoder in ``folder``, ready to decode.
+def load(folder: Path, mel: MelSpec, refinements: int = 0) -> Vocos:
+    """Return the vocoder in ``folder``, ready to decode; ``refinements`` as in :class:`Vocos.Options`.
 
     Raises:
         ModelError: a file is missing or broken, or says something unknown.
@@ -98,7 +98,7 @@ def load(folder: Path, mel: MelSpec) -> Vocos:
         raise ValueError(
             f"the vocoder in {folder} was made for {published.mel}, it was given {mel}; choose another one"
         )
-    vocoder = Vocos(published.options, mel)
+    vocoder = Vocos(published.options.model_copy(update={"refinements": refinements}), mel)
     checkpoint.fill(vocoder, published.weights, folder)
     return vocoder.eval().requires_grad_(False)
 

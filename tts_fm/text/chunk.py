@@ -24,14 +24,15 @@ Ends = Callable[[str, int, int], Iterator[int]]
 def chunk(text: str, max_chars: int) -> list[str]:
     """Cut ``text`` into pieces of at most ``max_chars`` characters.
 
-    Cuts lie at the ends of sentences; inside a longer sentence at the ends of clauses; then between words; a word that is
-    longer than a piece is cut hard. No character is lost or altered but white space, which becomes single spaces. The
-    pieces are as few as can be, about equally long, and short ones are joined to a neighbour.
+    Cuts lie at the ends of sentences; inside a longer sentence at the ends of clauses; then between words; a word that
+    is longer than a piece is cut hard. No character is lost or altered but white space, which becomes single spaces.
+    The pieces are as few as can be, about equally long, and short ones are joined to a neighbour.
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}; a piece needs at least 1 character")
     text = " ".join(text.split())
-    atoms = [atom for sentence in _cut(text, (0, len(text)), _sentence_ends) for atom in _fit(text, sentence, max_chars, 0)]
+    whole = (0, len(text))
+    atoms = [atom for sentence in _cut(text, whole, _sentence_ends) for atom in _fit(text, sentence, max_chars, 0)]
     spans = _without_crumbs(text, _pack(text, atoms, _even_limit(text, atoms, max_chars)), max_chars)
     return [piece for start, end in spans if (piece := text[start:end].strip())]
 
@@ -117,8 +118,8 @@ def _halves(text: str, span: Span, limit: int) -> list[Span] | None:
     if _length(text, start, end) <= limit:
         return [span]
     for ends in _FINER:
-        fitting = [cut for cut in ends(text, start, end) if _length(text, start, cut) <= limit >= _length(text, cut, end)]
-        cuts = [cut for cut in fitting if min(cut - start, end - cut) > (end - start) // 4]
+        inner = [cut for cut in ends(text, start, end) if min(cut - start, end - cut) > (end - start) // 4]
+        cuts = [cut for cut in inner if _length(text, start, cut) <= limit >= _length(text, cut, end)]
         if cuts:
             cut = min(cuts, key=lambda place: abs(2 * place - start - end))
             return [(start, cut), (cut, end)]
@@ -132,9 +133,8 @@ def _length(text: str, start: int, end: int) -> int:
 
 def _sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
     for match in _SENTENCE_END.finditer(text, start, end):
-        if not match[0][0].isascii() and match[0][0] != "…":
-            yield match.end()
-        elif not _goes_on(text, match):
+        is_east_asian = not match[0][0].isascii() and match[0][0] != "…"
+        if is_east_asian or not _goes_on(text, match):
             yield match.end()
 
 
@@ -151,8 +151,8 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
     is_start = following is not None and starts_a_sentence(following[0])
     if word in BEFORE_A_NUMBER and word not in STREETS:
         return after[:1].isdecimal()
-    if word in BEFORE_A_NAME:
-        return word not in STREETS or not is_start
+    if word in BEFORE_A_NAME and word not in STREETS:
+        return True
     if word in _MAYBE_LAST or re.fullmatch(r"[A-Z](?:\.[A-Z])*", word) is not None:
         return not is_start and word != "I"
     return False

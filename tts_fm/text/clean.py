@@ -32,7 +32,9 @@ def check(text: str) -> None:
         InputError: nothing but white space, no letter or digit, or more than ``MAX_CHARACTERS``.
     """
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"the text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed, so cut it into parts")
+        raise InputError(
+            f"the text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed, so cut it into parts"
+        )
     plain = clean(text)
     if not plain:
         raise InputError("the text is empty; give at least one word to speak")

@@ -28,7 +28,7 @@ def _date(month: int, day: int, in_year: str | None) -> str | None:
 
 
 def _year(digits: str) -> str:
-    """"99" is 1999 and "24" is 2024: two digits lie between 1950 and 2049."""
+    """The year "99" is 1999 and "24" is 2024: two digits lie between 1950 and 2049."""
     n = int(digits)
     return year(n if len(digits) > 2 else n + (2000 if n < 50 else 1900))
 
@@ -37,14 +37,21 @@ def _month_number(name: str) -> int:
     return [month[:3] for month in _MONTHS].index(name[:3]) + 1
 
 
-@rule(r"\d", r"(?<![\w-])(?P<year>[12]\d{3})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])(?:T(?=\d\d:)|(?![\w-]))")
-def iso_date(match: Match) -> str | None:
+@rule(
+    r"\d",
+    r"(?<![\w-])(?P<year>[12]\d{3})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])(?:T(?=\d\d:)|(?![\w-]))",
+)
+def _iso_date(match: Match) -> str | None:
     words = _date(int(match["month"]), int(match["day"]), match["year"])
     return f"{words}, " if words is not None and match[0].endswith("T") else words
 
 
-@rule(r"\d", r"(?<![\w/.-])(?P<a>\d{1,2})(?:/(?P<b>\d{1,2})/(?P<y>\d{4}|\d\d)|[.-](?P<d>\d{1,2})[.-](?P<z>\d{4}))(?![\w/-]|\.\d)")
-def numeric_date(match: Match) -> str | None:
+@rule(
+    r"\d",
+    r"(?<![\w/.-])(?P<a>\d{1,2})(?:/(?P<b>\d{1,2})/(?P<y>\d{4}|\d\d)|[.-](?P<d>\d{1,2})[.-](?P<z>\d{4}))"
+    r"(?![\w/-]|\.\d)",
+)
+def _numeric_date(match: Match) -> str | None:
     """3/14/2024 is American, but 14.3.2024 and 14-3-2024 begin with the day; so does whatever can not be American."""
     first = int(match["a"])
     if match["b"] is None:
@@ -52,25 +59,29 @@ def numeric_date(match: Match) -> str | None:
     return _date(first, int(match["b"]), match["y"]) or _date(int(match["b"]), first, match["y"])
 
 
-@rule("JFMASOND", rf"(?<!\w){_MONTH} (?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\s?[-–]\s?(?P<to>[12]\d|3[01]|0?[1-9]){_ENDING}(?:,? {_YEAR})?")
-def days_of_month(match: Match) -> str | None:
+@rule(
+    "JFMASOND",
+    rf"(?<!\w){_MONTH} (?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\s?[-–]\s?"
+    rf"(?P<to>[12]\d|3[01]|0?[1-9]){_ENDING}(?:,? {_YEAR})?",
+)
+def _days_of_month(match: Match) -> str | None:
     month = _MONTHS[_month_number(match["month"]) - 1]
     words = f"{month} {ordinal(int(match['day']))} to {ordinal(int(match['to']))}"
     return words if match["year"] is None else f"{words}, {_year(match['year'])}"
 
 
 @rule("JFMASOND", rf"(?<!\w){_MONTH} {_DAY}(?:,? {_YEAR})?")
-def month_day(match: Match) -> str | None:
+def _month_day(match: Match) -> str | None:
     return _date(_month_number(match["month"]), int(match["day"]), match["year"])
 
 
 @rule("JFMASOND", rf"(?<!\w){_MONTH},? {_YEAR}")
-def month_year(match: Match) -> str | None:
+def _month_year(match: Match) -> str | None:
     return f"{_MONTHS[_month_number(match['month']) - 1]} {_year(match['year'])}"
 
 
 @rule(r"\dTt", rf"(?<![\w.,:/$£€-])(?P<the>[Tt]he )?{_DAY} (?:of )?{_MONTH}(?!\w)(?:,? {_YEAR})?")
-def day_month(match: Match) -> str | None:
+def _day_month(match: Match) -> str | None:
     if match["the"] is None and match.string[max(0, match.start() - 4) : match.start()].lower() == "the ":
         return None
     month = _MONTHS[_month_number(match["month"]) - 1]
@@ -79,26 +90,29 @@ def day_month(match: Match) -> str | None:
 
 
 @rule("JFMASOND", r"(?<!\w)(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.(?=,| [a-z\d])")
-def month_abbreviation(match: Match) -> str | None:
+def _month_abbreviation(match: Match) -> str | None:
     return _MONTHS[_month_number(match[0]) - 1]
 
 
-@rule("MTWFS", rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)\.?(?=,? (?:\d|{'|'.join(month[:3] for month in _MONTHS)}))")
-def weekday(match: Match) -> str | None:
+@rule(
+    "MTWFS",
+    rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)\.?(?=,? (?:\d|{'|'.join(month[:3] for month in _MONTHS)}))",
+)
+def _weekday(match: Match) -> str | None:
     return _WEEKDAYS[match["day"]]
 
 
 @rule(r"\d'‘’", r"(?<![\w$£€.,])(?:(?P<year>1[1-9]\d0|20\d0)|['‘’]?(?P<decade>[2-9]0))['’]?s(?!\w)")
-def decade(match: Match) -> str | None:
+def _decade(match: Match) -> str | None:
     return plural(cardinal(int(match["decade"])) if match["year"] is None else year(int(match["year"])))
 
 
 @rule(
     r"\d",
     r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
-    rf"(?:{_HALF})?Z?(?!\w)"
+    rf"(?:{_HALF})?Z?(?!\w)",
 )
-def clock(match: Match) -> str | None:
+def _clock(match: Match) -> str | None:
     hour, minute = int(match["hour"]), int(match["minute"])
     half = _half(match)
     if minute == 0 and half is not None:
@@ -113,18 +127,18 @@ def clock(match: Match) -> str | None:
 
 
 @rule(r"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9]){_HALF}(?!\w)")
-def hour(match: Match) -> str | None:
+def _hour(match: Match) -> str | None:
     return f"{cardinal(int(match['hour']))} {_half(match)}"
 
 
 @rule(r"\s\-–", r"(?<=[\dmM.])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|\s?[AaPp]\.?[Mm]\b))")
-def until(match: Match) -> str | None:
+def _until(match: Match) -> str | None:
     """The dash in "9am-5pm" and "10:30-11:30"."""
     return " to "
 
 
 def _half(match: Match) -> str | None:
-    """"AM" or "PM"; a dot that also ends the sentence stays."""
+    """Return "AM" or "PM"; a dot that also ends the sentence stays."""
     letter = match["half"] or match["bare_half"]
     if letter is None:
         return None
@@ -132,6 +146,6 @@ def _half(match: Match) -> str | None:
 
 
 RULES = (
-    iso_date, numeric_date, days_of_month, month_day, month_year, day_month, month_abbreviation, weekday, decade, clock, hour,
-    until,
+    _iso_date, _numeric_date, _days_of_month, _month_day, _month_year, _day_month, _month_abbreviation, _weekday, _decade,
+    _clock, _hour, _until,
 )  # fmt: skip

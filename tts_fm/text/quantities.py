@@ -12,10 +12,16 @@ _NUMBER = r"(?>\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|\d{1,40}+(?:\.\d{1,
 _SIGN = r"(?P<sign>(?<![\w.)\]%])[-−+±~])?"
 _SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", None: ""}
 _START = r"(?<![\w.,])"
-_SCALE = rf"(?:\s?(?P<scale>thousand|million|billion|trillion|mn|bn|tn)|(?P<letter>[kKmMB]))(?!\w)"
-_SYMBOL = "|".join(rf"(?<!\w){re.escape(s)}" if s[0].isalpha() else re.escape(s) for s in sorted(CURRENCIES, key=len, reverse=True))
+_SCALE = r"(?:\s?(?P<scale>thousand|million|billion|trillion|mn|bn|tn)|(?P<letter>[kKmMB]))(?!\w)"
+_SYMBOL = "|".join(
+    rf"(?<!\w){re.escape(symbol)}" if symbol[0].isalpha() else re.escape(symbol)
+    for symbol in sorted(CURRENCIES, key=len, reverse=True)
+)
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
-_VULGAR = dict(zip("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", "1/2 1/3 2/3 1/4 3/4 1/5 2/5 3/5 4/5 1/6 5/6 1/8 3/8 5/8 7/8".split(), strict=True))
+_VULGAR = {
+    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
+    "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8),
+}  # fmt: skip
 _YEAR_AFTER = frozenset("in since until till before after by from during circa around year years of the and to late early mid "
                         "summer spring winter autumn fall january february march april may june july august september "
                         "october november december class".split())  # fmt: skip
@@ -27,36 +33,42 @@ _MONEY_STARTS = rf"\-−+~{''.join(re.escape(symbol[0]) for symbol in CURRENCIES
 
 # Telephone numbers
 
+
 @rule(
     r"\d+(",
     rf"(?<![\w.(])(?:\+\d{{1,3}}{_GROUP}?|1{_GROUP})?(?:\(\d{{3}}\)\s?|\d{{3}}{_GROUP})\d{{3}}{_GROUP}\d{{4}}(?![\w-])|"
     rf"(?<![\w.(])(?:\(\d{{3}}\)\s?)\d{{3}}{_GROUP}\d{{4}}(?![\w-])|"
     rf"(?<![\w.])\+\d{{1,3}}(?:{_GROUP}\(?\d{{1,5}}\)?){{2,5}}(?![\w-])|"
-    r"(?<![\w.$£€-])\d{3}-\d{4}(?![\w-])"
+    r"(?<![\w.$£€-])\d{3}-\d{4}(?![\w-])",
 )
-def telephone(match: Match) -> str | None:
+def _telephone(match: Match) -> str | None:
     groups = ", ".join(digits(group) for group in re.findall(r"\d+", match[0]))
     return f"plus {groups}" if match[0].startswith("+") else groups
 
 
 # Money
 
+
 @rule(
     _MONEY_STARTS,
     rf"(?P<sign>(?<![\w.)\]%])[-−+~]\s?)?(?P<symbol>{_SYMBOL})\s?(?P<n>{_NUMBER})"
-    rf"(?:\s?[-–—]\s?(?:{_SYMBOL})?(?P<to>{_NUMBER}))?(?:{_SCALE})?"
+    rf"(?:\s?[-–—]\s?(?:{_SYMBOL})?(?P<to>{_NUMBER}))?(?:{_SCALE})?",
 )
-def money(match: Match) -> str | None:
+def _money(match: Match) -> str | None:
     return _SIGNS[(match["sign"] or " ").strip() or None] + _amounts(match)
 
 
-@rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?:\s?[-–]\s?(?P<to>{_NUMBER}))?(?:{_SCALE})?\s?(?P<symbol>[€£¢₹¥$]|(?:USD|EUR|GBP)(?!\w))(?!\d)")
-def money_after(match: Match) -> str | None:
+@rule(
+    _NUMBER_STARTS,
+    rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?:\s?[-–]\s?(?P<to>{_NUMBER}))?(?:{_SCALE})?"
+    r"\s?(?P<symbol>[€£¢₹¥$]|(?:USD|EUR|GBP)(?!\w))(?!\d)",
+)
+def _money_after(match: Match) -> str | None:
     return _SIGNS[match["sign"]] + _amounts(match)
 
 
 def _amounts(match: Match) -> str:
-    """"$5-10 million" names its scale and currency once, "$5.50-$6.50" in each part."""
+    """A range like "$5-10 million" names its scale and currency once, "$5.50-$6.50" in each part."""
     singular, plural, cent, cents = CURRENCIES[match["symbol"]]
     scale = SCALES.get(match["scale"] or match["letter"], "")
     parts = [part for part in (match["n"], match["to"]) if part is not None]
@@ -82,23 +94,25 @@ def _with_cents(amount: str, singular: str, plural: str, cent: str, cents: str) 
         words.append(f"{number(whole or '0')} {singular if whole == '1' else plural}")
     if decimals.strip("0"):
         rest = decimals.ljust(2, "0")
-        words.append(f"{number(rest.lstrip('0'))} {cent if rest == '01' else cents}" if len(rest) == 2 else f"point {digits(rest)}")
+        is_hundredths = len(rest) == 2
+        words.append(f"{number(rest.lstrip('0'))} {cent if rest == '01' else cents}" if is_hundredths else digits(rest))
     return " and ".join(words)
 
 
 # Measures
 
+
 @rule(r"\d", r"(?<![\w'’.,])(?P<feet>\d)['’′](?P<inches>\d|1[01])(?:[\"”″]|''|(?!\w))")
-def feet_and_inches(match: Match) -> str | None:
+def _feet_and_inches(match: Match) -> str | None:
     return f"{cardinal(int(match['feet']))} foot {cardinal(int(match['inches']))}"
 
 
 @rule(
     _NUMBER_STARTS,
     rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?:\s?(?:[-–—]|to)\s?(?P<to>{_NUMBER}))?(?P<gap>[\s-]?)(?P<unit>{_UNIT})(?!\w|['’]\w)"
-    r"(?:(?<=[a-z])\.(?=\s?[a-z,;:)]))?"
+    r"(?:(?<=[a-z])\.(?=\s?[a-z,;:)]))?",
 )
-def measure(match: Match) -> str | None:
+def _measure(match: Match) -> str | None:
     singular, plural, needs_contact = UNITS[match["unit"]]
     if needs_contact and match["gap"]:
         return None
@@ -113,19 +127,20 @@ def _span(match: Match) -> str:
 
 
 @rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?:k|M|bn|mn)(?!\w)")
-def scaled(match: Match) -> str | None:
+def _scaled(match: Match) -> str | None:
     return f"{_SIGNS[match['sign']]}{number(match['n'])} {SCALES[match[0].lstrip('-−+±~0123456789.,')]}"
 
 
 @rule(r"\d.", rf"{_START}(?P<a>{_NUMBER})\s?[x×]\s?(?P<b>{_NUMBER})(?![\w.])")
-def by(match: Match) -> str | None:
+def _by(match: Match) -> str | None:
     return f"{number(match['a'])} by {number(match['b'])}"
 
 
 # Fractions and ranges
 
+
 @rule(r"\d", r"(?<![\w/.,])(?P<whole>\d{1,4}[\s-])?(?P<a>\d{1,4})/(?P<b>\d{1,4})(?![\w/]|\.\d)")
-def slash(match: Match) -> str | None:
+def _slash(match: Match) -> str | None:
     whole, a, b = match["whole"], int(match["a"]), int(match["b"])
     if (a, b) in ((24, 7), (9, 11), (50, 50)) and whole is None:
         return f"{cardinal(a)} {cardinal(b)}"
@@ -139,15 +154,15 @@ def slash(match: Match) -> str | None:
 
 
 @rule(rf"\d{''.join(_VULGAR)}", rf"(?<![\w.,])(?P<whole>\d{{1,9}})?\s?(?P<part>[{''.join(_VULGAR)}])")
-def vulgar_fraction(match: Match) -> str | None:
-    a, b = map(int, _VULGAR[match["part"]].split("/"))
+def _vulgar_fraction(match: Match) -> str | None:
+    a, b = _VULGAR[match["part"]]
     if match["whole"] is None:
         return fraction(a, b)
     return f"{cardinal(int(match['whole']))} and {fraction(a, b).replace('one half', 'a half')}"
 
 
 @rule(r"\d.", rf"(?<![\w.,/-])(?P<a>{_NUMBER})(?:-|\s?–\s?)(?P<b>{_NUMBER})(?![\w/]|[-–.,]\d)")
-def range_of_numbers(match: Match) -> str | None:
+def _range_of_numbers(match: Match) -> str | None:
     a, b = match["a"], match["b"]
     if _is_recent(a) and (_is_recent(b) or re.fullmatch(r"\d\d", b)):
         return f"{year(int(a))} to {year(int(b)) if len(b) == 4 else number(b)}"
@@ -160,8 +175,9 @@ def _is_recent(text: str) -> bool:
 
 # Plain numbers
 
+
 @rule(r"\dvV", r"(?<![\w.])[vV]?\d{1,5}(?:\.\d{1,5}){2,6}(?!\w|\.\d)|(?<![\w.])v\d{1,4}(?:\.\d{1,4})?(?!\w|\.\d)")
-def version(match: Match) -> str | None:
+def _version(match: Match) -> str | None:
     """Versions are read with "point", four small numbers (an address) with "dot" and digit by digit."""
     parts = match[0].lstrip("vV").split(".")
     if len(parts) == 4 and all(int(part) < 256 for part in parts) and match[0][0].isdecimal():
@@ -170,19 +186,19 @@ def version(match: Match) -> str | None:
 
 
 @rule(r"\d", r"(?<![\w.,])(?P<n>\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)")
-def ordinal_number(match: Match) -> str | None:
+def _ordinal_number(match: Match) -> str | None:
     return ordinal(int(match["n"].replace(",", "")))
 
 
 @rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>\d{{1,15}}(?:\.\d{{1,15}})?)[eE](?P<power>[-−+]?\d{{1,3}})(?!\w|\.\d)")
-def scientific(match: Match) -> str | None:
+def _scientific(match: Match) -> str | None:
     power = match["power"].lstrip("+")
     words = f"minus {number(power[1:])}" if power[0] in "-−" else number(power)
     return f"{_SIGNS[match['sign']]}{number(match['n'])} times ten to the {words}"
 
 
 @rule(_NUMBER_STARTS, rf"{_SIGN}(?<![\d.]){_NUMBER}|\d{{1,1000}}")
-def plain(match: Match) -> str | None:
+def _plain(match: Match) -> str | None:
     """A number beside a letter is joined to it by a hyphen: "MP3" -> "MP-three"."""
     text = match.string
     sign = match["sign"]
@@ -204,6 +220,6 @@ def _is_year(match: Match) -> bool:
 
 
 RULES = (
-    telephone, money, money_after, feet_and_inches, version, slash, vulgar_fraction, by, measure, scaled, range_of_numbers,
-    ordinal_number, scientific, plain,
+    _telephone, _money, _money_after, _feet_and_inches, _version, _slash, _vulgar_fraction, _by, _measure, _scaled,
+    _range_of_numbers, _ordinal_number, _scientific, _plain,
 )  # fmt: skip

@@ -6,7 +6,15 @@ import re
 from collections.abc import Collection
 
 from tts_fm.text.abbreviations import (
-    ANYWHERE, BEFORE_A_NAME, BEFORE_A_NUMBER, DOMAINS, NUMBERED, RULERS, STREETS, SYMBOLS, WORDLIKE_DOMAINS,
+    ANYWHERE,
+    BEFORE_A_NAME,
+    BEFORE_A_NUMBER,
+    DOMAINS,
+    NUMBERED,
+    RULERS,
+    STREETS,
+    SYMBOLS,
+    WORDLIKE_DOMAINS,
 )  # fmt: skip
 from tts_fm.text.numbers import cardinal, digits, ordinal, roman
 from tts_fm.text.rules import Match, full_stop, previous_word, rule, starts_a_sentence
@@ -17,6 +25,7 @@ _URL_CHARACTERS = {
 }  # fmt: skip
 
 
+_ORNAMENTS = "=*_~#<>|+&@%^$"
 _SYMBOLS = re.escape("".join(SYMBOLS))
 _PICTOGRAMS = "\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u20e3\ufffd\U0001f000-\U0001faff"
 
@@ -27,22 +36,23 @@ def _any(names: Collection[str]) -> str:
 
 # Addresses on the web
 
+
 @rule(r"\w.+\-", r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
-def email(match: Match) -> str | None:
+def _email(match: Match) -> str | None:
     return _address(match[0])
 
 
 @rule("A-Za-z", r"(?<!\w)(?i:https?://|ftp://|www\.)[^\s<>\"]{0,2000}[\w/]")
-def web_address(match: Match) -> str | None:
+def _web_address(match: Match) -> str | None:
     return _address(re.sub(r"^(?i:https?|ftp)://", "", match[0]).rstrip("/"))
 
 
 @rule(
     r"A-Za-z\d",
     rf"(?<![\w@./-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,4}}(?:{_any(DOMAINS)})(?!\w|-\w|\.\w)"
-    r"(?:/(?:[^\s<>\"]{0,500}[\w/])?)?"
+    r"(?:/(?:[^\s<>\"]{0,500}[\w/])?)?",
 )
-def domain(match: Match) -> str | None:
+def _domain(match: Match) -> str | None:
     return _address(match[0].rstrip("/"))
 
 
@@ -62,18 +72,21 @@ def _address(address: str) -> str:
 
 # Abbreviations and initials
 
+
 @rule("A-Z", rf"(?<![\w.])(?P<name>{_any(STREETS)})(?!\w)\.?")
-def street(match: Match) -> str | None:
-    """"Baker St." and "5th Ave.", but not "At St. Mary's"."""
+def _street(match: Match) -> str | None:
+    """Of "Baker St." and "5th Ave.", but not "At St. Mary's" or "Bury St. Edmunds"."""
     before = previous_word(match)
     is_street = re.fullmatch(r"[A-Z][a-z]+|\d+(?:st|nd|rd|th)", before) is not None and not starts_a_sentence(before)
-    if not is_street or (match["name"] == "Dr" and re.compile(r" [A-Z]").match(match.string, match.end())):
+    after = re.compile(r" (?P<word>[A-Z]\w*)").match(match.string, match.end())
+    is_title = match["name"] in BEFORE_A_NAME and after is not None and not starts_a_sentence(after["word"])
+    if not is_street or (is_title and (match["name"] == "Dr" or (match[0][-1] == "." and before[0].isalpha()))):
         return None
     return STREETS[match["name"]] + (full_stop(match) if match[0].endswith(".") else "")
 
 
 @rule("A-Z", rf"(?<![\w.])(?P<name>{_any(BEFORE_A_NAME)})(?:\.\s?|\s)(?=[A-Z]|and [A-Z]|& [A-Z])")
-def title(match: Match) -> str | None:
+def _title(match: Match) -> str | None:
     is_dotted = "." in match[0]
     if not is_dotted and match["name"] not in ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt"):
         return None
@@ -81,13 +94,13 @@ def title(match: Match) -> str | None:
 
 
 @rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(BEFORE_A_NUMBER)})\.\s?(?=[\dIVXLC])")
-def numbered(match: Match) -> str | None:
+def _numbered(match: Match) -> str | None:
     words = BEFORE_A_NUMBER[match["name"]]
     return (words.capitalize() if match[0][0].isupper() else words) + " "
 
 
 @rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(ANYWHERE)})(?!\w)(?P<dot>\.?)")
-def abbreviation(match: Match) -> str | None:
+def _abbreviation(match: Match) -> str | None:
     words, needs_dot = ANYWHERE[match["name"]]
     if needs_dot and not match["dot"]:
         return None
@@ -95,39 +108,42 @@ def abbreviation(match: Match) -> str | None:
 
 
 @rule("A-Za-z", r"(?<![\w.])(?P<letters>(?:[A-Za-z]\.){2,7}|(?:[A-Z]\. ){1,4}[A-Z]\.|Ph\.\s?D\.)(?!\w)")
-def initials(match: Match) -> str | None:
-    """"U.S." -> "US", "J.R.R. Tolkien" -> "J R R Tolkien"."""
+def _initials(match: Match) -> str | None:
+    """Joined as in "U.S." -> "US", apart as in "J.R.R. Tolkien" -> "J R R Tolkien"."""
     letters = re.sub(r"[.\s]", "", match[0])
     is_name = re.compile(r" [A-Z][a-z]").match(match.string, match.end()) is not None and not full_stop(match)
-    spaced = letters in ("BA", "MA", "LA") or " " in match[0] or (is_name and len(letters) > 1 and "US" not in letters and "UK" not in letters)
+    is_country = letters.upper() in ("US", "UK", "EU", "USA", "UN", "USSR", "UAE")
     if letters.startswith("Ph"):
         return letters + full_stop(match)
-    return (" ".join(letters) if spaced else letters.upper()) + full_stop(match)
+    is_spaced = letters in ("BA", "MA", "LA") or " " in match[0] or (is_name and letters.isupper() and not is_country)
+    return (" ".join(letters) if is_spaced else letters.upper()) + full_stop(match)
 
 
 @rule("A-Z", r"(?<![\w.])[A-Z]\.(?= [A-Z][a-z])")
-def initial(match: Match) -> str | None:
-    """"John F. Kennedy" -> "John F Kennedy", but a sentence may end in "Plan B."."""
-    return None if full_stop(match) or match[0] == "I." else match[0][0]
+def _initial(match: Match) -> str | None:
+    """In a name, "John F. Kennedy" -> "John F Kennedy", but a sentence may end in "Plan B."."""
+    is_pronoun = match[0] == "I." and not previous_word(match)[:1].isupper()
+    return None if full_stop(match) or is_pronoun else match[0][0]
 
 
 @rule("A-Z", r"(?<![\w.])(?P<letters>[A-Z]{2,5})s(?!\w)")
-def plural_acronym(match: Match) -> str | None:
+def _plural_acronym(match: Match) -> str | None:
     return f"{match['letters']}'s"
 
 
 # Roman numerals
 
+
 @rule("A-Z", rf"(?<!\w)(?P<name>{_any(RULERS)}) (?P<n>[IVXL]{{1,7}})(?![\w.]\w|\w)")
-def ruler(match: Match) -> str | None:
+def _ruler(match: Match) -> str | None:
     n = roman(match["n"])
-    if n is None or (n == 1 and not _is_closed(match)):
+    if n is None or (n == 1 and (not _is_closed(match) or _is_initial(match))):
         return None
     return f"{match['name']} the {ordinal(n)}"
 
 
 @rule("A-Za-z", rf"(?<!\w)(?P<name>{_any(NUMBERED)}) (?P<n>[IVXLC]{{1,9}})(?!\w|\.\w|['’-]\w)")
-def numbered_part(match: Match) -> str | None:
+def _numbered_part(match: Match) -> str | None:
     n = roman(match["n"])
     if n is None or (n == 1 and not match["name"].endswith("War") and not _is_closed(match)):
         return None
@@ -135,9 +151,15 @@ def numbered_part(match: Match) -> str | None:
 
 
 @rule("IVX", r"(?<![\w.])(?P<n>[IVX]{2,6})(?:st|nd|rd|th)?(?P<century> [Cc]entur(?:y|ies))(?!\w)")
-def roman_century(match: Match) -> str | None:
+def _roman_century(match: Match) -> str | None:
     n = roman(match["n"])
     return None if n is None else f"{ordinal(n)}{match['century']}"
+
+
+def _is_initial(match: Match) -> bool:
+    """Whether a dot and another name follow: "Robert I. Bouck"."""
+    after = re.compile(r"\. (?P<word>[A-Z]\w*)").match(match.string, match.end())
+    return after is not None and not starts_a_sentence(after["word"])
 
 
 def _is_closed(match: Match) -> bool:
@@ -147,48 +169,50 @@ def _is_closed(match: Match) -> bool:
 
 # Symbols
 
+
 @rule(":;=", r"(?<!\S)[:;=]['’]?-?[()DPp|/\\*](?!\S)")
-def emoticon(match: Match) -> str | None:
+def _emoticon(match: Match) -> str | None:
     return ""
 
 
-@rule("=*_~#<>|+&@%^$", r"={3,80}|\*{3,80}|_{3,80}|~{3,80}|#{3,80}|<{3,80}|>{3,80}|\|{3,80}|\+{3,80}|&{3,80}|@{3,80}|%{3,80}|\^{3,80}|\${3,80}")
-def ornament(match: Match) -> str | None:
+@rule(_ORNAMENTS, "|".join(rf"{re.escape(character)}{{3,80}}" for character in _ORNAMENTS))
+def _ornament(match: Match) -> str | None:
     return ""
 
 
 @rule("A-G", r"(?<!\w)(?P<note>[A-G])#(?!\w)")
-def sharp(match: Match) -> str | None:
+def _sharp(match: Match) -> str | None:
     return f"{match['note']} sharp"
 
 
 @rule("#", r"#(?=\w)")
-def hash_sign(match: Match) -> str | None:
+def _hash_sign(match: Match) -> str | None:
     return "number " if match.string[match.end()].isdecimal() else "hashtag "
 
 
 @rule("abw", r"(?<!\w)(?P<word>and/or|w/o|w/|b/c)(?!\w)|(?<=w/)(?!.)")
-def slashed(match: Match) -> str | None:
+def _slashed(match: Match) -> str | None:
     return {"and/or": "and or", "w/o": "without", "w/": "with", "b/c": "because"}.get(match["word"])
 
 
 @rule(r"\s", r"(?<=\d) - (?=\d)")
-def minus(match: Match) -> str | None:
+def _minus(match: Match) -> str | None:
     return " minus "
 
 
 @rule(_SYMBOLS, f"[{_SYMBOLS}]")
-def symbol(match: Match) -> str | None:
+def _symbol(match: Match) -> str | None:
     return SYMBOLS[match[0]]
 
 
 @rule(_PICTOGRAMS, f"[{_PICTOGRAMS}]{{1,1000}}")
-def pictogram(match: Match) -> str | None:
+def _pictogram(match: Match) -> str | None:
     return ""
 
 
-ADDRESSES = (email, web_address, domain)
+ADDRESSES = (_email, _web_address, _domain)
 ABBREVIATIONS = (
-    slashed, street, title, numbered, abbreviation, ruler, numbered_part, roman_century, initials, initial, plural_acronym,
+    _slashed, _street, _title, _numbered, _abbreviation, _ruler, _numbered_part, _roman_century, _initials, _initial,
+    _plural_acronym,
 )  # fmt: skip
-SIGNS = (emoticon, ornament, sharp, hash_sign, minus, symbol, pictogram)
+SIGNS = (_emoticon, _ornament, _sharp, _hash_sign, _minus, _symbol, _pictogram)

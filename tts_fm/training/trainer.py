@@ -34,6 +34,8 @@ class Trainer:
         corpus: what to learn from.
         validation: held-out utterances for the validation loss.
         folder: where checkpoints, metrics and the model go.
+        device: where to train.
+        vocab: the frontend's vocabulary file, copied beside the model.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Trainer:
         validation: Corpus,
         folder: Path,
         device: str = "cpu",
+        vocab: Path | None = None,
     ) -> None:
         self.config, self.backbone, self.folder, self.device = config, backbone.to(device), folder, torch.device(device)
-        self.corpus, self.validation = corpus, validation
+        self.corpus, self.validation, self.vocab = corpus, validation, vocab
         self.path = plugins.load(ProbabilityPath, config.model.flow.path.name)(config.model.flow.path.options)
         options = config.optimizer
         self.optimizer = torch.optim.AdamW(
@@ -92,16 +95,14 @@ class Trainer:
         return self._stop_signal
 
     def _loop(self, deadline: float) -> None:
-        options, data = self.config.training, self.config.data
+        options = self.config.training
         self.backbone.train()
         logged_at, frames, sums = time.monotonic(), 0, torch.zeros(2)
+        batches = self._plan()
         while self.update < options.updates and time.monotonic() < deadline and not self._stop_signal:
-            batches = batching.plan(
-                self.corpus.lengths(), data.frames_per_batch, data.max_utterances, options.seed, self.epoch
-            )
-            if self.position >= len(batches):
+            if self.position == len(batches):
                 self.epoch, self.position = self.epoch + 1, 0
-                continue
+                batches = self._plan()
             batch = self.corpus.batch(batches[self.position]).to(self.device)
             losses, norm, lr = self._step(batch)
             self.position, self.update = self.position + 1, self.update + 1
@@ -122,6 +123,13 @@ class Trainer:
                 self._log(validation_loss=self.validation_loss())
             if self.update % options.save_every == 0:
                 self.save()
+
+    def _plan(self) -> list[list[int]]:
+        """The batches of this epoch."""
+        data = self.config.data
+        return batching.plan(
+            self.corpus.lengths(), data.frames_per_batch, data.max_utterances, self.config.training.seed, self.epoch
+        )
 
     def _step(self, batch: Batch) -> tuple[Tensor, float, float]:
         """One update; return the two losses, the gradient's norm and the learning rate."""
@@ -169,7 +177,7 @@ class Trainer:
             "config": dump(self.config),
         }
         checkpoint.save_state(self.folder / "state.pt", state)
-        checkpoint.save_model(self.folder / "model", self.config.model, self.ema)
+        checkpoint.save_model(self.folder / "model", self.config.model, self.ema, vocab=self.vocab)
 
     def _resume(self) -> None:
         path = self.folder / "state.pt"

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from tts_fm import plugins
-from tts_fm.audio.mel import filterbank, hann_window
+from tts_fm.audio import phase
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 
@@ -37,26 +37,13 @@ class GriffinLim(Vocoder):
         """Return the waveform; the phase's start is drawn from a seed of its own, so that it is always the same."""
         if mel.shape[-1] != self.mel.n_mels:
             raise ValueError(f"the vocoder expects {self.mel.n_mels} mel channels, it was given {mel.shape[-1]}")
-        n_fft, hop, window = self.mel.n_fft, self.mel.hop_length, hann_window(self.mel.win_length, mel.device)
+        hop = self.mel.hop_length
         margin = hop // 2 if self.mel.flavour == "bigvgan" else 0  # its frames begin half a hop later
         if mel.shape[1] < 2:
             return mel.new_zeros(mel.shape[0], 2 * margin * mel.shape[1])
-        magnitude = self.magnitude(mel)  # (b f n)
-        shape = self.mel.n_fft, self.mel.hop_length, self.mel.win_length
+        magnitude = phase.magnitude(mel, self.mel)  # (b f n)
         rng = torch.Generator().manual_seed(0)
         angle = 2 * math.pi * torch.rand(magnitude.shape[1:], generator=rng).to(mel.device)
-        direction, previous = torch.polar(torch.ones_like(magnitude), angle.expand_as(magnitude)), torch.zeros(())
-        for _ in range(self.options.iterations):
-            samples = torch.istft(magnitude * direction, *shape, window)
-            agreed = torch.stft(
-                pad(samples, (n_fft // 2, n_fft // 2)), *shape, window, center=False, return_complex=True
-            )
-            direction = agreed - previous * (self.options.momentum / (1 + self.options.momentum))
-            direction, previous = direction / direction.abs().clamp(min=1e-12), agreed
-        samples = torch.istft(magnitude * direction, *shape, window)
+        start = torch.polar(torch.ones_like(magnitude), angle.expand_as(magnitude))
+        samples = phase.griffin_lim(magnitude, start, self.mel, self.options.iterations, self.options.momentum)
         return pad(samples, (margin, hop - margin) if margin else (0, 0)).clamp(-1, 1)
-
-    def magnitude(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b f n"]:
-        """Return the magnitude spectrum of least norm whose mel is ``mel``, without its negative parts."""
-        inverse = torch.linalg.pinv(filterbank(self.mel, mel.device).double())  # (c f)
-        return (mel.double().exp() @ inverse).clamp(min=0).float().mT

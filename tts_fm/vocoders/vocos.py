@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import fold, gelu
 
 from tts_fm import plugins
+from tts_fm.audio import phase
 from tts_fm.audio.mel import hann_window
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
@@ -25,13 +26,15 @@ class Vocos(Vocoder):
         """Sizes; the defaults are those of the published 24 kHz model.
 
         ``padding`` says how frames lie on the waveform: ``center`` (frame ``i`` is centred at sample ``i * hop_length``)
-        or ``same`` (``n`` frames make exactly ``n * hop_length`` samples).
+        or ``same`` (``n`` frames make exactly ``n * hop_length`` samples). With ``refinements`` only the phases are the
+        network's: they start so many iterations of Griffin and Lim towards the mel's own magnitudes (``center`` only).
         """
 
         dim: int = Field(default=512, gt=0)
         intermediate_dim: int = Field(default=1536, gt=0)
         layers: int = Field(default=8, gt=0)
         padding: Literal["center", "same"] = "center"
+        refinements: int = Field(0, ge=0)
 
     options: Options
 
@@ -54,7 +57,12 @@ class Vocos(Vocoder):
         """Return the waveform: ``s`` is ``(n - 1) * hop_length`` where frames are centred, else ``n * hop_length``."""
         if mel.shape[-1] != self.mel.n_mels:
             raise ValueError(f"the vocoder expects {self.mel.n_mels} mel channels, it was given {mel.shape[-1]}")
-        return self.to_samples(self.spectrum(mel))
+        spectrum = self.spectrum(mel)
+        if self.options.refinements == 0 or mel.shape[1] < 2:
+            return self.to_samples(spectrum)
+        direction = spectrum / spectrum.abs().clamp(min=1e-12)
+        magnitude = phase.magnitude(mel, self.mel)
+        return phase.griffin_lim(magnitude, direction, self.mel, self.options.refinements).clamp(-1, 1)
 
     def spectrum(self, mel: Float[Tensor, "b n c"]) -> Complex[Tensor, "b f n"]:
         """Return the predicted STFT, ``min(exp(a), 100) * exp(i p)`` from a linear layer's halves ``a`` and ``p``."""
@@ -63,9 +71,9 @@ class Vocos(Vocoder):
             x = block(x)
         with torch.autocast(x.device.type, enabled=False):  # a phase of 8 bits is audible
             halves = self.to_spectrum(self.norm_out(x.to(self.to_spectrum.weight.dtype))).float()
-        log_magnitude, phase = halves.mT.chunk(2, dim=1)  # (b f n)
+        log_magnitude, angle = halves.mT.chunk(2, dim=1)  # (b f n)
         magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
-        return torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
+        return torch.complex(magnitude * angle.cos(), magnitude * angle.sin())
 
     def to_samples(self, spectrum: Complex[Tensor, "b f n"]) -> Float[Tensor, "b s"]:
         """Return the inverse STFT of ``spectrum``."""

@@ -18,6 +18,8 @@ class CondOT(Path):
 
         sigma_min: float = Field(0.0, ge=0, lt=1)
 
+    options: Options
+
     def alpha(self, t: Tensor) -> Tensor:
         return t
 
