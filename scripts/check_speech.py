@@ -26,7 +26,8 @@ def main() -> int:
     level = rms(waveform.samples)
     others = [json.loads(line)["target_text"] for line in args.among.read_text(encoding="utf-8").splitlines()]
     heard = Recognizer([args.text, *others]).transcribe(waveform)
-    wer = errors(args.text, heard).rate
+    judged = errors(args.text, heard)
+    wer = judged.count / judged.words
     words = len(args.text.split())
     print(f"{waveform.seconds:.2f} s, rms {level:.3f}, heard {heard!r}, word error rate {wer:.0%}")
     is_speech = 0.12 * words < waveform.seconds < 1.2 * words and 0.01 < level < 0.5 and wer <= args.max_wer

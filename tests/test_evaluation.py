@@ -14,6 +14,7 @@ import torch
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt
+from tts_fm.commands import main
 from tts_fm.evaluation import pairs, report, similarity, suite, wer
 from tts_fm.evaluation.arpabet import from_ipa, lexicon
 from tts_fm.evaluation.pairs import Pair
@@ -346,3 +347,40 @@ def test_a_wrong_file_of_pairs_is_explained(tmp_path: Path, line: str, message: 
         pairs.read(tmp_path / "missing.jsonl")
     with pytest.raises(ValueError, match="no held-out speakers"):
         pairs.from_corpus(tmp_path)
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pairs", "missing.jsonl"], "missing.jsonl can not be read: No such file or directory"),
+        (["--corpus", "."], "has no held-out speakers"),
+        (["--pairs", "a.jsonl", "--corpus", "."], "give --pairs or --corpus, not both"),
+        ([], "there is no tests/data/eval/pairs.jsonl here"),
+        (["--limit", "0"], "limit"),
+    ],
+)
+def test_wrong_options_are_one_line_and_exit_code_2(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_bundled_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--pairs", str(PAIRS), "--limit", "2", "--device", "cpu", "--json", "--out", str(tmp_path)]
+    assert main(["evaluate", *options]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    saved = json.loads((tmp_path / "report.json").read_text())
+    assert printed == {key: value for key, value in saved.items() if key != "results"}
+    assert [result["kind"] for result in saved["results"]] == ["real", "synthetic"]
+    assert len(list((tmp_path / "wavs").iterdir())) == 4

@@ -33,7 +33,7 @@ class Choice(Options):
 
     def build(self, interface: type[Plugin], *args: Any, **kwargs: Any) -> Any:
         """Return an instance of the chosen implementation."""
-        return plugins.load(interface, self.name)(self.options, *args, **kwargs)  # type: ignore[call-arg]
+        return plugins.build(interface, self.name, self.options, *args, **kwargs)
 
 
 def _choice(interface: type[Plugin]) -> Any:
@@ -58,7 +58,7 @@ class MelScale(Options):
     """The flow works on ``(mel - mean) / std``; F5-TTS and E2-TTS use the mel as it is."""
 
     mean: float = 0.0
-    std: float = Field(1.0, gt=0)
+    std: float = Field(default=1.0, gt=0)
 
 
 class FlowOptions(Options):
@@ -67,14 +67,14 @@ class FlowOptions(Options):
     path: _choice(ProbabilityPath) = Field(default="cond_ot", validate_default=True)  # type: ignore[valid-type]
     time_law: TimeLaw = "uniform"
     time_mean: float = 0.0
-    time_scale: float = Field(1.0, gt=0)
+    time_scale: float = Field(default=1.0, gt=0)
 
 
 class LimitOptions(Options):
     """What the model can hold: seconds of prompt, and of prompt and speech together."""
 
-    max_prompt_seconds: float = Field(12.0, gt=0)
-    max_total_seconds: float = Field(22.0, gt=0)
+    max_prompt_seconds: float = Field(default=12.0, gt=0)
+    max_total_seconds: float = Field(default=22.0, gt=0)
 
 
 class ModelConfig(Options):
@@ -100,23 +100,23 @@ class DataOptions(Options):
 
     manifests: tuple[str, ...]
     validation_manifests: tuple[str, ...] = ()
-    min_seconds: float = Field(0.4, ge=0)
-    max_seconds: float = Field(30.0, gt=0)
+    min_seconds: float = Field(default=0.4, ge=0)
+    max_seconds: float = Field(default=30.0, gt=0)
     frames_per_batch: int = Field(gt=0)
-    max_utterances: int = Field(64, gt=0)
-    workers: int = Field(0, ge=0)
+    max_utterances: int = Field(default=64, gt=0)
+    workers: int = Field(default=0, ge=0)
 
 
 class OptimizerOptions(Options):
     """AdamW with a linear warm-up, then linear or cosine decay to ``final_lr_ratio``."""
 
-    lr: float = Field(7.5e-5, gt=0)
+    lr: float = Field(default=7.5e-5, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_updates: int = Field(20_000, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_updates: int = Field(default=20_000, ge=0)
     decay: Literal["linear", "cosine"] = "linear"
-    final_lr_ratio: float = Field(0.0, ge=0, le=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    final_lr_ratio: float = Field(default=0.0, ge=0, le=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
 
 
 class TrainingOptions(Options):
@@ -126,11 +126,11 @@ class TrainingOptions(Options):
     seed: int = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     compile: bool = False
-    ema_decay: float = Field(0.9999, ge=0, lt=1)
-    duration_loss_weight: float = Field(0.1, ge=0)
-    log_every: int = Field(10, ge=1)
-    save_every: int = Field(1000, ge=1)
-    validate_every: int = Field(1000, ge=1)
+    ema_decay: float = Field(default=0.9999, ge=0, lt=1)
+    duration_loss_weight: float = Field(default=0.1, ge=0)
+    log_every: int = Field(default=10, ge=1)
+    save_every: int = Field(default=1000, ge=1)
+    validate_every: int = Field(default=1000, ge=1)
 
 
 class RunConfig(Options):

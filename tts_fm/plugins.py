@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from importlib import import_module
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,3 +56,8 @@ def load(interface: type[P], name: str) -> type[P]:
             f"{module.__name__} must define exactly one subclass of {interface.__name__}, it has {len(found)}"
         )
     return found[0]
+
+
+def build(interface: type[P], name: str, *args: Any, **kwargs: Any) -> P:
+    """Return an instance of the implementation called ``name``; see :func:`load`."""
+    return load(interface, name)(*args, **kwargs)

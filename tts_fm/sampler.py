@@ -26,9 +26,9 @@ class SamplingOptions(plugins.Options):
 
     solver: str = "euler"
     grid: time_grid.GridName = "epss"
-    steps: int = Field(32, ge=1, le=1000)
-    guidance: float = Field(2.0, ge=0, le=20)
-    sway: float = Field(-1.0, ge=-1, le=1.75)
+    steps: int = Field(default=32, ge=1, le=1000)
+    guidance: float = Field(default=2.0, ge=0, le=20)
+    sway: float = Field(default=-1.0, ge=-1, le=1.75)
 
     @field_validator("solver")
     @classmethod
@@ -55,7 +55,7 @@ class Sampler:
         max_frames: int = 16_384,
     ) -> None:
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
-        self.solver = plugins.load(Solver, options.solver)()
+        self.solver = plugins.build(Solver, options.solver)
         self.grid = time_grid.build(options.grid, options.steps, options.sway)
 
     @torch.inference_mode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -131,29 +132,9 @@ class Synthesizer:
         """Where the model is."""
         return next(self.backbone.parameters()).device
 
-    def synthesize(
-        self,
-        text: str,
-        prompt: Prompt | None = None,
-        *,
-        seed: int = 0,
-        speed: float = 1.0,
-        seconds: float | None = None,
-        sampling: SamplingOptions | None = None,
-        normalized: bool = False,
-        on_step: OnStep | None = None,
-    ) -> Waveform:
-        """Speak ``text`` in the voice of ``prompt``; :meth:`speak` tells more about it."""
-        return self.speak(
-            text,
-            prompt,
-            seed=seed,
-            speed=speed,
-            seconds=seconds,
-            sampling=sampling,
-            normalized=normalized,
-            on_step=on_step,
-        ).waveform
+    def synthesize(self, text: str, prompt: Prompt | None = None, *, seed: int = 0, **how: Any) -> Waveform:
+        """Speak ``text`` in the voice of ``prompt``; ``how`` as in :meth:`speak`, which also tells more about it."""
+        return self.speak(text, prompt, seed=seed, **how).waveform
 
     @torch.inference_mode()
     def speak(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -80,16 +80,20 @@ class Condition:
 
     def to(self, device: torch.device | str) -> Condition:
         """The same condition on ``device``."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Condition(**{k: None if v is None else v.to(device) for k, v in values.items()})
+        return self._map(lambda tensors: tensors[0].to(device), [self])
 
     @staticmethod
     def stack(conditions: Sequence[Condition]) -> Condition:
         """Concatenate along the batch; lengths must agree (see ``infill.collate`` for ones that do not)."""
-        values = {}
-        for f in fields(Condition):
-            parts = [getattr(c, f.name) for c in conditions]
-            values[f.name] = None if parts[0] is None else torch.cat(parts)
+        return Condition._map(torch.cat, conditions)
+
+    @staticmethod
+    def _map(change: Callable[[list[Tensor]], Tensor], conditions: Sequence[Condition]) -> Condition:
+        """Apply ``change`` to each field's tensors; a field that is None stays so."""
+        values: dict[str, Any] = {}
+        for field in fields(Condition):
+            parts = [getattr(condition, field.name) for condition in conditions]
+            values[field.name] = None if parts[0] is None else change(parts)
         return Condition(**values)
 
 

@@ -17,7 +17,7 @@ from scripts.corpus.parts import Part
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/corpus"), help="where audio and manifests go")
     parser.add_argument("--real", type=Path, default=Path("data/speech"), help="recordings and their transcripts.tsv")
     parser.add_argument("--texts", type=Path, default=Path("data/texts"), help="ljspeech.txt and vctk.txt")

@@ -42,7 +42,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 def _library() -> tuple[ctypes.CDLL, int]:
     """A copy of espeak-ng of our own, for its state is global and the frontend uses it too; and its sample rate."""
     with tempfile.TemporaryDirectory() as folder:
-        library = ctypes.CDLL(shutil.copy(espeakng_loader.get_library_path(), Path(folder) / "espeak-ng.so"))
+        library = ctypes.CDLL(str(shutil.copy(espeakng_loader.get_library_path(), Path(folder) / "espeak-ng.so")))
     data = str(espeakng_loader.get_data_path()).encode()
     return library, library.espeak_Initialize(_RETRIEVAL, 0, data, _PHONEME_EVENTS_IN_IPA)
 

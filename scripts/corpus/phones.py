@@ -6,24 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tts_fm.evaluation.arpabet import PAIRS, SINGLES
+
 SAMPLE_RATE, HOP = 24_000, 256
 PUNCTUATION = ';:,.!?…—"()'
 _PAUSING = ";:,.!?…—"  # a pause belongs to one of these rather than to a quote or a bracket
 _SEPARATORS = " " + PUNCTUATION
 STRESS = "ˈˌ"
 _MODIFIERS = "ːˑ̩̪̯̃̊͡ʰʲʷˠˤ˞ⁿᵝ"
-_PAIRS = {
-    "tʃ": "CH", "dʒ": "JH", "oʊ": "OW", "əʊ": "OW", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "ɔɪ": "OY",
-    "n̩": "AH N", "l̩": "AH L", "m̩": "AH M", "ɜː": "ER", "oː": "AO", "aː": "AA",
-}  # fmt: skip
-_SINGLES = {
-    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ɾ": "T", "ʔ": "T", "x": "K", "c": "K",
-    "f": "F", "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ç": "HH", "ɬ": "L",
-    "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N", "l": "L", "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "w": "W", "j": "Y",
-    "i": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "y": "IY", "e": "EH", "ɛ": "EH", "œ": "EH", "ø": "EH", "æ": "AE",
-    "a": "AA", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɐ": "AH",
-    "ᵊ": "AH", "ɚ": "ER", "ɜ": "ER", "ɝ": "ER",
-}  # fmt: skip
 
 
 class UnknownPhone(ValueError):
@@ -67,10 +57,10 @@ def words(tokens: Sequence[str]) -> list[Word]:
 def _phone(tokens: Sequence[str], i: int) -> Phone:
     """The phone that begins at token ``i``."""
     pair = "".join(tokens[i : i + 2])
-    if pair in _PAIRS:
-        arpa, n = _PAIRS[pair], 2
-    elif tokens[i] in _SINGLES:
-        arpa, n = _SINGLES[tokens[i]], 1
+    if pair in PAIRS:
+        arpa, n = PAIRS[pair], 2
+    elif tokens[i] in SINGLES:
+        arpa, n = SINGLES[tokens[i]], 1
     else:
         raise UnknownPhone(f"no acoustic model for {tokens[i]!r}")
     while i + n < len(tokens) and tokens[i + n] in _MODIFIERS:

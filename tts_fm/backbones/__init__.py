@@ -47,6 +47,10 @@ class Backbone(nn.Module, Plugin, ABC):
         """One evaluation from scratch, as training does."""
         return self.velocity(x_t, t, self.prepare(condition))
 
+    def duration_loss(self, condition: Condition, prepared: Any) -> Float[Tensor, ""]:
+        """Return the loss of the predicted token durations; only where ``needs_token_frames``."""
+        raise NotImplementedError(f"{type(self).__name__} places its tokens itself")
+
     def predict_token_frames(self, token_ids: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         """Return how many frames each token lasts in an average voice; only where ``needs_token_frames``."""
         raise NotImplementedError(f"{type(self).__name__} places its tokens itself")

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from tts_fm import plugins
 from tts_fm.backbones import Backbone
-from tts_fm.plugins import Options
 from tts_fm.types import FILLER, Condition
 
 
@@ -27,21 +27,21 @@ class AlignedDiT(Backbone):
 
     needs_token_frames = True
 
-    class Options(Options):
+    class Options(plugins.Options):
         """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity."""
 
-        dim: int = Field(320, gt=0)
-        depth: int = Field(8, gt=0)
-        heads: int = Field(5, gt=0)
-        ff_mult: int = Field(3, gt=0)
-        patch: int = Field(4, gt=0)
-        text_dim: int = Field(192, gt=0)
-        text_layers: int = Field(4, ge=0)
-        prompt_dim: int = Field(192, gt=0)
-        refine_dim: int = Field(192, gt=0)
-        kernel: int = Field(7, gt=0)
-        dropout: float = Field(0.0, ge=0, lt=1)
-        min_remaining: float = Field(0.05, gt=0, lt=1)
+        dim: int = Field(default=320, gt=0)
+        depth: int = Field(default=8, gt=0)
+        heads: int = Field(default=5, gt=0)
+        ff_mult: int = Field(default=3, gt=0)
+        patch: int = Field(default=4, gt=0)
+        text_dim: int = Field(default=192, gt=0)
+        text_layers: int = Field(default=4, ge=0)
+        prompt_dim: int = Field(default=192, gt=0)
+        refine_dim: int = Field(default=192, gt=0)
+        kernel: int = Field(default=7, gt=0)
+        dropout: float = Field(default=0.0, ge=0, lt=1)
+        min_remaining: float = Field(default=0.05, gt=0, lt=1)
 
     options: Options
 
@@ -64,8 +64,8 @@ class AlignedDiT(Backbone):
         self.out = nn.Linear(d, p * n_mels)
         self.refine = Refiner(n_mels, options.refine_dim, d)
         for layer in (self.modulation, self.out_modulation, self.out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`; ``condition.token_frames`` is needed."""
@@ -115,6 +115,7 @@ class AlignedDiT(Backbone):
     def duration_loss(self, condition: Condition, prepared: Prepared) -> Float[Tensor, ""]:
         """Mean squared error of the predicted ``log(1 + frames)`` over the tokens that are told."""
         is_told = condition.token_ids != FILLER
+        assert condition.token_frames is not None
         error = (prepared.log_frames.float() - condition.token_frames.float().log1p()).square()
         return (error * is_told).sum() / is_told.sum().clamp(min=1)
 
@@ -213,9 +214,8 @@ class Refiner(nn.Module):
         self.near = nn.Conv1d(2 * n_mels, dim, 5, padding=2)
         self.modulation = nn.Linear(cond_dim, 2 * dim)
         self.out = nn.Conv1d(dim, n_mels, 5, padding=2)
-        for layer in (self.modulation, self.out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in (*self.modulation.parameters(), *self.out.parameters()):
+            nn.init.zeros_(parameter)
 
     def forward(
         self,

@@ -28,7 +28,9 @@ def evaluate(
     ] = "default",
     pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json and the speech.")] = Path("evaluation"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json and the speech.")] = Path(
+        "runs/evaluation"
+    ),
     limit: Annotated[int | None, typer.Option(min=1, help="Speak only so many pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same speech.")] = 0,
     vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tts_fm import plugins
 from tts_fm.frontends import Frontend
-from tts_fm.plugins import Options
 
 if TYPE_CHECKING:
     from phonemizer.backend import EspeakBackend
@@ -28,7 +28,7 @@ _ONE_AT_A_TIME = threading.Lock()  # espeak-ng keeps its state in global variabl
 class Phonemes(Frontend):
     """IPA with stress and punctuation between a start and an end token."""
 
-    class Options(Options):
+    class Options(plugins.Options):
         """``language`` is an espeak-ng voice such as ``en-us``, ``en-gb`` or ``de``."""
 
         language: str = "en-us"

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, infill, plugins
+from tts_fm import checkpoint, infill
 from tts_fm.backbones import Backbone
 from tts_fm.config import OptimizerOptions, RunConfig, dump
 from tts_fm.data import batching
@@ -50,7 +50,7 @@ class Trainer:
     ) -> None:
         self.config, self.backbone, self.folder, self.device = config, backbone.to(device), folder, torch.device(device)
         self.corpus, self.validation, self.vocab = corpus, validation, vocab
-        self.path = plugins.load(ProbabilityPath, config.model.flow.path.name)(config.model.flow.path.options)
+        self.path = config.model.flow.path.build(ProbabilityPath)
         options = config.optimizer
         self.optimizer = torch.optim.AdamW(
             _decay_groups(backbone, options.weight_decay), lr=options.lr, betas=options.betas, fused=True

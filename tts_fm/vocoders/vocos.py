@@ -34,7 +34,7 @@ class Vocos(Vocoder):
         intermediate_dim: int = Field(default=1536, gt=0)
         layers: int = Field(default=8, gt=0)
         padding: Literal["center", "same"] = "center"
-        refinements: int = Field(0, ge=0)
+        refinements: int = Field(default=0, ge=0)
 
     options: Options
 

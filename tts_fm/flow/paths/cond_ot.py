@@ -6,17 +6,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from tts_fm import plugins
 from tts_fm.flow.paths import Path
-from tts_fm.plugins import Options
 
 
 class CondOT(Path):
     """``x_t = t x_1 + (1 - (1 - sigma_min) t) x_0``, arXiv 2210.02747, equations 20 to 22."""
 
-    class Options(Options):
+    class Options(plugins.Options):
         """``sigma_min`` is the noise left at ``t = 1``; F5-TTS and E2-TTS use 0."""
 
-        sigma_min: float = Field(0.0, ge=0, lt=1)
+        sigma_min: float = Field(default=0.0, ge=0, lt=1)
 
     options: Options
 
