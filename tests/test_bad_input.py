@@ -305,7 +305,11 @@ def test_ctrl_c_leaves_130_and_no_file(model_folder: Path, tmp_path: Path) -> No
         "1000",
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tts_fm.commands", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tts_fm.commands", *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("seed ")

@@ -88,3 +88,12 @@ def test_a_mel_has_a_gradient():
     samples = torch.randn(4096, generator=torch.Generator().manual_seed(0)).requires_grad_()
     log_mel(samples, MelSpec()).sum().backward()
     assert samples.grad is not None and samples.grad.isfinite().all()
+
+
+def test_what_is_cached_in_inference_mode_can_be_trained_through():
+    spec = MelSpec(n_mels=17)
+    with torch.inference_mode():
+        log_mel(torch.zeros(4096), spec)
+    samples = torch.zeros(4096, requires_grad=True)
+    log_mel(samples + 0.1, spec).sum().backward()
+    assert samples.grad is not None

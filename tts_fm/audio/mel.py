@@ -48,12 +48,14 @@ def log_mel(samples: Float[Tensor, "*b s"], spec: MelSpec) -> Float[Tensor, "*b 
 
 
 @cache
+@torch.inference_mode(False)  # else what is kept could not be trained through
 def hann_window(length: int, device: torch.device) -> Float[Tensor, " w"]:
     """Return the periodic Hann window; it is shared, do not write to it."""
     return torch.hann_window(length, device=device)
 
 
 @cache
+@torch.inference_mode(False)
 def filterbank(spec: MelSpec, device: torch.device) -> Float[Tensor, "f c"]:
     """Return the triangular filters from ``n_fft / 2 + 1`` frequencies to mel channels; shared, do not write to it.
 

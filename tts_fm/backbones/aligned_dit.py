@@ -104,7 +104,7 @@ class AlignedDiT(Backbone):
             h = block(h, at_t.blocks, prepared.rotary, prepared.key_mask, valid)
         h = self.out(modulate(h, *at_t.out.chunk(2, dim=-1)))
         clean = h.reshape(h.shape[0], -1, self.n_mels)[:, : x_t.shape[1]]  # b n c
-        clean = self.refine(clean, x_t, at_t.refine, prepared.is_valid).float()
+        clean = self.refine(clean, x_t, at_t, prepared.is_valid).float()
         remaining = (1 - t).clamp(min=self.options.min_remaining).reshape(-1, 1, 1)
         return (clean - x_t) / remaining * is_valid
 
@@ -128,7 +128,7 @@ class AlignedDiT(Backbone):
     def _modulate(self, t: Tensor, voice: Float[Tensor, "b d"]) -> Modulation:
         """What adaLN does at time ``t`` in each part of the network."""
         e = F.silu(self.time(sinusoids(t.reshape(-1))) + voice)[:, None]  # b 1 d
-        return Modulation(self.modulation(e), self.out_modulation(e), self.refine.modulation(e))
+        return Modulation(self.modulation(e), self.out_modulation(e), self.refine.modulation(e), self.refine.keep(e))
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,7 @@ class Modulation:
     blocks: Float[Tensor, "b 1 _"]
     out: Float[Tensor, "b 1 _"]
     refine: Float[Tensor, "b 1 _"]
+    keep: Float[Tensor, "b 1 c"]
 
 
 @dataclass(frozen=True)
@@ -207,28 +208,34 @@ class VoiceEncoder(nn.Module):
 
 
 class Refiner(nn.Module):
-    """Adds to the clean mel what patches lose: two convolutions over frames that also see ``x_t``."""
+    """Adds to the clean mel what patches lose: two convolutions over frames that also see ``x_t``.
+
+    Late in the flow ``x_t`` itself knows the detail best, so a part of it is kept: ``clean + keep(t) (x_t - clean)``.
+    """
 
     def __init__(self, n_mels: int, dim: int, cond_dim: int) -> None:
         super().__init__()
         self.near = nn.Conv1d(2 * n_mels, dim, 5, padding=2)
         self.modulation = nn.Linear(cond_dim, 2 * dim)
         self.out = nn.Conv1d(dim, n_mels, 5, padding=2)
-        for parameter in (*self.modulation.parameters(), *self.out.parameters()):
-            nn.init.zeros_(parameter)
+        self.keep = nn.Linear(cond_dim, n_mels)
+        for layer in (self.modulation, self.out, self.keep):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(
         self,
         clean: Float[Tensor, "b n c"],
         x_t: Float[Tensor, "b n c"],
-        modulation: Float[Tensor, "b 1 _"],
+        at_t: Modulation,
         is_valid: Bool[Tensor, "b n"],
     ) -> Float[Tensor, "b n c"]:
         """Return the refined mel."""
         valid = is_valid[..., None]
         h = self.near((torch.cat([clean, x_t.to(clean.dtype)], dim=-1) * valid).mT).mT  # b n r
-        h = F.gelu(modulate(h, *modulation.chunk(2, dim=-1))) * valid
-        return clean + self.out(h.mT).mT
+        h = F.gelu(modulate(h, *at_t.refine.chunk(2, dim=-1))) * valid
+        clean = clean + self.out(h.mT).mT
+        return clean + at_t.keep * (x_t - clean)
 
 
 class Block(nn.Module):
