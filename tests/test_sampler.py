@@ -141,3 +141,20 @@ def test_lower_precision_keeps_the_state_in_float32() -> None:
 def test_impossible_settings_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field if field != "solver" else "rk9"):
         SamplingOptions(**{field: value})
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_the_prompt_is_shown_on_its_true_path_when_asked_for(follows: bool) -> None:
+    shown: list[tuple[float, Tensor]] = []
+
+    class Watch(Pull):
+        def velocity(self, x_t: Tensor, t: Tensor, prepared: Condition) -> Tensor:
+            shown.append((t.item(), x_t[0].clone()))
+            return super().velocity(x_t, t, prepared)
+
+    prompt = torch.randn(4, N_MELS, generator=torch.Generator().manual_seed(2))
+    options = SamplingOptions(grid="uniform", steps=4, guidance=0, follow_prompt=follows)
+    Sampler(Watch(), options).sample([infill.continue_prompt(prompt, [1], 9)], [5])
+    x_0 = noise.noise(5, 9, N_MELS)[:4]
+    is_true = [torch.allclose(x_t[:4], (1 - t) * x_0 + t * prompt, atol=1e-6) for t, x_t in shown]
+    assert is_true == ([True] * 4 if follows else [True, False, False, False])

@@ -91,6 +91,9 @@ class ModelConfig(Options):
     duration: DurationOptions = DurationOptions()
     sampling: SamplingOptions = SamplingOptions()
     limits: LimitOptions = LimitOptions()
+    match_prompt: float = Field(
+        default=0.0, ge=0, le=1, description="how far the long-term spectrum is moved to the prompt's"
+    )
     vocoder: _choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
     vocoder_source: str = ""
 

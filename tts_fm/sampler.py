@@ -14,6 +14,7 @@ from torch import Tensor
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise, time_grid
+from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import Solver
 from tts_fm.types import Condition, VelocityField
 
@@ -22,13 +23,18 @@ OnStep = Callable[[int, int], None]
 
 
 class SamplingOptions(plugins.Options):
-    """How the flow is integrated; ``guidance = 0`` is none, ``sway = 0`` leaves the grid as it is."""
+    """How the flow is integrated; ``guidance = 0`` is none, ``sway = 0`` leaves the grid as it is.
+
+    ``follow_prompt`` keeps the prompt's frames on their true path, as in training (LongCat-AudioDiT); F5-TTS and E2-TTS
+    let them drift.
+    """
 
     solver: str = "euler"
     grid: time_grid.GridName = "epss"
     steps: int = Field(default=32, ge=1, le=1000)
     guidance: float = Field(default=2.0, ge=0, le=20)
     sway: float = Field(default=-1.0, ge=-1, le=1.75)
+    follow_prompt: bool = False
 
     @field_validator("solver")
     @classmethod
@@ -45,6 +51,7 @@ class Sampler:
         options: solver, grid and guidance.
         dtype: what matrix products are computed in; the state of the ODE is always float32.
         max_frames: how many frames (padding included) go into one batch.
+        path: the probability path that the backbone was trained on; the straight one if None.
     """
 
     def __init__(
@@ -53,8 +60,10 @@ class Sampler:
         options: SamplingOptions,
         dtype: torch.dtype = torch.float32,
         max_frames: int = 16_384,
+        path: Path | None = None,
     ) -> None:
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
+        self.path = _straight() if path is None else path
         self.solver = plugins.build(Solver, options.solver)
         self.grid = time_grid.build(options.grid, options.steps, options.sway)
 
@@ -95,9 +104,12 @@ class Sampler:
         _, n, c = condition.prompt_mel.shape
         lengths = condition.lengths.tolist()
         x_0 = torch.stack([F.pad(noise.noise(s, m, c), (0, 0, 0, n - m)) for s, m in zip(seeds, lengths, strict=True)])
+        x_0 = x_0.to(device)
         with self._autocast(device):
             field = self._field(condition, self.grid)
-            x_1 = self.solver.solve(field, x_0.to(device), self.grid.to(device), on_step)
+            if self.options.follow_prompt:
+                field = self._on_path(field, x_0, condition)
+            x_1 = self.solver.solve(field, x_0, self.grid.to(device), on_step)
         x_1 = torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
 
@@ -115,5 +127,20 @@ class Sampler:
 
         return guidance.classifier_free(pair, self.options.guidance)
 
+    def _on_path(self, field: VelocityField, x_0: Float[Tensor, "b n c"], condition: Condition) -> VelocityField:
+        """The same field, shown the prompt's frames where the path has them at ``t``."""
+        is_prompt = condition.is_prompt[..., None]
+
+        def on_path(x_t: Tensor, t: Tensor) -> Tensor:
+            true = self.path.sample(x_0, condition.prompt_mel, t.expand(len(x_0)))
+            return field(torch.where(is_prompt, true.x_t, x_t), t)
+
+        return on_path
+
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, dtype=self.dtype)
+
+
+def _straight() -> Path:
+    straight = plugins.load(Path, "cond_ot")
+    return straight(straight.Options())

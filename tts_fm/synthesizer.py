@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tts_fm import duration, hub, infill, loading
 from tts_fm.audio import prompt as prompts
+from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
 from tts_fm.audio.mel import log_mel
@@ -20,6 +21,7 @@ from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.errors import InputError
+from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
 from tts_fm.sampler import OnStep, Sampler, SamplingOptions
 from tts_fm.text.chunk import chunk, f5_chunks
@@ -93,6 +95,7 @@ class Synthesizer:
             )
         self.config, self.backbone, self.frontend, self.vocoder = config, backbone, frontend, vocoder
         self.dtype, self.default_prompt = dtype, default_prompt
+        self.path: Path = config.flow.path.build(Path)
 
     @classmethod
     def load(
@@ -174,10 +177,10 @@ class Synthesizer:
             self._condition(voice, piece, speed, share)
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
-        sampler = Sampler(self.backbone, self.config.sampling if sampling is None else sampling, self.dtype)
+        options = self.config.sampling if sampling is None else sampling
+        sampler = Sampler(self.backbone, options, self.dtype, path=self.path)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
-        given = len(voice.mel)
-        log_mels = [mel[given:] * self.config.mel_scale.std + self.config.mel_scale.mean for mel in mels]
+        log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in chunks for token in self.frontend.unknown(self.frontend.tokens(piece))]
         return Speech(
@@ -210,6 +213,12 @@ class Synthesizer:
         samples = prepared.waveform.samples.to(self.device)
         frames = (log_mel(samples, mel) - scale.mean) / scale.std
         return Voice(prepared, frames[: len(samples) // mel.hop_length])
+
+    def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "n c"]:
+        """Undo the scale, leave the prompt away, and equalise what was generated."""
+        scale, given = self.config.mel_scale, len(voice.mel)
+        both = mel * scale.std + scale.mean
+        return like(both[given:], both[:given], self.config.match_prompt)
 
     def _chunks(self, text: str, voice: Voice) -> list[str]:
         """Cut ``text`` so that prompt and piece together fit the model, at the prompt's own rate."""
