@@ -142,5 +142,4 @@ class Sampler:
 
 
 def _straight() -> Path:
-    straight = plugins.load(Path, "cond_ot")
-    return straight(straight.Options())
+    return plugins.build(Path, "cond_ot", plugins.load(Path, "cond_ot").Options())
