@@ -36,7 +36,7 @@ _LONGEST_CHUNK = 300  # characters
 
 @dataclass(frozen=True)
 class Voice:
-    """A prompt as the model hears it: ``mel`` is scaled, and has ``samples // hop_length`` frames."""
+    """A prompt as the model hears it; ``mel`` is scaled."""
 
     prompt: PreparedPrompt
     mel: Float[Tensor, "n c"]
@@ -212,9 +212,14 @@ class Synthesizer:
         prepared = prompts.prepare(prompt, mel.sample_rate, self.config.limits.max_prompt_seconds)
         samples = prepared.waveform.samples.to(self.device)
         frames = (log_mel(samples, mel) - scale.mean) / scale.std
-        return Voice(prepared, frames[: len(samples) // mel.hop_length])
+        given = len(samples) // mel.hop_length
+        if (
+            self.config.duration.rule != "f5_bytes"
+        ):  # the last frames see the recording's cut edge, and speech would go on from it
+            given -= mel.n_fft // (2 * mel.hop_length)
+        return Voice(prepared, frames[:given])
 
-    def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "n c"]:
+    def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "target c"]:
         """Undo the scale, leave the prompt away, and equalise what was generated."""
         scale, given = self.config.mel_scale, len(voice.mel)
         both = mel * scale.std + scale.mean
