@@ -213,10 +213,8 @@ class Synthesizer:
         samples = prepared.waveform.samples.to(self.device)
         frames = (log_mel(samples, mel) - scale.mean) / scale.std
         given = len(samples) // mel.hop_length
-        if (
-            self.config.duration.rule != "f5_bytes"
-        ):  # the last frames see the recording's cut edge, and speech would go on from it
-            given -= mel.n_fft // (2 * mel.hop_length)
+        if self.config.duration.rule != "f5_bytes":  # F5-TTS keeps them all
+            given -= mel.n_fft // (2 * mel.hop_length)  # these see the cut edge, and speech would go on from it
         return Voice(prepared, frames[:given])
 
     def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "target c"]:
@@ -269,11 +267,11 @@ class Synthesizer:
         """As :meth:`_condition`, for a backbone that is told the frames of each token; the prompt's text is hidden."""
         given, rate = len(voice.mel), self.config.mel.frame_rate
         said = self.frontend.tokens(voice.prompt.transcript)
-        prompt_frames = self._predicted_frames(said)
+        prompt_frames = self._predicted_frames(self.frontend.ids(said))
         ids = self.frontend.encode(text)
         frames = duration.predicted(
             [f if token.isalpha() else 0.0 for token, f in zip(said, prompt_frames, strict=True)],
-            self.backbone.predict_token_frames(torch.tensor(ids, device=self.device)).tolist(),
+            self._predicted_frames(ids),
             prompt_frames=given,
             prompt_speech_frames=voice.prompt.speech_seconds * rate,
             target_frames=fixed,
@@ -283,9 +281,8 @@ class Synthesizer:
         target = frames[len(said) :]
         return infill.continue_prompt(voice.mel, [FILLER, *ids], given + sum(target), [given, *target])
 
-    def _predicted_frames(self, tokens: Sequence[str]) -> list[float]:
-        ids = torch.tensor(self.frontend.ids(tokens), device=self.device)
-        return self.backbone.predict_token_frames(ids).tolist()
+    def _predicted_frames(self, ids: Sequence[int]) -> list[float]:
+        return self.backbone.predict_token_frames(torch.tensor(ids, device=self.device)).tolist()
 
     def _vocode(self, log_mel_: Float[Tensor, "n c"], gain: float) -> Waveform:
         samples = self.vocoder.decode(log_mel_[None])[0].float().cpu() * gain
