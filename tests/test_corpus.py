@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tts_fm.data import phones
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
-phones = importlib.import_module("scripts.corpus.phones")
 
 TOKENS = ["^", *"ðə tʃˈiːf, bˈʌʔn̩.", "$"]
 

@@ -1,17 +1,21 @@
 """Manifests, batches and their plan."""
 
 import json
+import os
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_run import write_corpus
 
 from tts_fm.audio.io import Waveform
 from tts_fm.config import DataOptions, ModelConfig, parse
 from tts_fm.data import batching
-from tts_fm.data.dataset import Corpus, read_manifest
+from tts_fm.data.batching import Place, Schedule
+from tts_fm.data.dataset import Corpus, load, read_manifest
 from tts_fm.frontends import Frontend
 
 MODEL = parse(
@@ -19,26 +23,6 @@ MODEL = parse(
     {"name": "tiny", "mel_scale": {"mean": -2.0, "std": 2.0}, "frontend": "utf8", "backbone": "aligned_dit"},
     "test",
 )
-
-
-def write_corpus(folder: Path, seconds: list[float]) -> Path:
-    """A manifest of noise whose three tokens share the frames."""
-    lines = []
-    for i, length in enumerate(seconds):
-        samples = 0.1 * torch.randn(round(length * 24_000), generator=torch.Generator().manual_seed(i))
-        Waveform(samples, 24_000).save(folder / f"{i}.wav")
-        frames = len(samples) // 256 + 1
-        row = {
-            "id": f"u{i}",
-            "audio": f"{i}.wav",
-            "text": "abc",
-            "seconds": length,
-            "split": "train" if i else "heldout",
-        }
-        lines.append(json.dumps(row | {"token_frames": [frames - 7, 3, 4]}))
-    path = folder / "manifest.jsonl"
-    path.write_text("\n".join(lines))
-    return path
 
 
 def corpus(manifest: Path, **options) -> Corpus:
@@ -68,8 +52,8 @@ def test_a_wrong_line_and_wrong_durations_are_named(tmp_path):
     manifest = write_corpus(tmp_path, [1.0])
     row = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(row | {"token_frames": [1, 2, 3]}))
-    with pytest.raises(ValueError, match="u0: 3 token durations of 6 frames, but 3 tokens and 94 frames"):
-        corpus(manifest).batch([0])
+    (fault,) = corpus(manifest).batch([0]).faults
+    assert fault.id == "u0" and "3 token durations of 6 frames, but 3 tokens and 94 frames" in fault.reason
     manifest.write_text('{"id": "x"}')
     with pytest.raises(ValueError, match=r"manifest.jsonl, line 1 is no utterance"):
         read_manifest(manifest)
@@ -86,13 +70,83 @@ def test_a_plan_holds_every_utterance_once_within_the_limits(lengths, seed, epoc
     assert plan == batching.plan(lengths, 1000, 7, seed, epoch)
 
 
-def test_most_frames_of_a_plan_are_speech_and_not_padding():
+@pytest.mark.parametrize("frames_per_batch", [3200, 6000, 38_400])
+def test_at_least_95_percent_of_the_frames_are_real_on_lengths_like_libritts(frames_per_batch):
+    """LibriTTS: median about 4.5 s, mean about 5.7 s, 0.4 to 30 s."""
     draw = torch.Generator().manual_seed(0)
-    lengths = (100 + 900 * torch.rand(2000, generator=draw)).long().tolist()
-    plan = batching.plan(lengths, 8000, 64, 0, 0)
-    padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in plan)
-    assert sum(lengths) / padded > 0.92
-    assert plan != batching.plan(lengths, 8000, 64, 0, 1)
+    seconds = torch.exp(1.5 + 0.75 * torch.randn(20_000, generator=draw)).clamp(0.4, 30)
+    assert seconds.mean() == pytest.approx(5.8, abs=0.2)
+    lengths = (seconds * 93.75).long().tolist()
+    plan = batching.plan(lengths, frames_per_batch, 64, 0, 0)
+    print(f"{batching.filled(plan, lengths):.1%} real frames in batches of {frames_per_batch}")
+    assert batching.filled(plan, lengths) > 0.95
+    assert plan != batching.plan(lengths, frames_per_batch, 64, 0, 1)
+
+
+def schedule() -> Schedule:
+    return Schedule(lambda epoch: [[epoch, k] for k in range(3 + epoch)])  # epochs may have different sizes
+
+
+def test_a_schedule_runs_through_all_epochs_from_any_place():
+    everything = list(islice(schedule().batches(Place(0, 0)), 20))
+    assert [indices for _, indices in everything[:8]] == [
+        [0, 0],
+        [0, 1],
+        [0, 2],
+        [1, 0],
+        [1, 1],
+        [1, 2],
+        [1, 3],
+        [2, 0],
+    ]
+    for k, (place, indices) in enumerate(everything):
+        assert place == Place(*indices) == schedule().after(Place(0, 0), k)
+        assert list(islice(schedule().batches(place), 20 - k)) == everything[k:]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_processes_share_a_schedule_without_overlap(world):
+    parts = [list(islice(schedule().batches(Place(1, 2), rank, world), 12 // world)) for rank in range(world)]
+    shared = [item for together in zip(*parts, strict=True) for item in together]
+    assert shared == list(islice(schedule().batches(Place(1, 2)), 12))
+
+
+@pytest.mark.parametrize("cache", ["none", "disk", "memory"])
+def test_every_way_to_keep_mels_gives_the_same(tmp_path, cache, monkeypatch):
+    manifest = write_corpus(tmp_path, [1.0, 0.5])
+    data = DataOptions(manifests=(str(manifest),), frames_per_batch=500, cache=cache)
+
+    def made() -> Corpus:
+        return Corpus(read_manifest(manifest), MODEL, data, MODEL.frontend.build(Frontend), tmp_path / "mels")
+
+    kept = made()
+    first, again = kept.mel(0), kept.mel(0)
+    assert torch.equal(first, corpus(manifest).mel(0)) and torch.equal(first, again)
+    assert len(list(tmp_path.glob("mels/*.npy"))) == (1 if cache == "disk" else 0)
+    if cache == "disk":
+        (path,) = tmp_path.glob("mels/*.npy")
+        path.write_bytes(path.read_bytes()[:100])  # a run was killed here
+        assert torch.equal(made().mel(0), first)
+        monkeypatch.setattr(Corpus, "_computed", lambda *_: pytest.fail("it is kept"))
+        assert torch.equal(made().mel(0), first)
+        monkeypatch.undo()
+        os.utime(manifest.parent / "0.wav", (0, 0))  # another file now, for all we know
+        made().mel(0)
+        assert len(list(tmp_path.glob("mels/*.npy"))) == 2
+
+
+def test_workers_read_the_same_batches_in_order(tmp_path):
+    manifest = write_corpus(tmp_path, [0.5 + 0.1 * i for i in range(6)])
+    c = corpus(manifest, cache="none")
+    order = Schedule(lambda epoch: batching.plan(c.lengths(), 200, 4, 0, epoch))
+    alone, workers = (list(islice(load(c, order.batches(Place(0, 0)), n), 8)) for n in (0, 2))
+    for (place, batch), (other_place, other) in zip(alone, workers, strict=True):
+        assert place == other_place and batch.ids == other.ids and torch.equal(batch.mel, other.mel)
+
+
+def test_utterances_outside_the_limits_are_counted(tmp_path):
+    c = corpus(write_corpus(tmp_path, [0.5, 1.0, 2.0, 3.0]), min_seconds=0.8, max_seconds=2.5)
+    assert [u.id for u in c.too_short] == ["u0"] and [u.id for u in c.too_long] == ["u3"] and len(c) == 2
 
 
 def test_an_utterance_that_fits_no_batch_is_an_error():

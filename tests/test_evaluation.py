@@ -16,9 +16,10 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt
 from tts_fm.commands import main
 from tts_fm.evaluation import pairs, report, similarity, suite, wer
-from tts_fm.evaluation.arpabet import from_ipa, lexicon
+from tts_fm.evaluation.lexicon import lexicon
 from tts_fm.evaluation.pairs import Pair
 from tts_fm.evaluation.report import Judgement, Result
+from tts_fm.text.arpabet import from_ipa
 
 DATA = Path(__file__).parent / "data" / "eval"
 PAIRS = DATA / "pairs.jsonl"

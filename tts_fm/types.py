@@ -98,6 +98,15 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """An utterance that can not be learned from, and why."""
+
+    id: str
+    audio: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """Utterances to learn from, padded to one length.
 
@@ -106,7 +115,8 @@ class Batch:
         is_valid: which frames are speech and not padding.
         token_ids: ``FILLER`` pads.
         token_frames: frames of each token, or None where the corpus has no alignment.
-        ids: the utterances' names, for error messages.
+        ids: the utterances' names; empty where all of them were broken, and then nothing in the batch counts.
+        faults: the broken utterances, left out.
     """
 
     mel: Float[Tensor, "b n c"]
@@ -114,14 +124,20 @@ class Batch:
     token_ids: Int[Tensor, "b m"]
     token_frames: Int[Tensor, "b m"] | None
     ids: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def __len__(self) -> int:
         return self.mel.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on ``device``."""
-        frames = None if self.token_frames is None else self.token_frames.to(device)
-        return Batch(self.mel.to(device), self.is_valid.to(device), self.token_ids.to(device), frames, self.ids)
+        return replace(
+            self,
+            mel=self.mel.to(device),
+            is_valid=self.is_valid.to(device),
+            token_ids=self.token_ids.to(device),
+            token_frames=None if self.token_frames is None else self.token_frames.to(device),
+        )
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import csv
 import random
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from scripts.corpus import sound
-from scripts.corpus.alignment import RATE, Alignment, Implausible, align, check
 from scripts.corpus.parts import LONGEST, Outcome, Utterance, frames, keep, tokens
-from scripts.corpus.phones import SAMPLE_RATE, Span, UnknownPhone, Word, n_frames, scale_frames, shape, words
+from tts_fm.data.alignment import RATE, Alignment, Implausible, locate
+from tts_fm.data.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, shape, words
 
 HELD_OUT = {"ls84", "ls174", "ls1462", "ls2803"}
 _LEAST_DYNAMICS_DB = 24
-_LOWEST_SCORE = -30.0
-_EDGE, _ROOM = 0.033, 0.3  # seconds: less silence than this was not found; how much to add then
 _COMMA, _CUT, _LONGEST_PAUSE, _SHORTEST_PIECE = 0.2, 0.25, 1.6, 1.5  # seconds
 
 
@@ -72,23 +69,7 @@ def readable(text: str) -> str:
 
 
 def _align(audio: np.ndarray, text: str) -> Alignment:
-    heard, said = sound.resample(audio, SAMPLE_RATE, RATE), words(tokens(text))
-    alignment = align(heard, said)
-    if alignment.spans[0][0][0] < _EDGE or alignment.spans[-1][-1][1] > len(heard) / RATE - _EDGE:
-        alignment = _align_inside(heard, said)
-    check(alignment, _LOWEST_SCORE)
-    return alignment
-
-
-def _align_inside(heard: np.ndarray, said: list[Word]) -> Alignment:
-    """Align with the room's own noise around: a silence too short to notice no longer joins the first or last phone."""
-    steps = np.sort(np.abs(heard[: len(heard) // 160 * 160].reshape(-1, 160)).mean(1))
-    floor = 1.25 * float(steps[len(steps) // 20])
-    noise = np.random.default_rng(0).standard_normal((2, round(_ROOM * RATE)), np.float32) * floor
-    found = align(np.concatenate([noise[0], heard, noise[1]]), said)
-    limit = len(heard) / RATE
-    spans = [[tuple(min(max(time - _ROOM, 0.0), limit) for time in span) for span in word] for word in found.spans]
-    return replace(found, spans=spans)
+    return locate(sound.resample(audio, SAMPLE_RATE, RATE), words(tokens(text)))
 
 
 Piece = tuple[str, list[list[Span]], Span]

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts.corpus import espeak, sound
-from scripts.corpus.alignment import RATE, Implausible, align, check
 from scripts.corpus.engines import Voice, speak
 from scripts.corpus.parts import Outcome, Utterance, frames, keep, tokens
-from scripts.corpus.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, words
+from tts_fm.data.alignment import RATE, Implausible, align, check
+from tts_fm.data.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, words
 
-_LOWEST_SCORE = -30.0
 _SHORTEST_TEXT, _LONGEST_TEXT = 28, 125  # characters
 _HELD_OUT_SENTENCES = 6
 _SENTENCES = (20, 28)
@@ -124,7 +123,7 @@ def _heard(voice: Voice, text: str, path: Path | None) -> tuple[np.ndarray, list
         raise Implausible("the engine said nothing")
     audio, rate = sound.read(path)
     alignment = align(sound.resample(audio, rate, RATE), words(written))
-    check(alignment, _LOWEST_SCORE)
+    check(alignment)
     return sound.resample(audio, rate, SAMPLE_RATE), alignment.spans
 
 

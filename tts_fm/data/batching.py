@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+JITTER = 0.02
+"""How far lengths are moved before sorting, so that the groups differ between epochs and batches stay well filled."""
+
+
+class Place(NamedTuple):
+    """A batch of an endless training: the epoch, and the batch's number in it."""
+
+    epoch: int
+    position: int
 
 
 def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, seed: int, epoch: int) -> list[list[int]]:
     """Return batches of indices; each holds at most ``frames_per_batch`` frames, padding included.
 
-    Utterances of similar length go together; lengths are jittered by up to 5 % so that the groups differ between
-    epochs, and the order of the batches is random. Every utterance appears exactly once.
+    Utterances of similar length go together, and the order of the batches is random. Every utterance appears exactly
+    once.
 
     Raises:
         ValueError: an utterance is longer than a batch may be.
@@ -21,7 +33,7 @@ def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, see
             f"an utterance has {longest} frames but frames_per_batch is {frames_per_batch}; raise it or lower max_seconds"
         )
     draw = random.Random(f"{seed}/{epoch}")
-    jittered = [(length * draw.uniform(0.95, 1.05), i) for i, length in enumerate(lengths)]
+    jittered = [(length * draw.uniform(1 - JITTER, 1 + JITTER), i) for i, length in enumerate(lengths)]
     batches: list[list[int]] = []
     widest = 0
     for _, i in sorted(jittered):
@@ -33,3 +45,43 @@ def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, see
         batches[-1].append(i)
     draw.shuffle(batches)
     return batches
+
+
+def filled(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
+    """Return the share of the frames in ``batches`` that are real ones and not padding."""
+    padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in batches)
+    return sum(lengths[i] for batch in batches for i in batch) / padded
+
+
+class Schedule:
+    """All batches of all epochs in order; each process of a group takes every ``world``-th of them.
+
+    Nothing but a :class:`Place` is needed to go on exactly: what lies ahead does not depend on how one got there, nor
+    on how many processes share it.
+    """
+
+    def __init__(self, plan_of: Callable[[int], list[list[int]]]) -> None:
+        self._plan_of = plan_of
+        self._kept: tuple[int, list[list[int]]] | None = None
+
+    def epoch(self, number: int) -> list[list[int]]:
+        """The batches of one epoch."""
+        if self._kept is None or self._kept[0] != number:
+            self._kept = (number, self._plan_of(number))
+        return self._kept[1]
+
+    def after(self, place: Place, count: int) -> Place:
+        """Return the place ``count`` batches after ``place``, in a later epoch where this one ends."""
+        epoch, position = place.epoch, place.position + count
+        while position >= len(self.epoch(epoch)):
+            epoch, position = epoch + 1, position - len(self.epoch(epoch))
+        return Place(epoch, position)
+
+    def batches(self, start: Place, rank: int = 0, world: int = 1) -> Iterator[tuple[Place, list[int]]]:
+        """Yield one process's batches from ``start`` on, without end."""
+        return islice(self._all(start), rank, None, world)
+
+    def _all(self, place: Place) -> Iterator[tuple[Place, list[int]]]:
+        while True:
+            yield place, self.epoch(place.epoch)[place.position]
+            place = self.after(place, 1)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import os
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from tts_fm.audio import io
 from tts_fm.audio.mel import log_mel
 from tts_fm.config import DataOptions, ModelConfig
+from tts_fm.data import check
+from tts_fm.data.batching import Place
+from tts_fm.errors import InputError
 from tts_fm.frontends import Frontend
-from tts_fm.types import FILLER, Batch
+from tts_fm.types import FILLER, Batch, Fault
+
+_FRAMES_OF_NOTHING = 16  # what stands in for a batch whose utterances are all broken
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class Utterance:
     audio: Path
     text: str
     seconds: float
+    speaker: str = ""
     token_frames: tuple[int, ...] | None = None
 
 
@@ -39,7 +50,7 @@ def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise ValueError(f"{path} can not be read: {error.strerror}") from None
+        raise ValueError(f"{path} can not be read: {error.strerror}; give a manifest of tts-fm prepare") from None
     utterances = []
     for number, line in enumerate(lines, 1):
         try:
@@ -52,6 +63,7 @@ def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
                         audio=path.parent / row["audio"],
                         text=row["text"],
                         seconds=float(row["seconds"]),
+                        speaker=str(row.get("speaker", "")),
                         token_frames=None if frames is None else tuple(frames),
                     )
                 )
@@ -61,23 +73,40 @@ def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
 
 
 class Corpus:
-    """Utterances within the length limits, their mels computed on first use and kept as float16.
+    """Utterances within the length limits, their mels computed when needed and kept as ``data.cache`` says.
 
     Mels are scaled by the model's ``mel_scale``. Order: by id, so that it does not depend on how a manifest was written.
+    ``too_short`` and ``too_long`` are the utterances left out.
     """
 
     def __init__(
-        self, utterances: Iterable[Utterance], model: ModelConfig, data: DataOptions, frontend: Frontend
+        self,
+        utterances: Iterable[Utterance],
+        model: ModelConfig,
+        data: DataOptions,
+        frontend: Frontend,
+        cache: Path | None = None,
     ) -> None:
-        self.utterances = sorted(
-            (u for u in utterances if data.min_seconds <= u.seconds <= data.max_seconds), key=lambda u: u.id
-        )
-        self.model, self.frontend = model, frontend
-        self._mels: list[Tensor | None] = [None] * len(self.utterances)
-        self._ids: list[list[int] | None] = [None] * len(self.utterances)
+        given = sorted(utterances, key=lambda u: u.id)
+        self.utterances = [u for u in given if data.min_seconds <= u.seconds <= data.max_seconds]
+        self.too_short = [u for u in given if u.seconds < data.min_seconds]
+        self.too_long = [u for u in given if u.seconds > data.max_seconds]
+        self.model, self.data, self.frontend, self.cache = model, data, frontend, cache
+        self._mels: dict[int, Tensor] = {}
+        self._ids: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    @property
+    def seconds(self) -> float:
+        """How long all utterances last together."""
+        return sum(utterance.seconds for utterance in self.utterances)
+
+    def fingerprint(self) -> dict[str, int | str]:
+        """How many utterances there are, and a hash of what they say and how long they are."""
+        rows = [(u.id, u.text, n) for u, n in zip(self.utterances, self.lengths(), strict=True)]
+        return {"utterances": len(rows), "sha256": hashlib.sha256(repr(rows).encode()).hexdigest()}
 
     def lengths(self) -> list[int]:
         """Frames of each utterance, as the mel has them."""
@@ -87,39 +116,135 @@ class Corpus:
         ]
 
     def mel(self, index: int) -> Float[Tensor, "n c"]:
-        """Return the scaled mel of one utterance."""
-        cached = self._mels[index]
-        if cached is None:
-            spec, scale = self.model.mel, self.model.mel_scale
-            waveform = io.read(self.utterances[index].audio).resampled(spec.sample_rate)
-            cached = ((log_mel(waveform.samples, spec) - scale.mean) / scale.std).half()
-            self._mels[index] = cached
-        return cached.float()
+        """Return the scaled mel of one utterance.
+
+        Raises:
+            InputError: the file is broken, or is not what the manifest says.
+        """
+        if self.data.cache == "none":
+            return self._computed(index).float()
+        if self.data.cache == "disk" and self.cache is not None:
+            return self._on_disk(index, self.cache).float()
+        if index not in self._mels:
+            self._mels[index] = self._computed(index)
+        return self._mels[index].float()
 
     def token_ids(self, index: int) -> list[int]:
-        """Return the token ids of one utterance."""
-        cached = self._ids[index]
-        if cached is None:
-            cached = self._ids[index] = self.frontend.encode(self.utterances[index].text)
-        return cached
+        """Return the token ids of one utterance. Raises InputError where there is nothing to say."""
+        if index not in self._ids:
+            ids = self.frontend.encode(self.utterances[index].text)
+            if not ids or not self.utterances[index].text.strip():
+                raise InputError("no text")
+            self._ids[index] = ids
+        return self._ids[index]
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Return the utterances at ``indices`` as one padded batch."""
-        mels = [self.mel(i) for i in indices]
-        ids = [self.token_ids(i) for i in indices]
+        """Return the utterances at ``indices`` as one padded batch; broken ones are left out and named in ``faults``."""
+        whole, faults = [], []
+        for i in indices:
+            try:
+                whole.append((self.utterances[i], *self._checked(i)))
+            except InputError as error:
+                faults.append(Fault(self.utterances[i].id, str(self.utterances[i].audio), str(error)))
+        if not whole:
+            return replace(_nothing(self.model.mel.n_mels), faults=tuple(faults))
+        utterances, mels, ids = zip(*whole, strict=True)
         n, m = max(map(len, mels)), max(map(len, ids))
-        frames = [self.utterances[i].token_frames for i in indices]
-        for i, mel, tokens, f in zip(indices, mels, ids, frames, strict=True):
-            if f is not None and (len(f) != len(tokens) or sum(f) != len(mel)):
-                raise ValueError(
-                    f"{self.utterances[i].id}: {len(f)} token durations of {sum(f)} frames, "
-                    f"but {len(tokens)} tokens and {len(mel)} frames; build the corpus again"
-                )
+        frames = [u.token_frames for u in utterances]
         is_aligned = all(f is not None for f in frames)
         return Batch(
             mel=torch.stack([F.pad(mel, (0, 0, 0, n - len(mel))) for mel in mels]),
-            is_valid=torch.tensor([[True] * len(mel) + [False] * (n - len(mel)) for mel in mels]),
+            is_valid=torch.arange(n) < torch.tensor([len(mel) for mel in mels])[:, None],
             token_ids=torch.tensor([t + [FILLER] * (m - len(t)) for t in ids]),
             token_frames=torch.tensor([[*f, *[0] * (m - len(f))] for f in frames if f]) if is_aligned else None,
-            ids=tuple(self.utterances[i].id for i in indices),
+            ids=tuple(u.id for u in utterances),
+            faults=tuple(faults),
         )
+
+    def _checked(self, index: int) -> tuple[Tensor, list[int]]:
+        mel, ids, frames = self.mel(index), self.token_ids(index), self.utterances[index].token_frames
+        if frames is not None and (len(frames) != len(ids) or sum(frames) != len(mel)):
+            raise InputError(
+                f"{len(frames)} token durations of {sum(frames)} frames, but {len(ids)} tokens and {len(mel)} frames; "
+                f"prepare the corpus again"
+            )
+        return mel, ids
+
+    def _computed(self, index: int) -> Float[Tensor, "n c"]:
+        utterance, spec, scale = self.utterances[index], self.model.mel, self.model.mel_scale
+        waveform = io.read(utterance.audio)
+        if (fault := check.other_length(waveform, utterance.seconds)) is not None:
+            raise InputError(fault)
+        mel = log_mel(waveform.resampled(spec.sample_rate).samples, spec)
+        return ((mel - scale.mean) / scale.std).half()
+
+    def _on_disk(self, index: int, folder: Path) -> Float[Tensor, "n c"]:
+        """Read the mel kept for this very file, or compute and keep it."""
+        audio = self.utterances[index].audio
+        try:
+            there = audio.stat()
+        except OSError as error:
+            raise InputError(f"{audio} can not be read: {error.strerror}") from None
+        facts = (str(audio), there.st_size, there.st_mtime_ns, self.model.mel, self.model.mel_scale)
+        path = folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.npy"
+        try:
+            return torch.from_numpy(np.load(path))
+        except (OSError, ValueError, EOFError):  # not there yet, or a run was killed while writing it
+            pass
+        mel = self._computed(index)
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}.part")
+        with beside.open("wb") as file:
+            np.save(file, mel.numpy())
+        os.replace(beside, path)
+        return mel
+
+
+def _nothing(n_mels: int) -> Batch:
+    """A batch without utterances: silence that is computed on every process, and counts on none."""
+    n = _FRAMES_OF_NOTHING
+    return Batch(
+        mel=torch.zeros(1, n, n_mels),
+        is_valid=torch.ones(1, n, dtype=torch.bool),
+        token_ids=torch.full((1, 1), FILLER),
+        token_frames=torch.full((1, 1), n),
+        ids=(),
+    )
+
+
+class _Batches(Dataset):
+    """What a worker process does: the batch at a place."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+
+    def __getitem__(self, item: tuple[Place, list[int]]) -> tuple[Place, Batch]:
+        place, indices = item
+        return place, self.corpus.batch(indices)
+
+
+def load(corpus: Corpus, places: Iterator[tuple[Place, list[int]]], workers: int) -> Iterator[tuple[Place, Batch]]:
+    """Yield the batches at ``places``, read ahead by ``workers`` processes (0: by this one, when asked)."""
+    if workers == 0:
+        return ((place, corpus.batch(indices)) for place, indices in places)
+    loader = DataLoader(
+        _Batches(corpus),
+        sampler=places,  # type: ignore[arg-type]
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]
+        worker_init_fn=_leave_signals_to_the_trainer,
+        prefetch_factor=4,
+    )
+    return iter(loader)
+
+
+def _leave_signals_to_the_trainer(_: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the trainer finishes its step, and then ends its workers."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _as_it_is(value: tuple[Place, Batch]) -> tuple[Place, Batch]:
+    return value

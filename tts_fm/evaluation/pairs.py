@@ -67,7 +67,8 @@ def write(pairs: Iterable[Pair], path: Path) -> None:
 
 
 def from_corpus(folder: Path, per_kind: int = 40, seed: int = 0) -> list[Pair]:
-    """Choose pairs from the held-out utterances of ``manifest-real.jsonl`` and ``manifest-synthetic.jsonl``.
+    """Choose pairs from the held-out utterances of ``manifest.jsonl`` (real speakers), or of
+    ``manifest-real.jsonl`` and ``manifest-synthetic.jsonl``.
 
     Every target is another one, and speakers take turns, so that all are heard.
 
@@ -75,15 +76,17 @@ def from_corpus(folder: Path, per_kind: int = 40, seed: int = 0) -> list[Pair]:
         ValueError: no such manifests, or no speaker with two utterances of fitting lengths.
     """
     chosen: list[Pair] = []
-    for kind in get_args(Kind):
-        manifest = folder / f"manifest-{kind}.jsonl"
+    manifests: dict[str, Kind] = {"manifest.jsonl": "real"}
+    manifests |= {f"manifest-{kind}.jsonl": kind for kind in get_args(Kind)}
+    for name, kind in manifests.items():
+        manifest = folder / name
         if manifest.is_file():
             held_out = [row for _, row in _rows(manifest) if row.get("split") == "heldout"]
             chosen += choose(held_out, kind, folder, per_kind, seed)
     if not chosen:
         raise ValueError(
-            f"{folder} has no held-out speakers with two recordings in manifest-real.jsonl or manifest-synthetic.jsonl; "
-            f"give --corpus the folder that python -m scripts.corpus made"
+            f"{folder} has no held-out speakers with two recordings in {', '.join(manifests)}; "
+            f"give --corpus the folder that tts-fm prepare or python -m scripts.corpus made"
         )
     return chosen
 

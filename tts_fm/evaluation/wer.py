@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import rms
-from tts_fm.evaluation.arpabet import lexicon
+from tts_fm.evaluation.lexicon import lexicon
 from tts_fm.text.normalize import normalize
 
 RATE = 16_000

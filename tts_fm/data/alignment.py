@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.corpus.phones import Span, Word
+from tts_fm.audio.io import Waveform
+from tts_fm.data.phones import SAMPLE_RATE, Span, Word, token_ends, token_frames, words
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
 RATE = 16_000
+_LOWEST_SCORE = -30.0
+_EDGE, _ROOM = 0.033, 0.3  # seconds: less silence than this was not found; how much to add then
 _FRAME = 0.01
 _OFFSET = 0.0078  # a boundary lies between two windows: half a window minus half a step after its frame's start
 
@@ -33,9 +37,48 @@ class Alignment:
     """Share of the phones that got the shortest possible duration: a sign of words that were not said."""
 
 
+def durations(waveform: Waveform, tokens: Sequence[str]) -> list[int]:
+    """Return how many frames each token ``^ ... $`` lasts; they sum to the frames of the mel at 24 kHz.
+
+    Raises:
+        Implausible: the recording does not say these tokens, or not clearly enough.
+        UnknownPhone: a token that the acoustic model does not have.
+    """
+    if not (said := words(tokens)):
+        raise Implausible("no word")
+    samples = waveform.samples.numpy()
+    heard = Waveform(waveform.samples - float(samples.mean()), waveform.sample_rate).resampled(RATE)
+    spans = locate(heard.samples.numpy(), said).spans
+    n_samples = len(waveform.resampled(SAMPLE_RATE).samples)
+    return token_frames(token_ends(tokens, spans, n_samples / SAMPLE_RATE), n_samples)
+
+
+def locate(audio: np.ndarray, words: list[Word]) -> Alignment:
+    """Align ``words`` with 16 kHz ``audio``, also where the speech begins or ends at its edge; check the result."""
+    alignment = align(audio, words)
+    if alignment.spans[0][0][0] < _EDGE or alignment.spans[-1][-1][1] > len(audio) / RATE - _EDGE:
+        alignment = _align_inside(audio, words)
+    check(alignment)
+    return alignment
+
+
+def _align_inside(audio: np.ndarray, words: list[Word]) -> Alignment:
+    """Align with the room's own noise around: a silence too short to notice no longer joins the first or last phone."""
+    steps = np.sort(np.abs(audio[: len(audio) // 160 * 160].reshape(-1, 160)).mean(1))
+    floor = 1.25 * float(steps[len(steps) // 20])
+    noise = np.random.default_rng(0).standard_normal((2, round(_ROOM * RATE)), np.float32) * floor
+    found = align(np.concatenate([noise[0], audio, noise[1]]), words)
+    limit = len(audio) / RATE
+    spans = [[tuple(min(max(time - _ROOM, 0.0), limit) for time in span) for span in word] for word in found.spans]
+    return replace(found, spans=spans)
+
+
 @cache
 def _decoder() -> Decoder:
-    from pocketsphinx import Decoder
+    try:
+        from pocketsphinx import Decoder
+    except ImportError:
+        raise ValueError("aligning speech with text needs pocketsphinx; pip install 'tts-fm[train]'") from None
 
     return Decoder(
         lm=None, samprate=RATE, cmn="batch", loglevel="FATAL", beam=1e-80, pbeam=1e-80, wbeam=1e-80,
@@ -46,6 +89,7 @@ def _decoder() -> Decoder:
 def align(audio: np.ndarray, words: list[Word]) -> Alignment:
     """Align ``words`` with 16 kHz ``audio``; Implausible where that fails."""
     decoder, pcm = _decoder(), _pcm(audio)
+    decoder.reinit_feat()  # it remembers the last recording's level, which would move some borders by a frame or more
     names = [_known(decoder, [arpa for phone in word for arpa in phone.arpa]) for word in words]
     try:
         decoder.set_align_text(" ".join(names))
@@ -67,7 +111,7 @@ def align(audio: np.ndarray, words: list[Word]) -> Alignment:
     return Alignment(spans, score, sum(phone[1] <= 3 for phone in flat) / len(flat))
 
 
-def check(alignment: Alignment, lowest_score: float, most_hurried: float = 0.35) -> None:
+def check(alignment: Alignment, lowest_score: float = _LOWEST_SCORE, most_hurried: float = 0.35) -> None:
     """Raise Implausible where the durations or the likelihood are not those of somebody reading this text."""
     spans = [span for word in alignment.spans for span in word]
     speech = sum(end - start for start, end in spans)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tts_fm.evaluation.arpabet import PAIRS, SINGLES
+from tts_fm.frontends.phonemes import PUNCTUATION
+from tts_fm.text.arpabet import PAIRS, SINGLES
 
 SAMPLE_RATE, HOP = 24_000, 256
-PUNCTUATION = ';:,.!?…—"()'
 _PAUSING = ";:,.!?…—"  # a pause belongs to one of these rather than to a quote or a bracket
 _SEPARATORS = " " + PUNCTUATION
 STRESS = "ˈˌ"
