@@ -149,7 +149,7 @@ def test_an_interrupted_save_leaves_the_old_model(model, folder, monkeypatch):
 
 
 def test_training_states_are_kept_and_found(tmp_path):
-    assert checkpoint.latest(tmp_path / "none") is None
+    assert checkpoint.states(tmp_path / "none") == []
     moments = {0: {"step": torch.tensor(3.0), "exp_avg": torch.randn(2, 2)}}
     rng = torch.Generator().manual_seed(5).get_state()
     for update in (1, 2, 10, 1000):
@@ -159,8 +159,8 @@ def test_training_states_are_kept_and_found(tmp_path):
         }
         checkpoint.save_state(checkpoint.state_path(tmp_path, update), {**state, "rng": rng}, keep=2)
     assert sorted(os.listdir(tmp_path)) == ["update-00000010.pt", "update-00001000.pt"]
-    newest = checkpoint.latest(tmp_path)
-    assert newest is not None
+    older, newest = checkpoint.states(tmp_path)
+    assert (checkpoint.updates_of(older), checkpoint.updates_of(newest)) == (10, 1000)
     back = checkpoint.load_state(newest)
     assert back["update"] == 1000 and torch.equal(back["rng"], rng)
     assert back["optimizer"]["param_groups"] == state["optimizer"]["param_groups"]
@@ -206,11 +206,10 @@ for update in range(1, 100000):
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=checkpoint.Path(__file__).parents[1])
     deadline = time.monotonic() + 60
-    while checkpoint.latest(tmp_path) is None and time.monotonic() < deadline:
+    while not checkpoint.states(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.02)
     for _ in range(15):  # what is called a state is one, at any moment
-        newest = checkpoint.latest(tmp_path)
-        assert newest is not None
+        newest = checkpoint.states(tmp_path)[-1]
         try:
             state = checkpoint.load_state(newest)
         except ModelError as error:
@@ -219,5 +218,4 @@ for update in range(1, 100000):
         assert torch.equal(state["w"], torch.ones(20000) * state["update"])
     process.send_signal(signal.SIGKILL)
     process.wait()
-    newest = checkpoint.latest(tmp_path)
-    assert newest is not None and checkpoint.load_state(newest)["update"] > 0
+    assert checkpoint.load_state(checkpoint.states(tmp_path)[-1])["update"] > 0

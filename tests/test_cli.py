@@ -36,7 +36,7 @@ SUBCOMMANDS = [
     "convert",
     "convert f5",
 ]
-SUBCOMMANDS += ["train", "train-vocoder", "evaluate"]
+SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate"]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "synthesize --help"])
@@ -277,18 +277,8 @@ def test_train_stops_resumes_and_leaves_a_model(tts_fm_command: Command, run_fil
 def test_train_tells_which_signal_stopped_it(
     tts_fm_command: Command, run_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: int, code: int
 ) -> None:
-    monkeypatch.setattr("tts_fm.training.trainer.Trainer.train", lambda *_: signal)
+    monkeypatch.setattr("tts_fm.training.loop.Loop.run", lambda *_: signal)
     assert tts_fm_command("train", run_file, "--output", tmp_path / "run", "--device", "cpu").code == code
-
-
-def test_train_vocoder_takes_folder_and_time(
-    tts_fm_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = []
-    monkeypatch.setattr("tts_fm.training.vocoder.train", runs.append)
-    config = Path(__file__).parents[1] / "configs" / "vocos_small.yaml"
-    done = tts_fm_command("train-vocoder", config, "--output", tmp_path / "run", "--max-minutes", 2.5)
-    assert done.code == 0 and (runs[0].out, runs[0].training.max_minutes) == (str(tmp_path / "run"), 2.5)
 
 
 @pytest.mark.parametrize(

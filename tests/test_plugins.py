@@ -13,14 +13,16 @@ from pydantic import ValidationError
 
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
+from tts_fm.data.corpora import CorpusReader
 from tts_fm.flow import solvers
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.flow.solvers import Solver
 from tts_fm.frontends import Frontend
 from tts_fm.plugins import Options, Plugin
+from tts_fm.training.loggers import Logger
 from tts_fm.vocoders import Vocoder
 
-INTERFACES: list[type[Plugin]] = [Backbone, Frontend, ProbabilityPath, Solver, Vocoder]
+INTERFACES: list[type[Plugin]] = [Backbone, Frontend, ProbabilityPath, Solver, Vocoder, CorpusReader, Logger]
 CHOICES = [(interface, name) for interface in INTERFACES for name in plugins.names(interface)]
 
 LEAP = '''

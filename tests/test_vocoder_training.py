@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import soundfile
 import torch
 import yaml
+from test_nothing_is_lost import assert_same
+from tiny_run import metrics
 
+from tts_fm import checkpoint
 from tts_fm.interop import vocos as published
 from tts_fm.training import vocoder
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
+from tts_fm.training.loop import CHECKPOINTS, Loop
 from tts_fm.training.recordings import RecordingOptions, Recordings
+from tts_fm.training.team import Team
 from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing, stft_distance
 from tts_fm.types import MelSpec
 
@@ -38,7 +45,6 @@ def config(tmp_path: Path) -> Path:
     (tmp_path / "manifest.jsonl").write_text("".join(entries) + '{"audio": "being-wri')
     run = {
         "name": "tiny",
-        "out": str(tmp_path / "run"),
         "mel": MEL,
         "vocos": {"dim": 16, "intermediate_dim": 32, "layers": 1},
         "discriminators": JUDGES.model_dump(mode="json"),
@@ -55,6 +61,7 @@ def config(tmp_path: Path) -> Path:
             "log_every": 1,
             "save_every": 3,
             "validate_every": 3,
+            "loggers": [],
         },
     }
     path = tmp_path / "run.yaml"
@@ -68,8 +75,12 @@ def change(path: Path, **training: object) -> None:
     path.write_text(yaml.safe_dump(value))
 
 
-def lines(run: vocoder.VocoderRun) -> list[dict]:
-    return [json.loads(line) for line in (Path(run.out) / "metrics.jsonl").read_text().splitlines()]
+def made(config: Path, folder: Path) -> Loop:
+    """A loop in ``folder`` that goes on if there is something to go on from."""
+    run = vocoder.read(config)
+    loop = Loop(vocoder.VocoderLearner(run, Team("cpu", run.training.precision)), run.training, folder)
+    loop.resume()
+    return loop
 
 
 def test_hinges_have_their_closed_forms():
@@ -131,55 +142,71 @@ def test_no_recordings_is_an_error_that_says_where_it_looked(tmp_path):
         Recordings.read(RecordingOptions(globs=(str(tmp_path / "nothing"),)), 8000, is_heldout=False, log=print)
 
 
-def test_training_in_two_pieces_equals_training_in_one(config):
-    whole = vocoder.read(config)
-    vocoder.train(whole)
-    value = yaml.safe_load(config.read_text())
-    pieces = vocoder.VocoderRun(**value | {"out": value["out"] + "-pieces"})
-    at_once = pieces.model_copy(update={"training": pieces.training.model_copy(update={"max_minutes": 1e-9})})
-    for _ in range(6):  # each run does one update
-        vocoder.train(at_once)
-    states = [torch.load(Path(run.out) / "state.pt", weights_only=True) for run in (whole, pieces)]
-    assert states[0]["step"] == states[1]["step"] == 6
-    for part in ("generator", "average", "judges"):
-        for name, expected in states[0][part].items():
-            assert torch.equal(states[1][part][name], expected), name
-    assert [line["mel"] for line in lines(whole)] == [line["mel"] for line in lines(pieces)]
-    assert "judges" in lines(whole)[2] and "judges" not in lines(whole)[3] and "adversarial" not in lines(whole)[1]
-    assert "heldout_mel" in lines(whole)[2]
+def test_training_in_pieces_equals_training_in_one(config, tmp_path):
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    made(config, whole).run()
+    for update in range(1, 7):  # each run does one update
+        piece = made(config, pieces)
+        piece.watch = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        assert piece.run() == (signal.SIGTERM if update < 6 else 0)
+        assert metrics(pieces, "mel").keys() == set(range(1, update + 1))
+    states = [checkpoint.load_state(checkpoint.states(folder / CHECKPOINTS)[-1]) for folder in (whole, pieces)]
+    assert_same(states[0]["learner"], states[1]["learner"])
+    assert metrics(whole, "mel") == metrics(pieces, "mel") and metrics(whole, "judges") == metrics(pieces, "judges")
+    assert sorted(metrics(whole, "judges")) == [3, 5] and sorted(metrics(whole, "adversarial")) == [3, 4, 5, 6]
+    assert sorted(metrics(whole, "heldout_mel")) == [3, 6]
 
 
-def test_the_loss_falls(config):
+def test_the_loss_falls(config, tmp_path):
     change(config, updates=60, warm_updates=50, judged_batch_size=4)
-    run = vocoder.read(config)
-    vocoder.train(run)
-    mel = [line["mel"] for line in lines(run)]
+    made(config, tmp_path / "run").run()
+    mel = list(metrics(tmp_path / "run", "mel").values())
     assert sum(mel[-10:]) < 0.7 * sum(mel[:10])
 
 
-def test_what_is_exported_is_the_average_and_loads(config, tmp_path):
-    assert vocoder.main([str(config)]) == 0
-    assert vocoder.main([str(config), "--export", str(tmp_path / "voice")]) == 0
-    loaded = published.load(tmp_path / "voice", MelSpec(**MEL))  # type: ignore[arg-type]
-    average = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["average"]
+def test_what_is_published_is_the_average_and_loads(config, tmp_path, tts_fm_command):
+    done = tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu")
+    assert done.code == 0, done.stderr
+    loaded = published.load(tmp_path / "run" / "model", MelSpec(**MEL))  # type: ignore[arg-type]
+    average = checkpoint.load_state(checkpoint.states(tmp_path / "run" / CHECKPOINTS)[-1])["learner"]["average"]
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, average[name].half().float()), name
-    assert (tmp_path / "voice" / "model.safetensors").stat().st_size < 2.5 * sum(
-        p.numel() for p in loaded.parameters()
-    ) + 8000
+    weights = tmp_path / "run" / "model" / "model.safetensors"
+    assert weights.stat().st_size < 2.5 * sum(p.numel() for p in loaded.parameters()) + 8000
 
 
-def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, capsys):
-    assert vocoder.main([str(tmp_path / "no.yaml")]) == 2
-    assert vocoder.main([str(config), "--export", str(tmp_path / "voice")]) == 2
-    assert "train first" in capsys.readouterr().err
-    vocoder.train(vocoder.read(config))
-    value = yaml.safe_load(config.read_text())
-    value["vocos"]["dim"] = 24
-    config.write_text(yaml.safe_dump(value))
-    capsys.readouterr()
-    assert vocoder.main([str(config)]) == 2
-    assert "choose another 'out'" in capsys.readouterr().err
-    change(config, stepz=3)
-    assert vocoder.main([str(config)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+def test_a_judge_or_a_generator_without_numbers_changes_nothing(config, tmp_path):
+    learner = made(config, tmp_path / "run").learner
+    before = learner.state()
+    before = {name: {k: v.clone() for k, v in before[name].items()} for name in ("generator", "average", "judges")}
+    for update, judge in ((0, False), (2, True)):
+        broken = learner.judges.judges[0].score.bias if judge else learner.generator.to_spectrum.bias
+        whole = broken.detach().clone()
+        with torch.no_grad():
+            broken.fill_(float("nan"))
+        assert learner.learn(update).is_skipped
+        with torch.no_grad():
+            broken.copy_(whole)
+        for name, expected in before.items():
+            assert_same(dict(learner.state()[name]), expected, name)
+
+
+def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, tts_fm_command):
+    def refused(*changes: str) -> str:
+        arguments = [word for change_ in changes for word in ("--set", change_)]
+        done = tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu", *arguments)
+        assert done.code == 2, done.stderr
+        return done.stderr.splitlines()[-1]
+
+    assert tts_fm_command("train", tmp_path / "no.yaml").line.endswith("can not be read: No such file or directory")
+    assert tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu").code == 0
+    assert "vocos.dim was 16 and is 24" in refused("vocos.dim=24")
+    assert "training has no field 'stepz'" in refused("training.stepz=3")
+    assert "--dry-run is for acoustic models" in tts_fm_command("train", config, "--dry-run").line
+
+
+def test_a_broken_recording_is_left_out_and_named(config, tmp_path):
+    (tmp_path / "a.flac").write_bytes(b"no sound")
+    said: list[str] = []
+    found = Recordings.read(vocoder.read(config).data, 8000, is_heldout=False, log=said.append)
+    assert len(found.decoded) == 1 and "a.flac is left out" in said[0]

@@ -30,6 +30,12 @@ def replacing(path: Path) -> Iterator[Path]:
     _sync(target.parent)
 
 
+def clean(folder: Path) -> None:
+    """Remove what processes that were killed while writing left under ``folder``."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -144,12 +144,21 @@ def state_path(folder: Path, update: int) -> Path:
 
 
 def save_state(path: Path, state: Mapping[str, Any], keep: int | None = None) -> None:
-    """Write a training state of plain values and tensors; then, with ``keep``, remove all but the newest ``keep``."""
+    """Write a training state of plain values and tensors; then, with ``keep``, remove all but the newest ``keep``.
+
+    Raises:
+        OSError: the disk is full, or can not be written to; what was there is still there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as beside:
-        torch.save(dict(state), beside)
+    with atomic.replacing(path) as beside, beside.open("wb") as file:
+        try:
+            torch.save(dict(state), file)
+        except RuntimeError as error:  # PyTorch's writer hides what the disk said
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
     if keep is not None:
-        for old in _states(path.parent)[: -max(keep, 1)]:
+        for old in states(path.parent)[: -max(keep, 1)]:
             old.unlink(missing_ok=True)
 
 
@@ -173,18 +182,18 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     return state
 
 
-def latest(folder: Path) -> Path | None:
-    """Return the training state with the most updates in ``folder``, or None."""
-    states = _states(folder)
-    return states[-1] if states else None
-
-
-def _states(folder: Path) -> list[Path]:
-    """Training states, oldest first."""
+def states(folder: Path) -> list[Path]:
+    """Return the training states in ``folder``, oldest first."""
     if not folder.is_dir():
         return []
-    found = [(int(match[1]), folder / name) for name in os.listdir(folder) if (match := _STATE.fullmatch(name))]
-    return [path for _, path in sorted(found)]
+    return sorted((folder / name for name in os.listdir(folder) if _STATE.fullmatch(name)), key=updates_of)
+
+
+def updates_of(path: Path) -> int:
+    """Return how many updates the training state at ``path`` had."""
+    match = _STATE.fullmatch(path.name)
+    assert match is not None
+    return int(match[1])
 
 
 def _line(error: BaseException) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
@@ -23,6 +24,7 @@ from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
+_LONG = 16  # a list of more entries is not shown whole
 
 
 class Choice(Options):
@@ -99,15 +101,29 @@ class ModelConfig(Options):
 
 
 class DataOptions(Options):
-    """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames."""
+    """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames.
+
+    Without ``validation_manifests`` the utterances whose ``split`` is ``heldout`` are held out. ``cache`` keeps mels in
+    ``memory`` (in the process, so with ``workers: 0``), on ``disk`` (in the run's folder), or computes them each time
+    (``none``).
+    """
 
     manifests: tuple[str, ...]
     validation_manifests: tuple[str, ...] = ()
+    vocab: str = Field(default="", description="vocab.txt, for a frontend that has one")
     min_seconds: float = Field(default=0.4, ge=0)
     max_seconds: float = Field(default=30.0, gt=0)
     frames_per_batch: int = Field(gt=0)
     max_utterances: int = Field(default=64, gt=0)
     workers: int = Field(default=0, ge=0)
+    cache: Literal["memory", "disk", "none"] = "memory"
+    max_broken: float = Field(default=0.1, ge=0, le=1, description="stop where a larger share of the corpus is broken")
+
+    @model_validator(mode="after")
+    def _check(self) -> DataOptions:
+        if self.workers and self.cache == "memory":
+            raise ValueError("cache 'memory' is of one process; with workers take cache 'disk' or 'none'")
+        return self
 
 
 class OptimizerOptions(Options):
@@ -122,18 +138,70 @@ class OptimizerOptions(Options):
     max_grad_norm: float = Field(default=1.0, gt=0)
 
 
-class TrainingOptions(Options):
-    """Length, precision and book-keeping of a run."""
+class LoraOptions(Options):
+    """Low-rank adapters (arXiv 2106.09685) beside the linear layers of attention and feed-forward in every block."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32.0, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class FinetuneOptions(Options):
+    """Where training starts, if not from nothing.
+
+    ``model``, ``vocab`` and ``architecture`` are those of ``tts-fm synthesize``. The vocabulary of the run may have more
+    tokens at its end; ``keep_old_tokens`` then holds the rows of the old ones. ``freeze`` holds the parameters whose
+    names match one of these patterns (``*`` matches anything).
+    """
+
+    model: str
+    vocab: str = ""
+    architecture: str = ""
+    keep_old_tokens: bool = True
+    freeze: tuple[str, ...] = ()
+    lora: LoraOptions | None = None
+
+
+class LoopOptions(Options):
+    """Length and book-keeping, of an acoustic model's training and of a vocoder's.
+
+    0 for ``sample_every`` speaks no samples.
+    """
 
     updates: int = Field(gt=0)
     seed: int = 0
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    compile: bool = False
-    ema_decay: float = Field(default=0.9999, ge=0, lt=1)
-    duration_loss_weight: float = Field(default=0.1, ge=0)
+    max_skipped: int = Field(default=20, ge=1, description="stop after so many steps in a row that are no numbers")
     log_every: int = Field(default=10, ge=1)
     save_every: int = Field(default=1000, ge=1)
+    keep: int = Field(default=2, ge=1, description="how many checkpoints stay")
     validate_every: int = Field(default=1000, ge=1)
+    sample_every: int = Field(default=0, ge=0)
+    sample_pairs: int = Field(default=8, ge=1)
+    loggers: tuple[str, ...] = ("tensorboard",)
+
+
+class TrainingOptions(LoopOptions):
+    """How an acoustic model learns.
+
+    An update learns from ``accumulation`` batches on each process. ``ema_decay`` is the most that the averaged weights
+    keep of themselves, every ``ema_every`` updates from ``ema_after`` on.
+    """
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    parallel: Literal["ddp", "fsdp2"] = "ddp"
+    accumulation: int = Field(default=1, ge=1)
+    activation_checkpointing: bool = False
+    compile: bool = False
+    ema_decay: float = Field(default=0.9999, ge=0, lt=1)
+    ema_every: int = Field(default=1, ge=1)
+    ema_after: int = Field(default=0, ge=0)
+    duration_loss_weight: float = Field(default=0.1, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingOptions:
+        if self.precision == "float16" and self.parallel == "fsdp2":
+            raise ValueError("precision 'float16' needs a loss scale that fsdp2 does not have here; take 'bfloat16'")
+        return self
 
 
 class RunConfig(Options):
@@ -141,6 +209,7 @@ class RunConfig(Options):
 
     model: ModelConfig
     data: DataOptions
+    finetune: FinetuneOptions | None = None
     infill: InfillOptions = InfillOptions()
     optimizer: OptimizerOptions = OptimizerOptions()
     training: TrainingOptions
@@ -156,9 +225,32 @@ def read_model(path: Path) -> ModelConfig:
     return parse(ModelConfig, value.get("model", value), path)
 
 
-def read_run(path: Path) -> RunConfig:
-    """Return the training run described by ``path``. Raises ValueError as :func:`read_model` does."""
-    return parse(RunConfig, _read_yaml(path), path)
+def read_run(path: Path, changes: Sequence[str] = ()) -> RunConfig:
+    """Return the training run described by ``path``; ``changes`` are ``training.updates=100`` and the like.
+
+    Raises ValueError as :func:`read_model` does.
+    """
+    return parse(RunConfig, read_yaml(path, changes), path)
+
+
+def read_yaml(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the mapping of blocks in ``path``, with ``changes`` of the form ``block.field=value`` made in it."""
+    value = _read_yaml(path)
+    for change in changes:
+        name, is_given, text = change.partition("=")
+        *blocks, field = name.strip().split(".")
+        if not is_given or not all((*blocks, field)):
+            raise ValueError(f"--set {change!r} is no change; write it as training.updates=100")
+        inner = value
+        for block in blocks:
+            if not isinstance(inner.get(block), dict):  # a plug-in without options may be its name alone
+                inner[block] = {"name": inner[block]} if isinstance(inner.get(block), str) else {}
+            inner = inner[block]
+        try:
+            inner[field] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ValueError(f"--set {change!r}: {text!r} is no YAML value; quote it") from None
+    return value
 
 
 def parse(kind: type[AnyOptions], value: Any, source: Path | str) -> AnyOptions:
@@ -171,7 +263,7 @@ def parse(kind: type[AnyOptions], value: Any, source: Path | str) -> AnyOptions:
 
 def dump(config: Options) -> str:
     """Return ``config`` as YAML, complete, in the order in which the fields are defined."""
-    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
 
 
 def explain(error: ValidationError, kind: type[Options], name: str = "the file") -> str:
@@ -215,12 +307,32 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return ``value`` as YAML's own types; a :class:`Choice` becomes one flat mapping."""
     if isinstance(value, Choice):
-        return {"name": value.name, **_plain(value.options)}
+        return {"name": value.name, **plain(value.options)}
     if isinstance(value, MelSpec):
         return asdict(value)
     if isinstance(value, Options):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
     return list(value) if isinstance(value, tuple) else value
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Return in what two plain values differ, a line each, such as ``model.backbone.dim was 320 and is 256``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [
+            line
+            for key in keys
+            for line in differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
+        ]
+    if isinstance(old, list) and isinstance(new, list) and len(old) > _LONG:  # a vocabulary: where it changes is enough
+        changed = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+        a, b = (values[changed] if changed < len(values) else None for values in (old, new))
+        return [] if old == new else differences(a, b, f"{name}, line {changed + 1},")
+    return [] if old == new else [f"{name} was {_shown(old)} and is {_shown(new)}"]
+
+
+def _shown(value: Any) -> str:
+    return "not there" if value is None else repr(value)

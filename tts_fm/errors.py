@@ -1,4 +1,4 @@
-"""The two kinds of mistakes that have an exit code of their own."""
+"""The kinds of mistakes and failures that have an exit code of their own."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class ModelError(ValueError):
     """A model that is not available or can not be loaded: exit code 4."""
+
+
+class TrainingError(RuntimeError):
+    """A training that can not go on, through no mistake in how it was asked for: exit code 1."""

@@ -15,7 +15,7 @@ from urllib.request import getproxies
 
 from tts_fm.errors import ModelError
 
-DEFAULT = "default"
+DEFAULT, BUNDLED = "default", "bundled"
 VOCOS = "hf://charactr/vocos-mel-24khz"
 """The vocoder of the published models."""
 
@@ -141,11 +141,13 @@ def download(model: str) -> ModelSource:
 
 
 def vocoder_folder(source: str) -> Path:
-    """Return the folder with ``config.yaml`` and weights of the vocoder at ``source``: a path or ``hf://OWNER/REPO``.
+    """Return the folder with ``config.yaml`` and weights of a vocoder: ``bundled``, a path or ``hf://OWNER/REPO``.
 
     Raises:
         ModelError: it is not there and can not be fetched.
     """
+    if source == BUNDLED:
+        return bundled() / "vocoder"
     if not source.startswith("hf://"):
         folder = Path(source).expanduser()
         if not folder.is_dir():

@@ -15,9 +15,9 @@ import typer
 from typer.main import get_command
 
 from tts_fm import __version__
-from tts_fm.commands import convert, evaluate, models, synthesize, train, train_vocoder
+from tts_fm.commands import convert, data, evaluate, models, plot, prepare, synthesize, train
 from tts_fm.commands.terminal import Report, show_help
-from tts_fm.errors import InputError, ModelError
+from tts_fm.errors import InputError, ModelError, TrainingError
 
 FAILURE, USAGE, BAD_INPUT, NO_MODEL, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -35,8 +35,10 @@ app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETT
 )
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
+app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)
+app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLE)(train.train)
-app.command("train-vocoder", epilog=train_vocoder.EXAMPLE)(train_vocoder.train_vocoder)
+app.command("plot", epilog=plot.EXAMPLE)(plot.plot)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 
 
@@ -77,7 +79,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, typer.TyperException):  # what the parser refuses
         command = getattr(getattr(error, "ctx", None), "command_path", "tts-fm")
         return f"{error.format_message().rstrip('.')}; see {command} --help", USAGE
-    for kind, code in ((InputError, BAD_INPUT), (ModelError, NO_MODEL), (ValueError, USAGE)):
+    for kind, code in ((InputError, BAD_INPUT), (ModelError, NO_MODEL), (ValueError, USAGE), (TrainingError, FAILURE)):
         if isinstance(error, kind):
             return str(error), code
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -9,6 +9,11 @@ import typer
 
 from tts_fm.commands.terminal import Report, Verbose, show_help
 
+OutFolder = Annotated[Path, typer.Argument(help="Where the model folder goes; it must be new or empty.")]
+Dtype = Annotated[str, typer.Option(help="How weights are stored: float32, float16 or bfloat16.")]
+
+_STORED_AS = ("float32", "float16", "bfloat16")
+_LORA_EXAMPLE = "\b\nExample:\n  tts-fm convert lora runs/mine/adapter my-model --model F5TTS_v1_Base"
 _EXAMPLE = "\b\nExample:\n  tts-fm convert f5 model_1250000.safetensors my-model --vocab vocab.txt --architecture F5TTS_v1_Base"
 
 app = typer.Typer(
@@ -26,20 +31,16 @@ def f5(
     checkpoint: Annotated[
         str, typer.Argument(help="A .safetensors or .pt file of F5-TTS or E2-TTS, or a published name.")
     ],
-    out_folder: Annotated[Path, typer.Argument(help="Where the model folder goes; it must be new or empty.")],
+    out_folder: OutFolder,
     vocab: Annotated[str | None, typer.Option(help="Its vocab.txt, if not beside it.")] = None,
     architecture: Annotated[str | None, typer.Option(help="F5TTS_v1_Base, E2TTS_Base, ... or a YAML file.")] = None,
-    dtype: Annotated[str, typer.Option(help="How weights are stored: float32, float16 or bfloat16.")] = "float32",
+    dtype: Dtype = "float32",
     verbose: Verbose = False,
 ) -> None:
     """Convert a checkpoint of F5-TTS or E2-TTS.
 
     Its averaged (EMA) weights, vocabulary and configuration become a model folder."""
-    stored_as = ("float32", "float16", "bfloat16")
-    if dtype not in stored_as:
-        raise ValueError(f"--dtype is {dtype!r}; choose one of {', '.join(stored_as)}")
-    if out_folder.exists() and (not out_folder.is_dir() or any(out_folder.iterdir())):
-        raise ValueError(f"{out_folder} exists already; name a new folder")
+    _check(out_folder, dtype)
     import torch
 
     from tts_fm import checkpoint as checkpoints
@@ -53,7 +54,59 @@ def f5(
     checkpoints.save_model(
         out_folder, config, backbone.state_dict(), dtype=getattr(torch, dtype), vocab=source.vocab, card=card
     )
-    report: Report = context.obj
-    report.say(
-        f'{out_folder}: speak with it by: tts-fm synthesize --model {out_folder} --text "..." --ref-audio voice.wav'
+    _say_how_to_speak(context.obj, out_folder)
+
+
+@app.command(epilog=_LORA_EXAMPLE)
+def lora(
+    context: typer.Context,
+    adapter: Annotated[Path, typer.Argument(help="The folder with adapter.yaml and adapter.safetensors.")],
+    out_folder: OutFolder,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="The base: a folder, a checkpoint file, hf://OWNER/REPO or a name."),
+    ] = None,
+    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or YAML.")] = None,
+    dtype: Dtype = "float32",
+    verbose: Verbose = False,
+) -> None:
+    """Merge an adapter (LoRA) into the model it was trained on.
+
+    Without --model the base is where it was when the adapter was trained."""
+    _check(out_folder, dtype)
+    import torch
+
+    from tts_fm import checkpoint as checkpoints
+    from tts_fm import hub, loading
+    from tts_fm.training import finetune
+    from tts_fm.training import lora as adapters
+
+    about, weights = adapters.load_adapter(adapter)
+    if model is None and (vocab is not None or architecture is not None):
+        raise ValueError("--vocab and --architecture go with --model; name the base, too")
+    source = finetune.find(about.finetune) if model is None else hub.resolve(model, vocab, architecture)
+    _, backbone, _ = loading.load_model(source, torch.device("cpu"))
+    state = adapters.complete(about, weights, backbone.state_dict(), source.name)
+    own_vocab = adapter / checkpoints.VOCAB
+    card = f"# {about.model.name}\n\n`{about.finetune.model}` with an adapter of rank {about.lora.rank} merged.\n"
+    checkpoints.save_model(
+        out_folder,
+        about.model,
+        state,
+        dtype=getattr(torch, dtype),
+        vocab=own_vocab if own_vocab.is_file() else None,
+        card=card,
     )
+    _say_how_to_speak(context.obj, out_folder)
+
+
+def _check(out_folder: Path, dtype: str) -> None:
+    if dtype not in _STORED_AS:
+        raise ValueError(f"--dtype is {dtype!r}; choose one of {', '.join(_STORED_AS)}")
+    if out_folder.exists() and (not out_folder.is_dir() or any(out_folder.iterdir())):
+        raise ValueError(f"{out_folder} exists already; name a new folder")
+
+
+def _say_how_to_speak(report: Report, folder: Path) -> None:
+    report.say(f'{folder}: speak with it by: tts-fm synthesize --model {folder} --text "..." --ref-audio voice.wav')

@@ -45,8 +45,8 @@ class Report:
             yield
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None] | None]:
-        """Yield a function of (steps done, steps in all) that draws a bar; None where nobody watches."""
+    def progress(self, what: str) -> Iterator[Callable[..., None] | None]:
+        """Yield a function of (steps done, steps in all[, text]) that draws a bar; None where nobody watches."""
         if self.is_quiet or not sys.stderr.isatty():
             yield None
             return
@@ -57,7 +57,7 @@ class Report:
             console=Console(stderr=True), transient=True
         ) as bar:  # description, bar, share, time that remains
             task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield lambda done, total, text=what: bar.update(task, completed=done, total=total, description=text)
 
 
 def _print(line: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import soundfile
+import soxr
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -61,7 +63,11 @@ class Recordings:
         decoded: list[Tensor] = []
         n_samples, limit = 0, int(options.max_hours * 3600 * sample_rate)
         for path in paths:
-            samples = _decode(path, sample_rate)
+            try:
+                samples = _decode(path, sample_rate)
+            except soundfile.LibsndfileError as error:
+                log(f"{path} is left out: {error}")
+                continue
             if is_heldout:
                 samples = samples[: int(options.heldout_seconds * sample_rate)]
             decoded.append(samples)
@@ -116,9 +122,6 @@ def _listed(options: RecordingOptions) -> Iterator[tuple[Path, bool]]:
 
 
 def _decode(path: Path, sample_rate: int) -> Tensor:
-    import soundfile
-    import soxr
-
     samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1).astype("int16")
     return torch.from_numpy(mono if rate == sample_rate else soxr.resample(mono, rate, sample_rate)).contiguous()

@@ -1,0 +1,315 @@
+"""Learning the velocity field: the loss of a batch, and an acoustic model that learns from a corpus."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recompute
+
+from tts_fm import checkpoint, infill
+from tts_fm.backbones import Backbone
+from tts_fm.config import RunConfig, plain
+from tts_fm.data import batching, dataset
+from tts_fm.data.batching import Place, Schedule
+from tts_fm.data.dataset import Corpus
+from tts_fm.errors import TrainingError
+from tts_fm.flow import objective
+from tts_fm.flow.paths import Path as ProbabilityPath
+from tts_fm.training import lora, sharding
+from tts_fm.training.finetune import Start
+from tts_fm.training.learner import Learner, Step
+from tts_fm.training.optimizer import Average, adamw, learning_rate
+from tts_fm.training.team import Team
+from tts_fm.types import Batch, Fault
+
+MAY_CHANGE = {
+    "training": {"log_every", "save_every", "keep", "validate_every", "sample_every", "sample_pairs", "loggers"}
+    | {"max_skipped", "accumulation", "parallel"},
+    "data": {"manifests", "validation_manifests", "vocab", "workers", "cache", "max_broken"},
+}
+"""What a run may go on with in another form: book-keeping, and what is compared by its content."""
+ADAPTER = "adapter"
+"""The folder of a run with its low-rank adapter, where it trains one."""
+
+
+class Losses(NamedTuple):
+    """The losses of one batch; ``total`` is what is minimised."""
+
+    total: Float[Tensor, ""]
+    flow: Float[Tensor, ""]
+    duration: Float[Tensor, ""]
+
+
+class Objective(nn.Module):
+    """The loss of one batch, as a module: DDP and FSDP hook into ``forward``.
+
+    Everything random in it follows from ``seed``, so that a run can be repeated from any batch on, by any number of
+    processes.
+    """
+
+    def __init__(self, config: RunConfig, backbone: Backbone) -> None:
+        super().__init__()
+        self.config, self.backbone = config, backbone
+        self.path = config.model.flow.path.build(ProbabilityPath)
+
+    def forward(self, batch: Batch, seed: int) -> Losses:
+        """Return the losses, F5-TTS arXiv 2410.06885, section 3.1; zero for a batch without utterances."""
+        flow, device = self.config.model.flow, batch.mel.device
+        rng = torch.Generator().manual_seed(seed)
+        condition, is_target = infill.random_span(batch, self.config.infill, rng)
+        condition = infill.drop(condition, self.config.infill, rng)
+        t = objective.draw_times(flow.time_law, len(batch), rng, flow.time_mean, flow.time_scale).to(device)  # b
+        noise = torch.Generator(device).manual_seed(seed + 1)
+        x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
+        point = self.path.sample(x_0, batch.mel, t)
+        prepared = self.backbone.prepare(condition)
+        velocity = self.backbone.velocity(point.x_t, t, prepared)
+        counts = float(len(batch.ids) > 0)
+        flow_loss = counts * objective.velocity_loss(velocity, point.velocity, is_target)
+        if not self.backbone.needs_token_frames:
+            return Losses(flow_loss, flow_loss, torch.zeros_like(flow_loss))
+        duration_loss = counts * self.backbone.duration_loss(condition, prepared)
+        return Losses(flow_loss + self.config.training.duration_loss_weight * duration_loss, flow_loss, duration_loss)
+
+
+class AcousticLearner(Learner):
+    """A backbone that learns from one corpus and is judged by another.
+
+    Args:
+        config: the run.
+        backbone: the network to train, perhaps with frozen or adapted parts.
+        corpus: what to learn from.
+        validation: held-out utterances.
+        team: the processes that train together.
+        vocab: the frontend's vocabulary file, copied beside the model.
+        start: where a fine-tune started from.
+        faults: where broken utterances are named, a JSON line each; several processes may write to it.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        backbone: Backbone,
+        corpus: Corpus,
+        validation: Corpus,
+        team: Team,
+        *,
+        vocab: Path | None = None,
+        start: Start | None = None,
+        faults: Path | None = None,
+    ) -> None:
+        self.config, self.team, self.vocab, self.start, self.faults = config, team, vocab, start, faults
+        self.corpus, self.validation = corpus, validation
+        self.backbone = backbone.to(team.device)
+        objective_ = Objective(config, self.backbone)
+        _prepare_blocks(self.backbone, config.training.activation_checkpointing, config.training.compile)
+        if config.training.parallel == "fsdp2" and team.world > 1:
+            sharding.shard(objective_, self.backbone, team.device)
+            self.module: nn.Module = objective_
+        else:
+            self.module = team.ddp(objective_)
+        self.objective = objective_
+        self.optimizer = adamw(self.backbone, config.optimizer, frozenset() if start is None else start.undecayed)
+        self.average = Average(self.backbone, config.training)
+        self.schedule = Schedule(partial(_plan, corpus, config))
+        self.place, self._batches = Place(0, 0), None
+        self._named: set[str] = set()
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The configuration, the vocabulary, the corpus and the size of an update."""
+        settings = plain(self.config)
+        for block, names in MAY_CHANGE.items():
+            settings[block] = {name: value for name, value in settings[block].items() if name not in names}
+        vocab = [] if self.vocab is None else self.vocab.read_text(encoding="utf-8").split("\n")
+        return {
+            **settings,
+            "vocabulary": vocab,
+            "corpus": self.corpus.fingerprint(),
+            "start": None if self.start is None else self.start.sha256,
+            "batches_per_update": self.config.training.accumulation * self.team.world,
+        }
+
+    def learn(self, update: int) -> Step:
+        """See :class:`Learner`."""
+        options, lr = self.config.training, learning_rate(update, self.config.optimizer, self.config.training.updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.module.train()
+        sums, ids = torch.zeros(4), ()
+        for i in range(options.accumulation):
+            place, batch = self._next()
+            self._name(batch)
+            batch = batch.to(self.team.device)
+            seed = draw_seed(options.seed, place)
+            torch.manual_seed(seed)  # dropout
+            with self.team.unsynced(self.module, is_last=i == options.accumulation - 1):
+                with self.team.autocast():
+                    losses: Losses = self.module(batch, seed)
+                self.team.accelerator.backward(losses.total / options.accumulation)
+            counts = [float(len(batch.ids) > 0), float(batch.is_valid.sum()) * (len(batch.ids) > 0)]
+            sums += torch.tensor([losses.flow.detach(), losses.duration.detach(), *counts])
+            ids += batch.ids
+        self.place = self.schedule.after(self.place, options.accumulation * self.team.world)
+        flow, duration, batches, frames = self.team.total(sums).tolist()
+        norm = self._clip()
+        is_number = math.isfinite(norm) and math.isfinite(flow) and math.isfinite(duration)
+        self._move(update, is_number)
+        values = {"flow_loss": flow / max(batches, 1), "grad_norm": norm, "lr": lr}
+        if self.backbone.needs_token_frames:
+            values["duration_loss"] = duration / max(batches, 1)
+        return Step(values, int(frames), is_skipped=not is_number, ids=ids)
+
+    @torch.no_grad()
+    def validate(self) -> Mapping[str, float]:
+        """Return the averaged weights' losses on the held-out utterances, with the same noise, times and spans each time."""
+        plan = _plan(self.validation, self.config, 0)
+        sums = torch.zeros(3)
+        self.objective.eval()
+        with self.average.in_place(), self.team.autocast():
+            for i in range(0, len(plan), self.team.world):
+                k = i + self.team.rank
+                is_mine = k < len(plan)  # the others compute, too: FSDP gathers weights in every forward pass
+                batch = self.validation.batch(plan[k if is_mine else 0]).to(self.team.device)
+                losses = self.objective(batch, draw_seed(0, Place(0, k)))
+                weight = float(batch.is_valid.sum()) * is_mine * (len(batch.ids) > 0)
+                sums += torch.tensor([weight * float(losses.flow), weight * float(losses.duration), weight])
+        flow, duration, weight = self.team.total(sums).tolist()
+        values = {"validation_loss": flow / max(weight, 1)}
+        if self.backbone.needs_token_frames:
+            values["validation_duration_loss"] = duration / max(weight, 1)
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        scaler = self.team.accelerator.scaler
+        return {
+            "weights": sharding.whole(self.backbone.state_dict()),
+            "average": sharding.whole(self.average.weights),
+            "optimizer": sharding.whole(self.optimizer.state_dict()),
+            "scaler": {} if scaler is None else scaler.state_dict(),
+            "place": list(self.place),
+        }
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """See :class:`Learner`."""
+        own = self.backbone.state_dict()
+        for name, value in own.items():
+            value.copy_(sharding.split_like(state["weights"][name], value))
+        for name, value in self.average.weights.items():
+            value.copy_(sharding.split_like(state["average"][name], value))
+        self.optimizer.load_state_dict(sharding.split_optimizer(state["optimizer"], self.optimizer))
+        if self.team.accelerator.scaler is not None:
+            self.team.accelerator.scaler.load_state_dict(state["scaler"])
+        self.place, self._batches = Place(*state["place"]), None
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the averaged weights of the plain backbone, whole and on the CPU; adapters are merged."""
+        return lora.merged_state(self.backbone, self._averaged())
+
+    def publisher(self) -> Callable[[Path], None]:
+        """See :class:`Learner`; a model's folder is written, and beside it the adapter where there is one."""
+        averaged, config = self._averaged(), self.config
+        weights = lora.merged_state(self.backbone, averaged)
+
+        def publish(folder: Path) -> None:
+            checkpoint.save_model(folder, config.model, weights, vocab=self.vocab)
+            if self.start is not None and config.finetune is not None and config.finetune.lora is not None:
+                adapter = lora.adapter_state(self.backbone, averaged)
+                lora.save_adapter(folder.with_name(ADAPTER), adapter, config, self.start, self.vocab)
+
+        return publish
+
+    def _averaged(self) -> dict[str, Tensor]:
+        return sharding.whole({**self.backbone.state_dict(), **self.average.weights})
+
+    def _next(self) -> tuple[Place, Batch]:
+        if self._batches is None:
+            places = self.schedule.batches(self.place, self.team.rank, self.team.world)
+            self._batches = dataset.load(self.corpus, places, self.config.data.workers)
+        return next(self._batches)
+
+    def _clip(self) -> float:
+        """Clip the gradients and return their norm before."""
+        if self.team.accelerator.scaler is not None:
+            self.team.accelerator.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.backbone.parameters(), self.config.optimizer.max_grad_norm)
+        return float(sharding.whole(norm))
+
+    def _move(self, update: int, is_number: bool) -> None:
+        """Step along the gradient if it is one, and let the average follow."""
+        scaler = self.team.accelerator.scaler
+        if scaler is not None:  # it skips what is no number by itself, and then lowers its scale
+            scaler.step(self.optimizer)
+            scaler.update()
+        elif is_number:
+            self.optimizer.step()
+        if is_number:
+            self.average.follow(update)
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _name(self, batch: Batch) -> None:
+        """Name each broken utterance once, and stop where there are too many."""
+        if all(fault.id in self._named for fault in batch.faults):
+            return
+        self._named |= _ids_in(self.faults)
+        new = [fault for fault in batch.faults if fault.id not in self._named]
+        self._named |= {fault.id for fault in new}
+        for fault in new:
+            warnings.warn(f"{fault.id} is left out: {fault.reason}", stacklevel=2)
+        _append(self.faults, new)
+        if len(self._named) > max(1, self.config.data.max_broken * len(self.corpus)):
+            raise TrainingError(
+                f"{len(self._named)} of {len(self.corpus)} utterances are broken, which is more than data.max_broken "
+                f"= {self.config.data.max_broken:g} of them; find them with tts-fm data check"
+            )
+
+
+def draw_seed(seed: int, place: Place) -> int:
+    """Return what everything random in the batch at ``place`` follows from."""
+    return random.Random(f"{seed}/{place.epoch}/{place.position}").getrandbits(62)
+
+
+def _plan(corpus: Corpus, config: RunConfig, epoch: int) -> list[list[int]]:
+    data = config.data
+    return batching.plan(corpus.lengths(), data.frames_per_batch, data.max_utterances, config.training.seed, epoch)
+
+
+def _prepare_blocks(backbone: Backbone, recomputes: bool, compiles: bool) -> None:
+    """Let blocks forget their activations until the backward pass, and compile every repeated layer."""
+    if recomputes:
+        for block in backbone.get_submodule("blocks").children():
+            block.forward = partial(recompute, block.forward, use_reentrant=False)
+    if compiles:
+        for layers in (m for m in backbone.modules() if isinstance(m, nn.ModuleList)):
+            for layer in layers:
+                layer.compile(dynamic=True)
+
+
+def _ids_in(path: Path | None) -> set[str]:
+    """The utterances that a file of faults names already."""
+    if path is None or not path.exists():
+        return set()
+    return {json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")}
+
+
+def _append(path: Path | None, faults: list[Fault]) -> None:
+    if path is None or not faults:
+        return
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(asdict(fault), ensure_ascii=False) + "\n" for fault in faults))
+    except OSError as error:
+        warnings.warn(f"{path} can not be written ({error.strerror})", stacklevel=2)
