@@ -32,7 +32,9 @@ SOUND = Waveform(0.5 * torch.sin(torch.arange(4000) / 20), 24_000)
 
 
 def rows(folder: Path) -> list[dict]:
-    return [json.loads(line, parse_constant=pytest.fail) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line, parse_constant=pytest.fail) for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
 
 
 @contextmanager
@@ -58,11 +60,12 @@ def test_every_logger_is_built_from_a_folder_a_configuration_and_an_update(name)
 
 def test_metrics_are_kept_whatever_is_named(tmp_path):
     for names in ((), ("jsonl",), ("tensorboard", "jsonl")):
-        log = loggers.open_all(names, tmp_path / str(len(names)), {})
-        (tmp_path / str(len(names))).mkdir(exist_ok=True)
+        folder = tmp_path / str(len(names))
+        folder.mkdir()
+        log = loggers.open_all(names, folder, {})
         log.record(1, {"loss": 0.5})
         log.close()
-        assert [row["loss"] for row in rows(tmp_path / str(len(names)))] == [0.5]
+        assert [row["loss"] for row in rows(folder)] == [0.5]
 
 
 def test_a_name_that_is_none_is_refused_with_the_choices(tmp_path):
@@ -84,16 +87,15 @@ def test_what_one_can_not_write_is_warned_of_once_and_the_others_go_on(tmp_path)
             raise OSError(28, "No space left on device")
 
     class Whole(Logger):
-        seen: list[int] = []
-
         def record(self, update, values):
-            self.seen.append(update)
+            seen.append(update)
 
+    seen: list[int] = []
     log = loggers.Loggers({"broken": Broken(tmp_path, {}), "whole": Whole(tmp_path, {})})
     with pytest.warns(UserWarning, match=r"broken could not be written \(No space left on device\)") as told:
         for update in (1, 2, 3):
             log.record(update, {})
-    assert len(told) == 1 and Whole.seen == [1, 2, 3]
+    assert len(told) == 1 and seen == [1, 2, 3]
     assert told[0].filename == loggers.__file__  # so that the command shows it
 
 
@@ -150,12 +152,13 @@ def test_a_file_that_needs_no_change_is_not_written_again(tmp_path):
 
 def test_on_a_full_disk_lines_stay_whole_and_go_on_when_there_is_room(tmp_path):
     log = loggers.open_all(["tensorboard"], tmp_path, {})
-    with pytest.warns(UserWarning, match=r"could not be written \(File too large\); training goes on") as told:
-        with full_disk(500):
-            for update in range(1, 31):
-                log.record(update, {"loss": 0.1})
-                log.sound(update, "a", SOUND)  # its temporary file is too large
+    with warnings.catch_warnings(record=True) as told, full_disk(500):
+        warnings.simplefilter("always")
+        for update in range(1, 31):
+            log.record(update, {"loss": 0.1})
+            log.sound(update, "a", SOUND)  # its temporary file is too large
     assert sorted(str(one.message).split()[0] for one in told) == ["jsonl", "tensorboard"]
+    assert all("File too large); training goes on" in str(one.message) for one in told)
     kept = [row["update"] for row in rows(tmp_path)]
     assert 5 < len(kept) < 20 and kept == list(range(1, len(kept) + 1))
     assert (tmp_path / "metrics.jsonl").stat().st_size <= 500

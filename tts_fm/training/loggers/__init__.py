@@ -84,7 +84,7 @@ class Loggers:
                 if name not in self._failed:
                     self._failed.add(name)
                     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-                    warnings.warn(f"{name} could not be written ({reason}); training goes on without it", stacklevel=1)
+                    warnings.warn(f"{name} could not be written ({reason}); training goes on", stacklevel=1)
 
 
 def none() -> Loggers:
