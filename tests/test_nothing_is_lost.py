@@ -230,11 +230,12 @@ def test_twenty_in_a_row_stop_with_the_utterances(manifest, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_epoch_ends_with_broken_files_and_each_is_named_once(tmp_path, workers):
-    manifest = write_corpus(tmp_path / "corpus", [0.4 + 0.002 * i for i in range(100)])
+    manifest = write_corpus(tmp_path / "corpus", [0.4 + 0.002 * i for i in range(100)], n_heldout=2)
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
     files = {f"u{i}": tmp_path / "corpus" / f"{i}.wav" for i in range(100)}
     files["u10"].write_bytes(files["u10"].read_bytes()[:5000])
     files["u20"].write_bytes(b"")
+    files["u0"].write_bytes(b"no sound")  # held out
     samples, rate = soundfile.read(files["u30"])
     soundfile.write(files["u30"], samples, 2 * rate)  # the header says another rate
     soundfile.write(files["u40"], np.zeros(len(soundfile.read(files["u40"])[0])), rate)
@@ -248,10 +249,10 @@ def test_an_epoch_ends_with_broken_files_and_each_is_named_once(tmp_path, worker
         made.run()
     assert made.learner.place.epoch >= 2  # each epoch has about 45 batches
     faults = [json.loads(line) for line in (tmp_path / "run" / "faults.jsonl").read_text().splitlines()]
-    assert sorted(fault["id"] for fault in faults) == ["u10", "u20", "u30", "u40", "u50"]
+    assert sorted(fault["id"] for fault in faults) == ["u0", "u10", "u20", "u30", "u40", "u50"]
     reasons = {fault["id"]: fault["reason"] for fault in faults}
     assert "manifest says" in reasons["u30"] and "no text" in reasons["u50"]
-    assert sum("is left out" in str(w.message) for w in said) == 5
+    assert sum("is left out" in str(w.message) for w in said) == 6
     assert all(np.isfinite(list(metrics(tmp_path / "run", "flow_loss").values())))
 
 

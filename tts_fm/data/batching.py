@@ -62,13 +62,14 @@ class Schedule:
 
     def __init__(self, plan_of: Callable[[int], list[list[int]]]) -> None:
         self._plan_of = plan_of
-        self._kept: tuple[int, list[list[int]]] | None = None
+        self._kept: dict[int, list[list[int]]] = {}
 
     def epoch(self, number: int) -> list[list[int]]:
         """The batches of one epoch."""
-        if self._kept is None or self._kept[0] != number:
-            self._kept = (number, self._plan_of(number))
-        return self._kept[1]
+        if number not in self._kept:
+            self._kept = {k: plan for k, plan in self._kept.items() if abs(k - number) == 1}  # who reads ahead needs two
+            self._kept[number] = self._plan_of(number)
+        return self._kept[number]
 
     def after(self, place: Place, count: int) -> Place:
         """Return the place ``count`` batches after ``place``, in a later epoch where this one ends."""

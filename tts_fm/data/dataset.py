@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,7 @@ class Corpus:
         """How long all utterances last together."""
         return sum(utterance.seconds for utterance in self.utterances)
 
+    @cached_property
     def fingerprint(self) -> dict[str, int | str]:
         """How many utterances there are, and a hash of what they say and how long they are."""
         rows = [(u.id, u.text, n) for u, n in zip(self.utterances, self.lengths(), strict=True)]

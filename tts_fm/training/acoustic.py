@@ -136,7 +136,7 @@ class AcousticLearner(Learner):
         return {
             **settings,
             "vocabulary": vocab,
-            "corpus": self.corpus.fingerprint(),
+            "corpus": self.corpus.fingerprint,
             "start": None if self.start is None else self.start.sha256,
             "batches_per_update": self.config.training.accumulation * self.team.world,
         }
@@ -181,7 +181,9 @@ class AcousticLearner(Learner):
             for i in range(0, len(plan), self.team.world):
                 k = i + self.team.rank
                 is_mine = k < len(plan)  # the others compute, too: FSDP gathers weights in every forward pass
-                batch = self.validation.batch(plan[k if is_mine else 0]).to(self.team.device)
+                batch = self.validation.batch(plan[k if is_mine else 0])
+                self._name(batch)
+                batch = batch.to(self.team.device)
                 losses = self.objective(batch, draw_seed(0, Place(0, k)))
                 weight = float(batch.is_valid.sum()) * is_mine * (len(batch.ids) > 0)
                 sums += torch.tensor([weight * float(losses.flow), weight * float(losses.duration), weight])
@@ -261,7 +263,7 @@ class AcousticLearner(Learner):
         self.optimizer.zero_grad(set_to_none=True)
 
     def _name(self, batch: Batch) -> None:
-        """Name each broken utterance once, and stop where there are too many."""
+        """Name each broken utterance once, held-out ones too, and stop where there are too many."""
         if all(fault.id in self._named for fault in batch.faults):
             return
         self._named |= _ids_in(self.faults)
