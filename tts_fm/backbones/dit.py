@@ -137,5 +137,5 @@ class Block(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """Return the block's output."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = split(rows)
-        x = x + gate_a * self.attention(modulate(x, shift_a, scale_a), rotary, is_valid)
-        return x + gate_f * self.feed_forward(modulate(x, shift_f, scale_f))
+        x = torch.addcmul(x, gate_a, self.attention(modulate(x, shift_a, scale_a), rotary, is_valid))
+        return torch.addcmul(x, gate_f, self.feed_forward(modulate(x, shift_f, scale_f)))

@@ -38,7 +38,7 @@ class Attention(nn.Module):
 
     def project(self, x: Float[Tensor, "b n d"], rotary: Float[Tensor, "2 n half"]) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries, rotated keys, and values, each ``(b h n k)``."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each b h n k
+        q, k, v = (part.transpose(1, 2) for part in self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2))  # b h n k
         q, k = self._rotate(self.q_norm(q), rotary), self._rotate(self.k_norm(k), rotary)
         return q.to(v.dtype), k.to(v.dtype), v
 
@@ -78,8 +78,10 @@ def rotary_table(n: int, head_dim: int, device: torch.device) -> Float[Tensor, "
 
 def rotate(x: Float[Tensor, "b h n k"], rotary: Float[Tensor, "2 n half"]) -> Float[Tensor, "b h n k"]:
     """Turn each pair of neighbouring channels ``(2i, 2i + 1)`` by its position's angle."""
-    cos, sin = rotary
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    pairs = x.float().unflatten(-1, (-1, 2))  # b h n half 2
+    if not torch.compiler.is_compiling():
+        return torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(*rotary)).flatten(-2)
+    (cos, sin), (even, odd) = rotary, pairs.unbind(-1)  # the compiler fuses these, and knows no complex numbers
     return torch.stack([even * cos - odd * sin, odd * cos + even * sin], dim=-1).flatten(-2)
 
 

@@ -40,16 +40,24 @@ class ConvPosition(nn.Module):
 
     def __init__(self, dim: int, kernel: int = 31, groups: int = 16) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=groups) for _ in range(2))
+        self.convs = nn.ModuleList(FrameConv(dim, dim, kernel, groups=groups) for _ in range(2))
 
     def forward(self, x: Float[Tensor, "b n d"], is_valid: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
         """Return the position's vectors; a frame that pads reads as the zeros beyond the end of a sequence."""
-        x = x.mT
         for conv in self.convs:
             if is_valid is not None:
-                x = x.masked_fill(~is_valid[:, None], 0)
+                x = x.masked_fill(~is_valid[..., None], 0)
             x = F.mish(conv(x))
-        return x.mT
+        return x
+
+
+class FrameConv(nn.Conv1d):
+    """A convolution along the frames that keeps their number: of an image one line high, its channels last in memory."""
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Return the convolved frames."""
+        line, kernel, reach = x.mT[:, :, None], self.weight[:, :, None], self.kernel_size[0] // 2  # line: b d 1 n
+        return F.conv2d(line, kernel, self.bias, padding=(0, reach), groups=self.groups)[:, :, 0].mT
 
 
 class TextEmbedding(nn.Module):
@@ -78,35 +86,52 @@ class TextEmbedding(nn.Module):
         self, token_ids: Int[Tensor, "b m"], is_valid: Bool[Tensor, "b n"], has_text: Bool[Tensor, " b"]
     ) -> Float[Tensor, "b n e"]:
         """Return one vector per frame. Where the text is dropped, all tokens turn to fillers but keep their places."""
-        n = is_valid.shape[1]
-        ids = F.pad(token_ids + 1, (0, n - token_ids.shape[1])).masked_fill(~is_valid, 0)  # b n, a long text is cut
+        n, m = is_valid.shape[1], token_ids.shape[1]
+        ids = F.pad(token_ids + 1, (0, n - m)).masked_fill(~is_valid, 0)  # b n, a long text is cut
         is_text = ids != 0
-        text = self.embedding(ids * has_text[:, None])  # b n e
-        if len(self.blocks) > 0:
-            is_kept = (is_text if self.masks_padding else is_valid)[..., None]  # b n 1
-            text = (text + sinusoids(n, text.shape[-1], text.device, self.max_positions).to(text.dtype)) * is_kept
-            for block in self.blocks:
-                text = block(text, is_valid) * is_kept
+        ids = ids * has_text[:, None]
+        if len(self.blocks) == 0:
+            text = self.embedding(ids)  # b n e
+        else:
+            is_kept = is_text if self.masks_padding else is_valid
+            # Out of the text's reach all fillers that stay zero have one response: one of them stands for all.
+            w = min(n, m + ConvNeXtV2Block.REACH + 1) if self.masks_padding else n
+            frames = torch.cat([is_valid[:, : w - 1], is_valid[:, w - 1 :].sum(dim=1, keepdim=True)], dim=1)  # b w
+            text = F.pad(self._refine(ids[:, :w], is_kept[:, :w], frames), (0, 0, 0, n - w))
         return upsample(text, is_text, is_valid) if self.upsamples else text
+
+    def _refine(
+        self, ids: Int[Tensor, "b w"], is_kept: Bool[Tensor, "b w"], frames: Int[Tensor, "b w"]
+    ) -> Float[Tensor, "b w e"]:
+        """Return what the blocks make of the embedded ids; where ``is_kept`` is false they are zero."""
+        text = self.embedding(ids)
+        positions = sinusoids(ids.shape[1], text.shape[-1], text.device, self.max_positions)
+        text = (text + positions.to(text.dtype)) * is_kept[..., None]
+        for block in self.blocks:
+            text = block(text, frames) * is_kept[..., None]
+        return text
 
 
 class ConvNeXtV2Block(nn.Module):
     """Depthwise convolution of 7, then a network per position with global response normalisation, arXiv 2301.00808."""
 
+    REACH = 3
+    """How far the convolution sees to either side."""
+
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
+        self.conv = nn.Conv1d(dim, dim, 2 * self.REACH + 1, padding=self.REACH, groups=dim)
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.expand = nn.Linear(dim, hidden)
         self.gamma = nn.Parameter(torch.zeros(hidden))
         self.beta = nn.Parameter(torch.zeros(hidden))
         self.contract = nn.Linear(hidden, dim)
 
-    def forward(self, x: Float[Tensor, "b n e"], is_valid: Bool[Tensor, "b n"]) -> Float[Tensor, "b n e"]:
-        """Return the block's output; the response is normalised over the utterance's own positions."""
+    def forward(self, x: Float[Tensor, "b n e"], frames: Int[Tensor, "b n"]) -> Float[Tensor, "b n e"]:
+        """Return the block's output; in the response's norm each position counts for so many of the utterance's frames."""
         y = F.gelu(self.expand(self.norm(self.conv(x.mT).mT)))
-        response = torch.linalg.vector_norm(y * is_valid[..., None], dim=1, keepdim=True)  # b 1 hidden
-        response = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
+        response = torch.linalg.vector_norm(y * frames[..., None].sqrt(), dim=1, keepdim=True)  # b 1 hidden
+        response = (response / (response.mean(dim=-1, keepdim=True) + 1e-6)).to(y.dtype)
         return x + self.contract(self.gamma * (y * response) + self.beta + y)
 
 

@@ -55,7 +55,7 @@ def split(rows: Float[Tensor, "b l d"]) -> tuple[Tensor, ...]:
 
 def modulate(x: Float[Tensor, "b n d"], shift: Float[Tensor, "#b 1 d"], scale: Float[Tensor, "#b 1 d"]) -> Tensor:
     """Return ``LN(x) (1 + scale) + shift`` with a layer norm that has no weights of its own."""
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
 def tabulate(times: Float[Tensor, " k"] | None, compute: Callable[[Tensor], Tensor]) -> TimeTable:
