@@ -67,7 +67,9 @@ class Schedule:
     def epoch(self, number: int) -> list[list[int]]:
         """The batches of one epoch."""
         if number not in self._kept:
-            self._kept = {k: plan for k, plan in self._kept.items() if abs(k - number) == 1}  # who reads ahead needs two
+            self._kept = {
+                k: plan for k, plan in self._kept.items() if abs(k - number) == 1
+            }  # who reads ahead needs two
             self._kept[number] = self._plan_of(number)
         return self._kept[number]
 
