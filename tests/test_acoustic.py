@@ -135,7 +135,7 @@ def test_the_coupling_of_the_config_chooses_the_noise(manifest, tmp_path):
         with torch.no_grad():
             losses.append([float(made.objective(batch, seed).flow) for seed in range(5)])
     assert losses[0] == losses[1]
-    assert all(a != b for a, b in zip(losses[1], losses[2], strict=True))
+    assert sum(a != b for a, b in zip(losses[1], losses[2], strict=True)) >= 4  # by chance the order may be the best
     assert losses[2] == pytest.approx(losses[1], rel=0.1)
 
 

@@ -60,7 +60,8 @@ class SamplingOptions(plugins.Options):
 
     def times(self) -> Float[Tensor, " k"]:
         """Return the grid: where the steps begin, and 1."""
-        return time_grid.build(self.grid, self.steps, self.sway, self.shift)
+        with torch.device("cpu"):  # options are also read where a model is made without memory, on "meta"
+            return time_grid.build(self.grid, self.steps, self.sway, self.shift)
 
 
 class Sampler:
