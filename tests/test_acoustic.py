@@ -3,9 +3,10 @@
 import pytest
 import torch
 from test_nothing_is_lost import assert_same, state_of
-from tiny_run import BACKBONES, SECONDS, config, in_processes, learner, loop, metrics, write_corpus
+from tiny_run import BACKBONES, SECONDS, config, in_processes, learner, loop, metrics, values, write_corpus
 
 from tts_fm import checkpoint
+from tts_fm.config import RunConfig, parse
 from tts_fm.data.batching import Place
 from tts_fm.training import sharding
 from tts_fm.training.acoustic import draw_seed
@@ -122,6 +123,20 @@ def test_each_utterance_drops_its_own_conditions(manifest, tmp_path):
         has_text = infill.drop(condition, made.config.infill.model_copy(update={"drop_both": 0.5}), rng).has_text
         mixed += 0 < int(has_text.sum()) < 6
     assert mixed > 40
+
+
+def test_the_coupling_of_the_config_chooses_the_noise(manifest, tmp_path):
+    losses = []
+    for change in ({}, {"coupling": "independent"}, {"coupling": "minibatch_ot"}):
+        run = values(manifest, "dit")
+        run["model"]["flow"] = change
+        made = learner(parse(RunConfig, run, "tiny"), tmp_path)
+        batch = made.corpus.batch([0, 1, 2, 3, 4, 5])
+        with torch.no_grad():
+            losses.append([float(made.objective(batch, seed).flow) for seed in range(5)])
+    assert losses[0] == losses[1]
+    assert sum(a != b for a, b in zip(losses[1], losses[2], strict=True)) >= 4  # by chance the order may be the best
+    assert losses[2] == pytest.approx(losses[1], rel=0.1)
 
 
 def test_seeds_of_batches_differ():

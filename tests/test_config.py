@@ -27,7 +27,7 @@ def test_a_choice_carries_its_own_options():
         ({"sampling": {"steps": 0}}, "sampling.steps is 0: Input should be greater than or equal to 1"),
         (
             {"sampling": {"solver": "rk9"}},
-            "sampling.solver: there is no Solver called 'rk9'; choose one of euler, midpoint",
+            "sampling.solver: there is no Solver called 'rk9'; choose one of ab2, ab3, dopri5, euler, heun, midpoint, rk4",
         ),
         ({"backbone": {"name": "dit", "dimm": 3}}, "backbone: dit has no field 'dimm'; did you mean 'dim'?"),
         (

@@ -15,6 +15,7 @@ from tts_fm import plugins
 from tts_fm.backbones import Backbone
 from tts_fm.data.corpora import CorpusReader
 from tts_fm.flow import solvers
+from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.flow.solvers import Solver
 from tts_fm.frontends import Frontend
@@ -22,14 +23,14 @@ from tts_fm.plugins import Options, Plugin
 from tts_fm.training.loggers import Logger
 from tts_fm.vocoders import Vocoder
 
-INTERFACES: list[type[Plugin]] = [Backbone, Frontend, ProbabilityPath, Solver, Vocoder, CorpusReader, Logger]
+INTERFACES: list[type[Plugin]] = [Backbone, Frontend, ProbabilityPath, Coupling, Solver, Vocoder, CorpusReader, Logger]
 CHOICES = [(interface, name) for interface in INTERFACES for name in plugins.names(interface)]
 
 LEAP = '''
 """Euler's method under another name."""
-from tts_fm.flow.solvers import Solver
+from tts_fm.flow.solvers import OneStep
 
-class Leap(Solver):
+class Leap(OneStep):
     order = 1
     nodes = (0.0,)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -26,16 +27,15 @@ class Pull(Backbone):
         super().__init__(plugins.Options(), N_MELS, 10)
         self.strength = torch.nn.Parameter(torch.tensor(2.0))
         self.batches: list[int] = []
-        self.times: list[float] = []
+        self.times: list[float] | None = []
 
     def prepare(self, condition: Condition, times: Tensor | None = None) -> Condition:
-        assert times is not None
-        self.times = times.tolist()
+        self.times = None if times is None else times.tolist()
         return condition
 
     def velocity(self, x_t: Tensor, t: Tensor, prepared: Condition) -> Tensor:
         self.batches.append(len(x_t))
-        assert t.item() in self.times
+        assert self.times is None or t.item() in self.times
         return (self.strength * prepared.has_text[:, None, None] - x_t) * prepared.is_valid[..., None]
 
 
@@ -98,6 +98,55 @@ def test_the_solution_is_that_of_the_guided_field(solver: str) -> None:
     assert torch.allclose(mel[1:], (goal + (x_0 - goal) / e)[1:], atol=5e-3)
 
 
+@pytest.mark.parametrize("solver", plugins.names(Solver))
+def test_every_solver_works_on_a_real_backbone(solver: str) -> None:
+    """Modulations come from a table, or are computed where the times are not known before."""
+    few, many = (
+        Sampler(small_dit(), SamplingOptions(solver=solver, steps=steps, tolerance=1e-4)).sample(utterances()[:1], [5])
+        for steps in (40, 120)
+    )
+    for a, b in zip(few, many, strict=True):
+        assert (a - b).abs().max() <= 0.03 * b.abs().max()
+
+
+def test_error_control_takes_no_heed_of_the_steps_and_keeps_its_tolerance() -> None:
+    condition = infill.continue_prompt(torch.zeros(1, N_MELS), [1, 2], 6)
+    x_0, goal = noise.noise(3, 6, N_MELS), 2.0
+    exact, costs, calls = goal + (x_0 - goal) * math.exp(-1), [], []
+    for tolerance in (1e-2, 1e-6):
+        backbone = Pull()
+        options = SamplingOptions(solver="dopri5", steps=5, guidance=0, tolerance=tolerance)
+        (mel,) = Sampler(backbone, options).sample([condition], [3], lambda *done: calls.append(done))
+        assert (mel - exact)[1:].abs().max() < 10 * tolerance
+        costs.append(len(backbone.batches))
+    assert costs[0] < costs[1] and calls == [(5, 5)] * 2
+
+
+def test_as_a_diffusion_an_utterance_depends_on_its_own_seed_alone() -> None:
+    backbone, conditions = small_dit(), utterances()
+    options = SamplingOptions(steps=4, noise=1.0)
+    alone = [Sampler(backbone, options).sample([c], [s])[0] for c, s in zip(conditions, SEEDS, strict=True)]
+    together = Sampler(backbone, options).sample(conditions, SEEDS)
+    other = Sampler(backbone, options).sample(conditions, [seed + 10 for seed in SEEDS])
+    flow = Sampler(backbone, SamplingOptions(steps=4)).sample(conditions, SEEDS)
+    for a, b, c, d in zip(alone, together, other, flow, strict=True):
+        assert (a - b).abs().max() <= 1e-5 * a.abs().max()
+        assert not torch.allclose(a, c, atol=0.1) and not torch.allclose(a, d, atol=0.1)
+
+
+def test_a_diffusion_costs_one_evaluation_a_step() -> None:
+    backbone = Pull()
+    Sampler(backbone, SamplingOptions(steps=7, noise=0.5, guidance=0)).sample(utterances(), SEEDS)
+    assert backbone.batches == [4] * 7
+
+
+def test_the_noise_of_a_diffusion_is_not_that_of_its_start() -> None:
+    draws = [next(stream) for stream in [noise.stream(5, 2000, 10)] for _ in range(3)]
+    assert torch.equal(draws[0], noise.noise(5, 2000, 10))
+    correlation = torch.corrcoef(torch.stack([draw.flatten() for draw in draws])) - torch.eye(3)
+    assert correlation.abs().max() < 3 / math.sqrt(20_000)
+
+
 def test_progress_counts_every_step_of_every_group() -> None:
     seen: list[tuple[int, int]] = []
     sampler = Sampler(Pull(), SamplingOptions(steps=3), max_frames=90)
@@ -136,11 +185,21 @@ def test_lower_precision_keeps_the_state_in_float32() -> None:
         ("sway", -2.0),
         ("solver", "rk9"),
         ("grid", "linear"),
+        ("shift", 0.0),
+        ("noise", -0.1),
+        ("tolerance", 0.0),
     ],
 )
 def test_impossible_settings_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field if field != "solver" else "rk9"):
         SamplingOptions(**{field: value})
+
+
+def test_settings_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="solver 'heun' can not integrate one, leave it at 'euler'"):
+        SamplingOptions(solver="heun", noise=1.0)
+    with pytest.raises(ValueError, match="shift 100 and sway 1.75 make steps of no length"):
+        SamplingOptions(steps=1000, shift=100, sway=1.75)
 
 
 @pytest.mark.parametrize("follows", [True, False])

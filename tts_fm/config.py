@@ -14,7 +14,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
 from tts_fm.duration import DurationOptions
-from tts_fm.flow.objective import TimeLaw
+from tts_fm.flow.couplings import Coupling
+from tts_fm.flow.objective import MAX_MODE_SCALE, TimeLaw
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.frontends import Frontend
 from tts_fm.infill import InfillOptions
@@ -64,12 +65,19 @@ class MelScale(Options):
 
 
 class FlowOptions(Options):
-    """The probability path, and the law of ``t`` in training."""
+    """The probability path, and in training: which noise goes with which speech, and the law of ``t``."""
 
     path: _choice(ProbabilityPath) = Field(default="cond_ot", validate_default=True)  # type: ignore[valid-type]
+    coupling: _choice(Coupling) = Field(default="independent", validate_default=True)  # type: ignore[valid-type]
     time_law: TimeLaw = "uniform"
     time_mean: float = 0.0
     time_scale: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> FlowOptions:
+        if self.time_law == "mode" and self.time_scale > MAX_MODE_SCALE:
+            raise ValueError(f"time_scale is {self.time_scale:g}; time_law 'mode' takes at most {MAX_MODE_SCALE:.4f}")
+        return self
 
 
 class LimitOptions(Options):

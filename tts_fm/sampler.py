@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
-from tts_fm.flow import guidance, noise, time_grid
+from tts_fm.flow import guidance, noise, sde, time_grid
 from tts_fm.flow.paths import Path
-from tts_fm.flow.solvers import Solver
+from tts_fm.flow.solvers import OnStep, Solver
 from tts_fm.types import Condition, VelocityField
-
-OnStep = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
 
 
 class SamplingOptions(plugins.Options):
-    """How the flow is integrated; ``guidance = 0`` is none, ``sway = 0`` leaves the grid as it is.
+    """How the flow is integrated; ``guidance = 0`` is none, ``shift = 1`` and ``sway = 0`` leave the grid as it is.
 
+    A solver with error control stays within ``tolerance`` a step, and takes no heed of grid and steps. With ``noise``
+    above 0 the flow is sampled as a diffusion, by one evaluation a step (:func:`sde.euler_maruyama`).
     ``follow_prompt`` keeps the prompt's frames on their true path, as in training (LongCat-AudioDiT); F5-TTS and E2-TTS
     let them drift.
     """
@@ -32,6 +31,9 @@ class SamplingOptions(plugins.Options):
     solver: str = "euler"
     grid: time_grid.GridName = "epss"
     steps: int = Field(default=32, ge=1, le=1000)
+    shift: float = Field(default=1.0, ge=0.01, le=100)
+    tolerance: float = Field(default=1e-4, ge=1e-7, le=1)
+    noise: float = Field(default=0.0, ge=0, le=10)
     guidance: float = Field(default=2.0, ge=0, le=20)
     sway: float = Field(default=-1.0, ge=-1, le=1.75)
     follow_prompt: bool = False
@@ -41,6 +43,25 @@ class SamplingOptions(plugins.Options):
     def _known(cls, name: str) -> str:
         plugins.load(Solver, name)
         return name
+
+    @model_validator(mode="after")
+    def _check(self) -> SamplingOptions:
+        if self.noise > 0 and self.solver != "euler":
+            raise ValueError(
+                f"noise is {self.noise:g}, which makes the flow a diffusion; solver {self.solver!r} can not integrate "
+                f"one, leave it at 'euler'"
+            )
+        if (self.times().diff() <= 0).any():
+            raise ValueError(
+                f"shift {self.shift:g} and sway {self.sway:g} make steps of no length; "
+                f"take a shift nearer 1, a sway nearer 0 or less than {self.steps} steps"
+            )
+        return self
+
+    def times(self) -> Float[Tensor, " k"]:
+        """Return the grid: where the steps begin, and 1."""
+        with torch.device("cpu"):  # options are also read where a model is made without memory, on "meta"
+            return time_grid.build(self.grid, self.steps, self.sway, self.shift)
 
 
 class Sampler:
@@ -64,8 +85,8 @@ class Sampler:
     ) -> None:
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
         self.path = _straight() if path is None else path
-        self.solver = plugins.build(Solver, options.solver)
-        self.grid = time_grid.build(options.grid, options.steps, options.sway)
+        self.solver = plugins.build(Solver, options.solver, options.tolerance)
+        self.grid = options.times()
 
     @torch.inference_mode()
     def sample(
@@ -103,19 +124,26 @@ class Sampler:
         condition = infill.collate(conditions).to(device)
         _, n, c = condition.prompt_mel.shape
         lengths = condition.lengths.tolist()
-        x_0 = torch.stack([F.pad(noise.noise(s, m, c), (0, 0, 0, n - m)) for s, m in zip(seeds, lengths, strict=True)])
-        x_0 = x_0.to(device)
+        streams = [noise.stream(seed, m, c) for seed, m in zip(seeds, lengths, strict=True)]
+
+        def draw() -> Float[Tensor, "b n c"]:
+            return torch.stack([F.pad(z, (0, 0, 0, n - len(z))) for z in map(next, streams)]).to(device)
+
+        x_0, grid = draw(), self.grid.to(device)
         with self._autocast(device):
             field = self._field(condition, self.grid)
             if self.options.follow_prompt:
                 field = self._on_path(field, x_0, condition)
-            x_1 = self.solver.solve(field, x_0, self.grid.to(device), on_step)
+            if self.options.noise > 0:
+                x_1 = sde.euler_maruyama(field, self.path, x_0, grid, self.options.noise, draw, on_step)
+            else:
+                x_1 = self.solver.solve(field, x_0, grid, on_step)
         x_1 = torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
 
     def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
         """The guided velocity field: condition and nothing go through the network in one stacked call."""
-        times = self.solver.times(grid).to(condition.prompt_mel.device)
+        times = self.solver.times(grid.to(condition.prompt_mel.device))
         if self.options.guidance == 0:
             alone = self.backbone.prepare(condition, times)
             return lambda x_t, t: self.backbone.velocity(x_t, t, alone).float()

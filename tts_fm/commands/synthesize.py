@@ -67,8 +67,14 @@ def synthesize(
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
     sway: Annotated[float | None, typer.Option(help="Sway of the time grid; 0 leaves it as it is.")] = None,
-    solver: Annotated[str | None, typer.Option(help="euler, midpoint, ...")] = None,
-    grid: Annotated[str | None, typer.Option(help="uniform or epss.")] = None,
+    shift: Annotated[float | None, typer.Option(help="Shift of the time grid; 1 leaves it as it is.")] = None,
+    solver: Annotated[
+        str | None,
+        typer.Option(help="euler, ab2, ab3 (1 evaluation a step), midpoint, heun (2), rk4 (4) or dopri5 (adaptive)."),
+    ] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Error that dopri5 allows in a step.")] = None,
+    grid: Annotated[str | None, typer.Option(help="uniform, epss, cosine or linear_quadratic.")] = None,
+    noise: Annotated[float | None, typer.Option(help="Noise added on the way (a diffusion); 0 is the flow.")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.  [default: random]")
     ] = None,
@@ -96,7 +102,8 @@ def synthesize(
     """
     report: Report = context.obj
     target = _target(output, output_dir, output_file, as_json)
-    given = {"steps": steps, "guidance": guidance, "sway": sway, "solver": solver, "grid": grid}
+    given = {"steps": steps, "guidance": guidance, "sway": sway, "shift": shift, "solver": solver}
+    given |= {"tolerance": tolerance, "grid": grid, "noise": noise}
     given = {name: value for name, value in given.items() if value is not None}
     _check_early(given, target, save_mel)
     to_say = _text(words, text, text_file)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-GridName = Literal["uniform", "epss"]
+GridName = Literal["uniform", "epss", "cosine", "linear_quadratic"]
 
 _EPSS = {  # steps -> grid points in 32nds; Fast F5-TTS, arXiv 2505.19931
     5: (0, 2, 4, 8, 16, 32),
@@ -23,12 +23,40 @@ _EPSS = {  # steps -> grid points in 32nds; Fast F5-TTS, arXiv 2505.19931
 
 def uniform(steps: int) -> Float[Tensor, " k"]:
     """Return ``steps + 1`` equally spaced times."""
-    return torch.linspace(0, 1, steps + 1)
+    return torch.linspace(0, 1, steps + 1, dtype=torch.float64)
 
 
 def epss(steps: int) -> Float[Tensor, " k"]:
     """Return the empirically pruned grid of Fast F5-TTS for 5, 6, 7, 10, 12 and 16 steps, else the uniform one."""
-    return torch.tensor(_EPSS[steps], dtype=torch.float32) / 32 if steps in _EPSS else uniform(steps)
+    return torch.tensor(_EPSS[steps], dtype=torch.float64) / 32 if steps in _EPSS else uniform(steps)
+
+
+def cosine(steps: int) -> Float[Tensor, " k"]:
+    """Return ``1 - cos(pi u / 2)`` of equally spaced ``u``: CosyVoice's grid, and the uniform one swayed by -1."""
+    return sway(uniform(steps), -1.0)
+
+
+def linear_quadratic(steps: int, slope: float = 0.025) -> Float[Tensor, " k"]:
+    """Return MovieGen's grid (arXiv 2410.13720): the first half of the steps reach ``slope`` at one pace.
+
+    Then a parabola leads on to 1, with neither a jump nor a kink. Mochi and LTX, whose noise is at 1, use ``1 - t``.
+    """
+    if steps == 1:
+        return uniform(1)
+    half = steps // 2
+    i = torch.arange(steps + 1, dtype=torch.float64)
+    line, rest = slope * i / half, 1 - slope * steps / half
+    grid = line + rest * ((i - half).clamp(min=0) / (steps - half)) ** 2
+    return torch.cat([grid[:-1], torch.ones(1, dtype=torch.float64)])
+
+
+def shift(grid: Float[Tensor, " k"], factor: float) -> Float[Tensor, " k"]:
+    """Return ``s t / (1 + (s - 1) t)``: below 1 more steps near the noise; ``factor = 1`` changes nothing.
+
+    ZipVoice uses 0.5 (``t_shift``). Stable Diffusion 3 (arXiv 2403.03206, equation 23) and Flux, whose noise is at 1,
+    mean ``1 / s``: their 3 is 1/3 here.
+    """
+    return factor * grid / (1 + (factor - 1) * grid)
 
 
 def sway(grid: Float[Tensor, " k"], strength: float) -> Float[Tensor, " k"]:
@@ -40,6 +68,9 @@ def sway(grid: Float[Tensor, " k"], strength: float) -> Float[Tensor, " k"]:
     return grid + strength * (torch.cos(math.pi / 2 * grid) - 1 + grid)
 
 
-def build(name: GridName, steps: int, sway_strength: float) -> Float[Tensor, " k"]:
-    """Return the grid called ``name`` with ``steps`` steps, swayed."""
-    return sway({"uniform": uniform, "epss": epss}[name](steps), sway_strength)
+_GRIDS = {"uniform": uniform, "epss": epss, "cosine": cosine, "linear_quadratic": linear_quadratic}
+
+
+def build(name: GridName, steps: int, sway_strength: float = 0.0, shift_factor: float = 1.0) -> Float[Tensor, " k"]:
+    """Return the grid called ``name`` with ``steps`` steps, shifted and then swayed, in float32."""
+    return sway(shift(_GRIDS[name](steps), shift_factor), sway_strength).float()

@@ -25,6 +25,7 @@ from tts_fm.data.batching import Place, Schedule
 from tts_fm.data.dataset import Corpus
 from tts_fm.errors import TrainingError
 from tts_fm.flow import objective
+from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.training import lora, sharding
 from tts_fm.training.finetune import Start
@@ -62,6 +63,7 @@ class Objective(nn.Module):
         super().__init__()
         self.config, self.backbone = config, backbone
         self.path = config.model.flow.path.build(ProbabilityPath)
+        self.coupling = config.model.flow.coupling.build(Coupling)
 
     def forward(self, batch: Batch, seed: int) -> Losses:
         """Return the losses, F5-TTS arXiv 2410.06885, section 3.1; zero for a batch without utterances."""
@@ -72,6 +74,7 @@ class Objective(nn.Module):
         t = objective.draw_times(flow.time_law, len(batch), rng, flow.time_mean, flow.time_scale).to(device)  # b
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
+        x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)
         point = self.path.sample(x_0, batch.mel, t)
         prepared = self.backbone.prepare(condition)
         velocity = self.backbone.velocity(point.x_t, t, prepared)

@@ -13,6 +13,8 @@ from tts_fm.types import PathSample
 class Path(Plugin, ABC):
     """An affine Gaussian path, given by its coefficients and their derivatives.
 
+    It is noise and nothing else at ``t = 0``, so that noise is where sampling starts.
+
     Lipman et al., "Flow Matching for Generative Modeling", arXiv 2210.02747, section 4.
     """
 
@@ -25,7 +27,7 @@ class Path(Plugin, ABC):
 
     @abstractmethod
     def sigma(self, t: Tensor) -> Tensor:
-        """How much of the noise: ``sigma(0) = 1``."""
+        """How much of the noise: ``sigma(0) = 1``, and ``sigma(1) = 0`` where nothing else is said."""
 
     @abstractmethod
     def d_alpha(self, t: Tensor) -> Tensor:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tts_fm.flow.solvers import Solver
+from tts_fm.flow.solvers import OneStep
 from tts_fm.types import VelocityField
 
 
-class Euler(Solver):
+class Euler(OneStep):
     """``x(t + h) = x + h v(x, t)``."""
 
     order = 1
