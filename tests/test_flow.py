@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tts_fm import plugins
-from tts_fm.flow import guidance, noise, objective, time_grid
+from tts_fm.flow import noise, objective, time_grid
 from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import Solver
 from tts_fm.types import VelocityField
@@ -126,15 +126,6 @@ def test_pruned_grids_lie_on_32_steps() -> None:
         assert torch.equal(times, times.round())
         assert times.diff().min() == times.diff()[0], "the first steps are the finest"
     assert torch.equal(time_grid.epss(32), time_grid.uniform(32))
-
-
-@pytest.mark.parametrize("strength", [0.0, 1.0, 2.0, 0.3])
-def test_guidance_extrapolates_from_nothing(strength: float) -> None:
-    v_c, v_u = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
-    guided = guidance.classifier_free(lambda x, t: (v_c, v_u), strength)(torch.zeros(2, 3, 4), torch.tensor(0.0))
-    assert torch.allclose(guided, (1 + strength) * v_c - strength * v_u, atol=1e-6)
-    if strength == 0:
-        assert torch.equal(guided, v_c)
 
 
 def test_noise_depends_on_the_seed_alone() -> None:
