@@ -30,6 +30,30 @@ def load_model(source: ModelSource, device: torch.device) -> tuple[ModelConfig, 
     return f5_tts.load(source.checkpoint, source.vocab, source.architecture, device)
 
 
+def load_weak(model: str, config: ModelConfig, backbone: Backbone) -> Backbone:
+    """Return the backbone of ``model``, to lead away from in the guidance of ``backbone``, the model of ``config``.
+
+    Raises:
+        ModelError: as :func:`load_model`.
+        ValueError: it reads text or hears mels in another way.
+    """
+    other, weak, _ = load_model(hub.resolve(model), next(backbone.parameters()).device)
+    pairs = {
+        "frontend": (config.frontend, other.frontend),
+        "vocabulary": (backbone.vocab_size, weak.vocab_size),
+        "mel": (config.mel, other.mel),
+        "mel_scale": (config.mel_scale, other.mel_scale),
+        "path": (config.flow.path, other.flow.path),
+    }
+    for name, (ours, theirs) in pairs.items():
+        if ours != theirs:
+            raise ValueError(
+                f"the weaker model {model} has another {name} than {config.name}; "
+                f"give a smaller model of the same make, or an earlier state of this one"
+            )
+    return weak
+
+
 def pick_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` is the best one there is. Raises ValueError where it is not there."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

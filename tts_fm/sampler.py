@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from torch import Tensor
 
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise, sde, time_grid
+from tts_fm.flow.guidance import Told
 from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import OnStep, Solver
 from tts_fm.types import Condition, VelocityField
+
+GuidanceModes = Annotated[dict[str, dict[str, Any]], BeforeValidator(guidance.parse)]
+"""``{NAME: {OPTION: VALUE, ...}, ...}``, complete; may be given as ``NAME,NAME.OPTION=VALUE,...``."""
 
 
 class SamplingOptions(plugins.Options):
@@ -25,7 +31,8 @@ class SamplingOptions(plugins.Options):
     A solver with error control stays within ``tolerance`` a step, and takes no heed of grid and steps. With ``noise``
     above 0 the flow is sampled as a diffusion, by one evaluation a step (:func:`sde.euler_maruyama`).
     ``follow_prompt`` keeps the prompt's frames on their true path, as in training (LongCat-AudioDiT); F5-TTS and E2-TTS
-    let them drift.
+    let them drift. ``guidance_modes`` names what guides, with settings: ``{interval: {end: 0.7}, rescale: {}}``; none is
+    ``cfg``.
     """
 
     solver: str = "euler"
@@ -37,6 +44,7 @@ class SamplingOptions(plugins.Options):
     guidance: float = Field(default=2.0, ge=0, le=20)
     sway: float = Field(default=-1.0, ge=-1, le=1.75)
     follow_prompt: bool = False
+    guidance_modes: GuidanceModes = Field(default_factory=dict)
 
     @field_validator("solver")
     @classmethod
@@ -73,6 +81,7 @@ class Sampler:
         dtype: what matrix products are computed in; the state of the ODE is always float32.
         max_frames: how many frames (padding included) go into one batch.
         path: the probability path that the backbone was trained on; the straight one if None.
+        weak: a weaker model, for the guidance mode ``auto``.
     """
 
     def __init__(
@@ -82,7 +91,11 @@ class Sampler:
         dtype: torch.dtype = torch.float32,
         max_frames: int = 16_384,
         path: Path | None = None,
+        weak: Backbone | None = None,
     ) -> None:
+        if "auto" in options.guidance_modes and weak is None:
+            raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
+        self.weak = weak
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
         self.path = _straight() if path is None else path
         self.solver = plugins.build(Solver, options.solver, options.tolerance)
@@ -142,18 +155,37 @@ class Sampler:
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
 
     def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
-        """The guided velocity field: condition and nothing go through the network in one stacked call."""
+        """The guided velocity field: all that is told at one time goes through the network in one stacked call."""
+        guide = guidance.build(self.options.guidance_modes, self.options.guidance, grid)
         times = self.solver.times(grid.to(condition.prompt_mel.device))
-        if self.options.guidance == 0:
-            alone = self.backbone.prepare(condition, times)
-            return lambda x_t, t: self.backbone.velocity(x_t, t, alone).float()
-        both = self.backbone.prepare(Condition.stack([condition, condition.empty()]), times)
+        told_at = [] if times is None else [guide.told(float(t)) for t in times]
+        prepared: dict[tuple[Told, ...], Callable[[Tensor, Tensor], dict[Told, Tensor]]] = {}
 
-        def pair(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-            v_c, v_u = self.backbone.velocity(torch.cat([x_t, x_t]), t, both).float().chunk(2)
-            return v_c, v_u
+        def fields(x_t: Tensor, t: Tensor, told: tuple[Told, ...]) -> dict[Told, Tensor]:
+            if told not in prepared:
+                now = None if times is None else times[[i for i, other in enumerate(told_at) if other == told]]
+                prepared[told] = self._stacked(condition, told, now)
+            return prepared[told](x_t, t)
 
-        return guidance.classifier_free(pair, self.options.guidance)
+        return guide.guide(fields, self.path, condition.is_valid & ~condition.is_prompt)
+
+    def _stacked(
+        self, condition: Condition, told: tuple[Told, ...], times: Float[Tensor, " e"] | None
+    ) -> Callable[[Tensor, Tensor], dict[Told, Tensor]]:
+        """Prepare what is ``told`` at ``times`` (None: not known before); the function returned gives the velocity of each."""
+        ours: list[Told] = [name for name in told if name != "weak"]
+        prepared = self.backbone.prepare(Condition.stack([_as_told(condition, name) for name in ours]), times)
+        weak = self.weak if "weak" in told else None
+        prepared_weak = None if weak is None else weak.prepare(condition, times)
+
+        def velocities(x_t: Tensor, t: Tensor) -> dict[Told, Tensor]:
+            stacked = self.backbone.velocity(torch.cat([x_t] * len(ours)), t, prepared).float()
+            found: dict[Told, Tensor] = dict(zip(ours, stacked.chunk(len(ours)), strict=True))
+            if weak is not None:
+                found["weak"] = weak.velocity(x_t, t, prepared_weak).float()
+            return found
+
+        return velocities
 
     def _on_path(self, field: VelocityField, x_0: Float[Tensor, "b n c"], condition: Condition) -> VelocityField:
         """The same field, shown the prompt's frames where the path has them at ``t``."""
@@ -167,6 +199,16 @@ class Sampler:
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, dtype=self.dtype)
+
+
+def _as_told(condition: Condition, told: Told) -> Condition:
+    """Return ``condition`` without what is not in ``told``."""
+    if told == "nothing":
+        return condition.empty()
+    nobody = torch.zeros_like(condition.has_text)
+    if told == "text":
+        return replace(condition, has_prompt=nobody)
+    return replace(condition, has_text=nobody) if told == "prompt" else condition
 
 
 def _straight() -> Path:

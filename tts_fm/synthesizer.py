@@ -78,6 +78,7 @@ class Synthesizer:
         vocoder: mel to waveform, in evaluation mode.
         dtype: what matrix products are computed in.
         default_prompt: the voice used when none is given.
+        weak: a weaker model of the same frontend and mel, for the guidance mode ``auto``.
     """
 
     def __init__(
@@ -88,13 +89,14 @@ class Synthesizer:
         vocoder: Vocoder,
         dtype: torch.dtype = torch.float32,
         default_prompt: Prompt | None = None,
+        weak: Backbone | None = None,
     ) -> None:
         if vocoder.mel != config.mel:
             raise ValueError(
                 f"the vocoder was made for {vocoder.mel}, the model for {config.mel}; choose a matching vocoder"
             )
         self.config, self.backbone, self.frontend, self.vocoder = config, backbone, frontend, vocoder
-        self.dtype, self.default_prompt = dtype, default_prompt
+        self.dtype, self.default_prompt, self.weak = dtype, default_prompt, weak
         self.path: Path = config.flow.path.build(Path)
 
     @classmethod
@@ -107,6 +109,7 @@ class Synthesizer:
         vocoder: str | None = None,
         device: str = "auto",
         precision: str = "auto",
+        weak_model: str | None = None,
     ) -> Synthesizer:
         """Load a model and its vocoder.
 
@@ -118,6 +121,7 @@ class Synthesizer:
             vocoder: a vocoder folder, ``hf://OWNER/REPO`` or ``griffin_lim``; the model's own if None.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             precision: ``auto`` (float16 on a GPU, else float32), ``float32``, ``bfloat16`` or ``float16``.
+            weak_model: where a weaker model of the same frontend and mel is, for the guidance mode ``auto``.
 
         Raises:
             ModelError: the model is not there, or does not fit its configuration.
@@ -127,8 +131,9 @@ class Synthesizer:
         dtype = loading.pick_dtype(precision, where)
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
         config, backbone, frontend = loading.load_model(source, where)
+        weak = None if weak_model is None else loading.load_weak(weak_model, config, backbone)
         own_vocoder = loading.load_vocoder(config, source.folder, vocoder).to(where).eval()
-        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder))
+        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), weak)
 
     @property
     def device(self) -> torch.device:
@@ -178,7 +183,7 @@ class Synthesizer:
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
         options = self.config.sampling if sampling is None else sampling
-        sampler = Sampler(self.backbone, options, self.dtype, path=self.path)
+        sampler = Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]

@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 from tts_fm import __version__
-from tts_fm.commands import convert, data, evaluate, models, plot, prepare, synthesize, train
+from tts_fm.commands import convert, data, evaluate, models, plot, prepare, score, synthesize, train
 from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError, TrainingError
 
@@ -40,6 +40,7 @@ app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("plot", epilog=plot.EXAMPLE)(plot.plot)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("score", epilog=score.EXAMPLE)(score.score)
 
 
 @app.callback(invoke_without_command=True)

@@ -66,6 +66,16 @@ def synthesize(
     vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
+    guidance_mode: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[.OPTION=VALUE]",
+            help="What guides, several with commas: cfg, interval.end=0.7, split.text=3, rescale, ...",
+        ),
+    ] = None,
+    guidance_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="A weaker model to lead away from, for the mode auto.")
+    ] = None,
     sway: Annotated[float | None, typer.Option(help="Sway of the time grid; 0 leaves it as it is.")] = None,
     shift: Annotated[float | None, typer.Option(help="Shift of the time grid; 1 leaves it as it is.")] = None,
     solver: Annotated[
@@ -104,8 +114,9 @@ def synthesize(
     target = _target(output, output_dir, output_file, as_json)
     given = {"steps": steps, "guidance": guidance, "sway": sway, "shift": shift, "solver": solver}
     given |= {"tolerance": tolerance, "grid": grid, "noise": noise}
+    given["guidance_modes"] = None if not guidance_mode else ",".join(guidance_mode)
     given = {name: value for name, value in given.items() if value is not None}
-    _check_early(given, target, save_mel)
+    _check_early(given, guidance_model, target, save_mel)
     to_say = _text(words, text, text_file)
     prompt = _prompt(ref_audio, ref_text, report)
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
@@ -115,7 +126,13 @@ def synthesize(
     from tts_fm.synthesizer import Synthesizer
 
     synthesizer = Synthesizer.load(
-        model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
+        model,
+        vocab=vocab,
+        architecture=architecture,
+        vocoder=vocoder,
+        device=device,
+        precision=precision,
+        weak_model=guidance_model,
     )
     sampling = _sampling(given, synthesizer.config.sampling)
     if fix_duration is not None:
@@ -160,13 +177,17 @@ def _target(output: str | None, folder: str | None, name: str | None, as_json: b
     return target
 
 
-def _check_early(sampling: dict[str, Any], target: str, save_mel: Path | None) -> None:
+def _check_early(sampling: dict[str, Any], weak_model: str | None, target: str, save_mel: Path | None) -> None:
     """Find mistakes before anything takes long."""
     from tts_fm import config
     from tts_fm.audio import io, picture
     from tts_fm.sampler import SamplingOptions
 
-    config.parse(SamplingOptions, sampling, "sampling")
+    modes = config.parse(SamplingOptions, sampling, "sampling").guidance_modes
+    if ("auto" in modes) != (weak_model is not None):
+        raise ValueError(
+            "--guidance-mode auto and --guidance-model MODEL, the weaker model, need each other; give both"
+        )
     if target != "-":
         io.check_target(target)
     elif sys.stdout.isatty():
