@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import duration, hub, infill, loading
+from tts_fm import checkpoint, duration, hub, infill, loading
 from tts_fm.audio import prompt as prompts
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
@@ -78,6 +78,7 @@ class Synthesizer:
         vocoder: mel to waveform, in evaluation mode.
         dtype: what matrix products are computed in.
         default_prompt: the voice used when none is given.
+        grids: the model's own time grids by their number of steps, see ``tts-fm optimize-steps``.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Synthesizer:
         vocoder: Vocoder,
         dtype: torch.dtype = torch.float32,
         default_prompt: Prompt | None = None,
+        grids: dict[int, list[float]] | None = None,
     ) -> None:
         if vocoder.mel != config.mel:
             raise ValueError(
@@ -96,6 +98,7 @@ class Synthesizer:
         self.config, self.backbone, self.frontend, self.vocoder = config, backbone, frontend, vocoder
         self.dtype, self.default_prompt = dtype, default_prompt
         self.path: Path = config.flow.path.build(Path)
+        self.grids = {} if grids is None else grids
 
     @classmethod
     def load(
@@ -127,8 +130,9 @@ class Synthesizer:
         dtype = loading.pick_dtype(precision, where)
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
         config, backbone, frontend = loading.load_model(source, where)
+        grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
         own_vocoder = loading.load_vocoder(config, source.folder, vocoder).to(where).eval()
-        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder))
+        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), grids)
 
     @property
     def device(self) -> torch.device:
@@ -178,7 +182,7 @@ class Synthesizer:
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
         options = self.config.sampling if sampling is None else sampling
-        sampler = Sampler(self.backbone, options, self.dtype, path=self.path)
+        sampler = Sampler(self.backbone, options, self.dtype, path=self.path, grids=self.grids)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
