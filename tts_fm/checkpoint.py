@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ from tts_fm.config import ModelConfig, dump, read_model
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 
-CONFIG, WEIGHTS, VOCAB, CARD = "config.yaml", "model.safetensors", "vocab.txt", "README.md"
-"""The files of a model folder; ``vocab.txt`` only where the frontend has one."""
+CONFIG, WEIGHTS, VOCAB, CARD, GRIDS = "config.yaml", "model.safetensors", "vocab.txt", "README.md", "grid.json"
+"""The files of a model folder; ``vocab.txt`` only where the frontend has one, ``grid.json`` where grids were found."""
 
 _STATE = re.compile(r"update-(\d+)\.pt")
 
@@ -81,6 +83,35 @@ def load_frontend(config: ModelConfig, folder: Path) -> Frontend:
     """Return the frontend of the model in ``folder``, with its vocabulary where there is one."""
     vocab = folder / VOCAB
     return config.frontend.build(Frontend, vocab=vocab if vocab.is_file() else None)
+
+
+def load_grids(folder: Path) -> dict[int, list[float]]:
+    """Return the time grids that were found for the model in ``folder``, by their number of steps.
+
+    Raises:
+        ModelError: the file is there and holds something else.
+    """
+    path = folder / GRIDS
+    if not path.is_file():
+        return {}
+    try:
+        grids = {int(steps): [float(t) for t in times] for steps, times in json.loads(path.read_text("utf-8")).items()}
+        are_grids = all(
+            len(times) == steps + 1 and times[0] == 0 and times[-1] == 1 and all(a < b for a, b in pairwise(times))
+            for steps, times in grids.items()
+        )
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):
+        are_grids, grids = False, {}
+    if not are_grids:
+        raise ModelError(f"{path} holds no time grids; remove it, or make it anew with tts-fm optimize-steps")
+    return grids
+
+
+def save_grid(folder: Path, times: Sequence[float]) -> None:
+    """Store a time grid beside the model in ``folder``; one of as many steps is replaced."""
+    grids = load_grids(folder) | {len(times) - 1: list(times)}
+    with atomic.replacing(folder / GRIDS) as beside:
+        beside.write_text(json.dumps({str(steps): grids[steps] for steps in sorted(grids)}) + "\n", encoding="utf-8")
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor], *, dtype: torch.dtype | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Annotated, Any
@@ -27,6 +27,8 @@ GuidanceModes = Annotated[dict[str, dict[str, Any]], BeforeValidator(guidance.pa
 
 class SamplingOptions(plugins.Options):
     """How the flow is integrated; ``guidance = 0`` is none, ``shift = 1`` and ``sway = 0`` leave the grid as it is.
+
+    ``grid`` "optimal" is the model's own for so many steps, as it was found: neither shifted nor swayed.
 
     A solver with error control stays within ``tolerance`` a step, and takes no heed of grid and steps. With ``noise``
     above 0 the flow is sampled as a diffusion, by one evaluation a step (:func:`sde.euler_maruyama`).
@@ -59,7 +61,7 @@ class SamplingOptions(plugins.Options):
                 f"noise is {self.noise:g}, which makes the flow a diffusion; solver {self.solver!r} can not integrate "
                 f"one, leave it at 'euler'"
             )
-        if (self.times().diff() <= 0).any():
+        if self.grid != "optimal" and (self.times().diff() <= 0).any():
             raise ValueError(
                 f"shift {self.shift:g} and sway {self.sway:g} make steps of no length; "
                 f"take a shift nearer 1, a sway nearer 0 or less than {self.steps} steps"
@@ -67,7 +69,7 @@ class SamplingOptions(plugins.Options):
         return self
 
     def times(self) -> Float[Tensor, " k"]:
-        """Return the grid: where the steps begin, and 1."""
+        """Return the grid, where the steps begin, and 1; not of ``optimal``, which is the model's."""
         with torch.device("cpu"):  # options are also read where a model is made without memory, on "meta"
             return time_grid.build(self.grid, self.steps, self.sway, self.shift)
 
@@ -82,6 +84,7 @@ class Sampler:
         max_frames: how many frames (padding included) go into one batch.
         path: the probability path that the backbone was trained on; the straight one if None.
         weak: a weaker model, for the guidance mode ``auto``.
+        grids: the model's own grids by their number of steps, for ``grid`` "optimal".
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Sampler:
         max_frames: int = 16_384,
         path: Path | None = None,
         weak: Backbone | None = None,
+        grids: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         if "auto" in options.guidance_modes and weak is None:
             raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
@@ -99,7 +103,8 @@ class Sampler:
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
         self.path = _straight() if path is None else path
         self.solver = plugins.build(Solver, options.solver, options.tolerance)
-        self.grid = options.times()
+        is_own = options.grid == "optimal"
+        self.grid = time_grid.stored({} if grids is None else grids, options.steps) if is_own else options.times()
 
     @torch.inference_mode()
     def sample(

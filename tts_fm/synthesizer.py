@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import duration, hub, infill, loading
+from tts_fm import checkpoint, duration, hub, infill, loading
 from tts_fm.audio import prompt as prompts
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
@@ -79,6 +79,7 @@ class Synthesizer:
         dtype: what matrix products are computed in.
         default_prompt: the voice used when none is given.
         weak: a weaker model of the same frontend and mel, for the guidance mode ``auto``.
+        grids: the model's own time grids by their number of steps, see ``tts-fm optimize-steps``.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Synthesizer:
         dtype: torch.dtype = torch.float32,
         default_prompt: Prompt | None = None,
         weak: Backbone | None = None,
+        grids: dict[int, list[float]] | None = None,
     ) -> None:
         if vocoder.mel != config.mel:
             raise ValueError(
@@ -98,6 +100,7 @@ class Synthesizer:
         self.config, self.backbone, self.frontend, self.vocoder = config, backbone, frontend, vocoder
         self.dtype, self.default_prompt, self.weak = dtype, default_prompt, weak
         self.path: Path = config.flow.path.build(Path)
+        self.grids = {} if grids is None else grids
 
     @classmethod
     def load(
@@ -132,8 +135,9 @@ class Synthesizer:
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
         config, backbone, frontend = loading.load_model(source, where)
         weak = None if weak_model is None else loading.load_weak(weak_model, config, backbone)
+        grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
         own_vocoder = loading.load_vocoder(config, source.folder, vocoder).to(where).eval()
-        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), weak)
+        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), weak, grids)
 
     @property
     def device(self) -> torch.device:
@@ -183,7 +187,7 @@ class Synthesizer:
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
         options = self.config.sampling if sampling is None else sampling
-        sampler = Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak)
+        sampler = Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak, grids=self.grids)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]

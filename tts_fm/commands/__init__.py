@@ -15,7 +15,18 @@ import typer
 from typer.main import get_command
 
 from tts_fm import __version__
-from tts_fm.commands import convert, data, evaluate, models, plot, prepare, score, synthesize, train
+from tts_fm.commands import (
+    convert,
+    data,
+    evaluate,
+    models,
+    optimize_steps,
+    plot,
+    prepare,
+    score,
+    synthesize,
+    train,
+)
 from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError, TrainingError
 
@@ -39,6 +50,7 @@ app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)
 app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("plot", epilog=plot.EXAMPLE)(plot.plot)
+app.command("optimize-steps", epilog=optimize_steps.EXAMPLE)(optimize_steps.optimize_steps)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("score", epilog=score.EXAMPLE)(score.score)
 

@@ -83,7 +83,7 @@ def synthesize(
         typer.Option(help="euler, ab2, ab3 (1 evaluation a step), midpoint, heun (2), rk4 (4) or dopri5 (adaptive)."),
     ] = None,
     tolerance: Annotated[float | None, typer.Option(help="Error that dopri5 allows in a step.")] = None,
-    grid: Annotated[str | None, typer.Option(help="uniform, epss, cosine or linear_quadratic.")] = None,
+    grid: Annotated[str | None, typer.Option(help="uniform, epss, cosine, linear_quadratic or optimal.")] = None,
     noise: Annotated[float | None, typer.Option(help="Noise added on the way (a diffusion); 0 is the flow.")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.  [default: random]")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-GridName = Literal["uniform", "epss", "cosine", "linear_quadratic"]
+GridName = Literal["uniform", "epss", "cosine", "linear_quadratic", "optimal"]
+"""``optimal`` is a model's own grid, see :func:`stored`; the others are made by :func:`build`."""
 
 _EPSS = {  # steps -> grid points in 32nds; Fast F5-TTS, arXiv 2505.19931
     5: (0, 2, 4, 8, 16, 32),
@@ -74,3 +76,14 @@ _GRIDS = {"uniform": uniform, "epss": epss, "cosine": cosine, "linear_quadratic"
 def build(name: GridName, steps: int, sway_strength: float = 0.0, shift_factor: float = 1.0) -> Float[Tensor, " k"]:
     """Return the grid called ``name`` with ``steps`` steps, shifted and then swayed, in float32."""
     return sway(shift(_GRIDS[name](steps), shift_factor), sway_strength).float()
+
+
+def stored(grids: Mapping[int, Sequence[float]], steps: int) -> Float[Tensor, " k"]:
+    """Return the grid of ``steps`` steps among a model's own. Raises ValueError where there is none."""
+    if steps not in grids:
+        there = f"has it for {', '.join(map(str, sorted(grids)))} steps" if grids else "has none"
+        raise ValueError(
+            f"there is no optimal grid of {steps} steps: the model {there}; "
+            f"find it with tts-fm optimize-steps --nfe {steps} --model M"
+        )
+    return torch.tensor(grids[steps], dtype=torch.float32)
