@@ -135,7 +135,7 @@ class Sampler:
 
         def fields(x_t: Tensor, t: Tensor, told: tuple[Told, ...]) -> dict[Told, Tensor]:
             if told not in prepared:
-                is_now = torch.tensor([other == told for other in told_at], device=times.device)
+                is_now = torch.tensor([other == told for other in told_at], dtype=torch.bool, device=times.device)
                 prepared[told] = self._stacked(condition, told, times[is_now])
             return prepared[told](x_t, t)
 
