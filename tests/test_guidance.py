@@ -263,6 +263,19 @@ def test_modes_from_the_command_line(tts_fm_command: Command, model_folder: Path
     assert found == {"interval": {"start": 0.0, "end": 0.5}, "rescale": {"share": 0.7}, "auto": {"strength": None}}
 
 
+def test_modes_with_a_checkpoint_of_f5(
+    tts_fm_command: Command, foreign: Path, voice_file: Path, tmp_path: Path
+) -> None:
+    model = ("--model", foreign / "model.pt", "--vocab", foreign / "vocab.txt", "--architecture", foreign / "tiny.yaml")
+    voice = ("--ref-audio", voice_file, "--ref-text", "some words", "--vocoder", "griffin_lim", "--seed", 0)
+    modes = ("--guidance-mode", "split.text=3,split.speaker=0.5,apg,rescale,cfg_zero,interval.end=0.5")
+    speech = tmp_path / "speech.wav"
+    done = tts_fm_command("synthesize", "hello you", *model, *voice, *modes, "--output", speech, "--json", "-q")
+    assert done.code == 0 and speech.exists()
+    found = json.loads(done.stdout)["guidance_modes"]
+    assert list(found) == ["split", "apg", "rescale", "cfg_zero", "interval"] and found["split"]["text"] == 3
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [

@@ -29,7 +29,7 @@ from tts_fm.types import Condition
 
 CAUTION = (
     "such a number tells how usual a mel is to this model, not how good it sounds or whether every word is right: silence "
-    "and smooth sounds score high; compare texts on one recording, never recordings or models"
+    "and smooth sounds can score above speech; compare texts on one recording, never recordings or models"
 )
 _LEAST_NOISE = 0.05  # a trained flow is not to be trusted nearer to its end
 
