@@ -36,7 +36,7 @@ SUBCOMMANDS = [
     "convert",
     "convert f5",
 ]
-SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate"]
+SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate", "score", "optimize-steps"]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "synthesize --help"])

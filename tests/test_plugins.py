@@ -16,6 +16,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.data.corpora import CorpusReader
 from tts_fm.flow import solvers
 from tts_fm.flow.couplings import Coupling
+from tts_fm.flow.guidance import Guidance
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.flow.solvers import Solver
 from tts_fm.frontends import Frontend
@@ -23,7 +24,17 @@ from tts_fm.plugins import Options, Plugin
 from tts_fm.training.loggers import Logger
 from tts_fm.vocoders import Vocoder
 
-INTERFACES: list[type[Plugin]] = [Backbone, Frontend, ProbabilityPath, Coupling, Solver, Vocoder, CorpusReader, Logger]
+INTERFACES: list[type[Plugin]] = [
+    Backbone,
+    Frontend,
+    ProbabilityPath,
+    Coupling,
+    Solver,
+    Vocoder,
+    CorpusReader,
+    Logger,
+    Guidance,
+]
 CHOICES = [(interface, name) for interface in INTERFACES for name in plugins.names(interface)]
 
 LEAP = '''

@@ -327,13 +327,15 @@ def plain(value: Any) -> Any:
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """Return in what two plain values differ, a line each, such as ``model.backbone.dim was 320 and is 256``."""
+    """Return in what two plain values differ, a line each, such as ``model.backbone.dim was 320 and is 256``.
+
+    A key that only ``new`` has is no difference: an older version did not know it.
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = [*old, *(key for key in new if key not in old)]
         return [
             line
-            for key in keys
-            for line in differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
+            for key, value in old.items()
+            for line in differences(value, new.get(key), f"{name}.{key}" if name else str(key))
         ]
     if isinstance(old, list) and isinstance(new, list) and len(old) > _LONG:  # a vocabulary: where it changes is enough
         changed = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = (
     "\b\nExamples:\n"
-    "  tts-fm train configs/aligned_small_libritts.yaml --dry-run\n"
+    "  torchrun --nproc_per_node 8 -m tts_fm.commands train configs/f5tts_v1_small_libritts.yaml\n"
     "  tts-fm train configs/aligned_small_libritts.yaml --output runs/small --set training.updates=20000\n"
-    "  torchrun --nproc_per_node 8 -m tts_fm.commands train configs/f5tts_v1_small_libritts.yaml"
+    "  tts-fm train configs/aligned_small_libritts.yaml --dry-run"
 )
 _LINE_EVERY = 60.0  # seconds between two lines where nobody watches a bar
 
