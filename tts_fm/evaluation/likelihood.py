@@ -90,7 +90,7 @@ def score(
     condition = infill.collate([*told, told[0].empty()]).to(mel.device)
     end = torch.full((1,), 1 - options.noise, device=mel.device)
     x_t = synthesizer.path.sample(noise(seed, n, c).to(mel.device)[None], mel[None], end).x_t
-    solver, grid = plugins.build(Solver, "midpoint"), end * time_grid.uniform(options.steps).to(mel.device)
+    solver, grid = plugins.build(Solver, "midpoint"), end * time_grid.build("uniform", options.steps).to(mel.device)
     with torch.no_grad():
         prepared = synthesizer.backbone.prepare(condition, solver.times(grid.flip(0)))
     found = likelihood.log_likelihood(
