@@ -12,6 +12,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tts_fm import plugins
+from tts_fm.augment import AugmentOptions
 from tts_fm.backbones import Backbone
 from tts_fm.duration import DurationOptions
 from tts_fm.flow.couplings import Coupling
@@ -170,6 +171,18 @@ class FinetuneOptions(Options):
     lora: LoraOptions | None = None
 
 
+class DistillOptions(Options):
+    """A student learns from ``teacher``, named as ``--model`` of ``tts-fm synthesize``, instead of from speech alone.
+
+    Each of the steps of ``model.sampling`` is to do what ``substeps`` of the teacher do, with the teacher's own sampling
+    and its guidance; ``sampling`` changes that. Begin from the teacher's weights with ``finetune.model``.
+    """
+
+    teacher: str
+    substeps: int = Field(default=4, ge=1)
+    sampling: dict[str, Any] = Field(default_factory=dict)
+
+
 class LoopOptions(Options):
     """Length and book-keeping, of an acoustic model's training and of a vocoder's.
 
@@ -218,6 +231,8 @@ class RunConfig(Options):
     model: ModelConfig
     data: DataOptions
     finetune: FinetuneOptions | None = None
+    distill: DistillOptions | None = None
+    augment: AugmentOptions = AugmentOptions()
     infill: InfillOptions = InfillOptions()
     optimizer: OptimizerOptions = OptimizerOptions()
     training: TrainingOptions

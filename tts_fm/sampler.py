@@ -147,17 +147,33 @@ class Sampler:
         def draw() -> Float[Tensor, "b n c"]:
             return torch.stack([F.pad(z, (0, 0, 0, n - len(z))) for z in map(next, streams)]).to(device)
 
-        x_0, grid = draw(), self.grid.to(device)
+        x_0 = draw()
+        x_1 = self.integrate(condition, x_0, x_0, self.grid, draw, on_step)
+        x_1 = torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
+        return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
+
+    def integrate(
+        self,
+        condition: Condition,
+        x_t: Float[Tensor, "b n c"],
+        x_0: Float[Tensor, "b n c"],
+        grid: Float[Tensor, " k"],
+        draw: Callable[[], Tensor] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Float[Tensor, "b n c"]:
+        """Return where ``x_t`` gets from the first time of ``grid`` to the last, guided as the options say.
+
+        ``x_0`` is the noise that the prompt's frames started from; ``draw`` gives the noise of a diffusion.
+        """
+        device = x_t.device
         with self._autocast(device):
-            field = self._field(condition, self.grid)
+            field = self._field(condition, grid)
             if self.options.follow_prompt:
                 field = self._on_path(field, x_0, condition)
             if self.options.noise > 0:
-                x_1 = sde.euler_maruyama(field, self.path, x_0, grid, self.options.noise, draw, on_step)
-            else:
-                x_1 = self.solver.solve(field, x_0, grid, on_step)
-        x_1 = torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
-        return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
+                assert draw is not None
+                return sde.euler_maruyama(field, self.path, x_t, grid.to(device), self.options.noise, draw, on_step)
+            return self.solver.solve(field, x_t, grid.to(device), on_step)
 
     def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
         """The guided velocity field: all that is told at one time goes through the network in one stacked call."""

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from tts_fm import checkpoint, infill
+from tts_fm import augment, checkpoint, infill
 from tts_fm.backbones import Backbone
 from tts_fm.config import RunConfig, plain
 from tts_fm.data import batching, dataset
@@ -28,6 +28,7 @@ from tts_fm.flow import objective
 from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.training import lora, sharding
+from tts_fm.training.distillation import Teacher
 from tts_fm.training.finetune import Start
 from tts_fm.training.learner import Learner, Step
 from tts_fm.training.optimizer import Average, adamw, learning_rate
@@ -59,23 +60,29 @@ class Objective(nn.Module):
     processes.
     """
 
-    def __init__(self, config: RunConfig, backbone: Backbone) -> None:
+    def __init__(self, config: RunConfig, backbone: Backbone, teacher: Teacher | None = None) -> None:
         super().__init__()
-        self.config, self.backbone = config, backbone
+        self.config, self.backbone, self.teacher = config, backbone, teacher
         self.path = config.model.flow.path.build(ProbabilityPath)
         self.coupling = config.model.flow.coupling.build(Coupling)
 
     def forward(self, batch: Batch, seed: int) -> Losses:
         """Return the losses, F5-TTS arXiv 2410.06885, section 3.1; zero for a batch without utterances."""
-        flow, device = self.config.model.flow, batch.mel.device
+        model, device = self.config.model, batch.mel.device
+        flow, scale = model.flow, model.mel_scale
         rng = torch.Generator().manual_seed(seed)
+        if self.training:
+            batch = augment.vary(batch, self.config.augment, model.mel, scale.mean, scale.std, rng)
         condition, is_target = infill.random_span(batch, self.config.infill, rng)
         condition = infill.drop(condition, self.config.infill, rng)
-        t = objective.draw_times(flow.time_law, len(batch), rng, flow.time_mean, flow.time_scale).to(device)  # b
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
         x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)
-        point = self.path.sample(x_0, batch.mel, t)
+        if self.teacher is None:
+            t = objective.draw_times(flow.time_law, len(batch), rng, flow.time_mean, flow.time_scale).to(device)  # b
+            point = self.path.sample(x_0, batch.mel, t)
+        else:
+            t, point = self.teacher.lesson(condition, x_0, batch.mel, rng)
         prepared = self.backbone.prepare(condition)
         velocity = self.backbone.velocity(point.x_t, t, prepared)
         counts = float(len(batch.ids) > 0)
@@ -98,6 +105,7 @@ class AcousticLearner(Learner):
         vocab: the frontend's vocabulary file, copied beside the model.
         start: where a fine-tune started from.
         faults: where broken utterances are named, a JSON line each; several processes may write to it.
+        teacher: what is imitated, instead of the path itself.
     """
 
     def __init__(
@@ -111,12 +119,15 @@ class AcousticLearner(Learner):
         vocab: Path | None = None,
         start: Start | None = None,
         faults: Path | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self.config, self.team, self.vocab, self.start, self.faults = config, team, vocab, start, faults
         self.corpus, self.validation = corpus, validation
         self.backbone = backbone.to(team.device)
-        objective_ = Objective(config, self.backbone)
+        objective_ = Objective(config, self.backbone, teacher)
         _prepare_blocks(self.backbone, config.training.activation_checkpointing, config.training.compile)
+        if teacher is not None:
+            _prepare_blocks(teacher.backbone, False, config.training.compile)
         if config.training.parallel == "fsdp2" and team.world > 1:
             sharding.shard(objective_, self.backbone, team.device)
             self.module: nn.Module = objective_
@@ -141,6 +152,7 @@ class AcousticLearner(Learner):
             "vocabulary": vocab,
             "corpus": self.corpus.fingerprint,
             "start": None if self.start is None else self.start.sha256,
+            "teacher": None if self.objective.teacher is None else self.objective.teacher.sha256,
             "batches_per_update": self.config.training.accumulation * self.team.world,
         }
 

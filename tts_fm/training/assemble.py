@@ -12,7 +12,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.config import RunConfig
 from tts_fm.data.dataset import Corpus, Utterance, read_manifest
 from tts_fm.frontends import Frontend
-from tts_fm.training import finetune, lora
+from tts_fm.training import distillation, finetune, lora
 from tts_fm.training.acoustic import AcousticLearner
 from tts_fm.training.team import Team
 
@@ -74,6 +74,7 @@ def acoustic(run: RunConfig, team: Team, folder: Path, vocab: Path | None = None
         vocab=vocab,
         start=start,
         faults=folder / FAULTS,
+        teacher=None if run.distill is None else distillation.load(run.distill, run.model, team.device),
     )
     return Assembled(learner, frontend, validation.utterances, remarks)
 

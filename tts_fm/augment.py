@@ -1,0 +1,92 @@
+"""One recording as many speakers, microphones and rooms would have made it: each utterance of a batch is changed as a whole."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from tts_fm.infill import Probability
+from tts_fm.plugins import Options
+from tts_fm.types import Batch, MelSpec
+
+_NEPER = math.log(10) / 20  # natural logarithms of a magnitude in one decibel
+_FLOOR = math.log(1e-5)
+_WAVES = 4  # a random response is a sum of so many cosines over the mel axis
+_LOWEST_CUT = 3400.0  # Hz, a telephone
+
+Decibels = Annotated[float, Field(ge=0, le=30)]
+
+
+class AugmentOptions(Options):
+    """How training changes an utterance, prompt and target alike, so that a voice has to be heard in its prompt.
+
+    With ``probability``, each drawn anew: all frequencies are multiplied by a factor between ``1 / warp`` and ``warp``
+    (pitch and formants of another speaker, at the same tempo; VTLP, Jaitly and Hinton 2013), a smooth frequency response
+    of deviation ``response_db`` is added (a microphone, a room), and the level is moved by up to ``level_db``. With
+    ``cut``, nothing is left above a random frequency from 3.4 kHz on.
+    """
+
+    probability: Probability = 0.0
+    warp: float = Field(default=1.0, ge=1, le=1.5)
+    response_db: Decibels = 0.0
+    level_db: Decibels = 0.0
+    cut: Probability = 0.0
+
+
+def vary(
+    batch: Batch, options: AugmentOptions, mel: MelSpec, mean: float, std: float, generator: torch.Generator
+) -> Batch:
+    """Return ``batch`` with its mels, scaled as ``(log-mel - mean) / std``, changed as ``options`` say."""
+    if options.probability == 0 and options.cut == 0:
+        return batch
+    b, device = len(batch), batch.mel.device
+    coin, factor, loudness, cuts, cut_at = torch.rand(5, b, generator=generator)
+    waves = torch.randn(b, _WAVES, generator=generator)
+    is_changed = (coin < options.probability).float()
+    centres = mel_centres(mel)  # c
+    log_mel = batch.mel * std + mean
+    log_mel = warped(log_mel, options.warp ** ((2 * factor - 1) * is_changed), centres)
+    added = is_changed[:, None] * (
+        response(waves, len(centres)) * options.response_db + (2 * loudness - 1)[:, None] * options.level_db
+    )  # b c
+    log_mel = log_mel + (_NEPER * added)[:, None].to(device)
+    highest = _LOWEST_CUT * (mel.sample_rate / 2 / _LOWEST_CUT) ** cut_at  # b
+    is_gone = (cuts < options.cut)[:, None] & (centres > highest[:, None])  # b c
+    log_mel = log_mel.masked_fill(is_gone[:, None].to(device), _FLOOR).clamp(min=_FLOOR)
+    return replace(batch, mel=(log_mel - mean) / std * batch.is_valid[..., None])
+
+
+def mel_centres(mel: MelSpec) -> Float[Tensor, " c"]:
+    """Return the centre of each mel channel in Hz: evenly spaced on the HTK scale ``2595 log10(1 + f / 700)``."""
+    top = 2595 * math.log10(1 + mel.sample_rate / 2 / 700)
+    places = torch.arange(1, mel.n_mels + 1) / (mel.n_mels + 1) * top
+    return 700 * (10 ** (places / 2595) - 1)
+
+
+def warped(
+    log_mel: Float[Tensor, "b n c"], factors: Float[Tensor, " b"], centres: Float[Tensor, " c"]
+) -> Float[Tensor, "b n c"]:
+    """Return the mels with every frequency multiplied by its utterance's factor; what comes from above the top is silent."""
+    wanted = centres / factors[:, None]  # b c, where each channel's sound lay before
+    upper = torch.searchsorted(centres, wanted.contiguous()).clamp(1, len(centres) - 1)
+    low, high = centres[upper - 1], centres[upper]
+    share = ((wanted - low) / (high - low)).clamp(0, 1)[:, None].to(log_mel.device)  # b 1 c
+    upper = upper.to(log_mel.device)[:, None].expand_as(log_mel)
+    moved = log_mel.gather(2, upper - 1) * (1 - share) + log_mel.gather(2, upper) * share
+    spacing = centres[-1] - centres[-2]
+    is_above = (wanted > centres[-1] + spacing / 2)[:, None].to(log_mel.device)
+    return moved.masked_fill(is_above, _FLOOR)
+
+
+def response(waves: Float[Tensor, "b w"], n_mels: int) -> Float[Tensor, "b c"]:
+    """Return smooth curves over the mel axis of mean 0 and deviation 1 where ``waves`` are standard normal."""
+    place = (torch.arange(n_mels) + 0.5) / n_mels  # c
+    number = torch.arange(1, waves.shape[1] + 1)
+    cosines = torch.cos(math.pi * number[:, None] * place)  # w c
+    return waves @ cosines * math.sqrt(2 / waves.shape[1])
