@@ -44,7 +44,7 @@ def test_a_warp_of_one_changes_nothing_and_lowered_sound_leaves_silence_above():
     assert torch.equal(warped(mel, torch.ones(1), CENTRES), mel)
     lowered = warped(mel, torch.tensor([0.8]), CENTRES)[0]
     top = 0.8 * float(CENTRES[-1])
-    assert (lowered[:, CENTRES > top * 1.03] == FLOOR).all() and (lowered[:, CENTRES < top * 0.97] > FLOOR).all()
+    assert (lowered[:, top * 1.03 < CENTRES] == FLOOR).all() and (lowered[:, top * 0.97 > CENTRES] > FLOOR).all()
 
 
 def test_responses_are_smooth_of_mean_zero_and_deviation_one():

@@ -101,12 +101,26 @@ class ModelConfig(Options):
     flow: FlowOptions = FlowOptions()
     duration: DurationOptions = DurationOptions()
     sampling: SamplingOptions = SamplingOptions()
+    leaps: int = Field(
+        default=0, ge=0, description="leaps to speak in where nothing else is asked for; 0: as sampling says"
+    )
     limits: LimitOptions = LimitOptions()
     match_prompt: float = Field(
         default=0.0, ge=0, le=1, description="how far the long-term spectrum is moved to the prompt's"
     )
     vocoder: _choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
     vocoder_source: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelConfig:
+        if self.leaps and not getattr(self.backbone.options, "leaps", False):
+            raise ValueError(f"leaps is {self.leaps}: the backbone {self.backbone.name} was not taught to leap; take 0")
+        return self
+
+    @property
+    def default_sampling(self) -> SamplingOptions:
+        """How the model speaks where nothing else is asked for."""
+        return self.sampling if self.leaps == 0 else self.sampling.leaping(self.leaps)
 
 
 class DataOptions(Options):
@@ -172,14 +186,17 @@ class FinetuneOptions(Options):
 
 
 class DistillOptions(Options):
-    """A student learns from ``teacher``, named as ``--model`` of ``tts-fm synthesize``, instead of from speech alone.
+    """The model also learns to leap: to do one step of a coarse grid as ``teacher`` does several, guidance included.
 
-    Each of the steps of ``model.sampling`` is to do what ``substeps`` of the teacher do, with the teacher's own sampling
-    and its guidance; ``sampling`` changes that. Begin from the teacher's weights with ``finetune.model``.
+    ``teacher`` is named as ``--model`` of ``tts-fm synthesize``; it walks as its own sampling says, changed by
+    ``sampling``, with ``fine`` steps from 0 to 1. The grids are those of ``model.sampling`` with ``steps`` steps, one of
+    them drawn each time. A ``share`` of the batches teaches leaps, the others the flow itself.
     """
 
     teacher: str
-    substeps: int = Field(default=4, ge=1)
+    steps: tuple[Annotated[int, Field(ge=1)], ...] = (4, 8)
+    fine: int = Field(default=16, ge=1)
+    share: float = Field(default=0.7, gt=0, le=1)
     sampling: dict[str, Any] = Field(default_factory=dict)
 
 

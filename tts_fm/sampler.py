@@ -32,9 +32,10 @@ class SamplingOptions(plugins.Options):
 
     A solver with error control stays within ``tolerance`` a step, and takes no heed of grid and steps. With ``noise``
     above 0 the flow is sampled as a diffusion, by one evaluation a step (:func:`sde.euler_maruyama`).
-    ``follow_prompt`` keeps the prompt's frames on their true path, as in training (LongCat-AudioDiT); F5-TTS and E2-TTS
-    let them drift. ``guidance_modes`` names what guides, with settings: ``{interval: {end: 0.7}, rescale: {}}``; none is
-    ``cfg``.
+    ``leap`` asks a model that was taught so for the mean velocity of each whole step, guidance included: few steps, one
+    evaluation each. ``follow_prompt`` keeps the prompt's frames on their true path, as in training (LongCat-AudioDiT);
+    F5-TTS and E2-TTS let them drift. ``guidance_modes`` names what guides, with settings:
+    ``{interval: {end: 0.7}, rescale: {}}``; none is ``cfg``.
     """
 
     solver: str = "euler"
@@ -45,6 +46,7 @@ class SamplingOptions(plugins.Options):
     noise: float = Field(default=0.0, ge=0, le=10)
     guidance: float = Field(default=2.0, ge=0, le=20)
     sway: float = Field(default=-1.0, ge=-1, le=1.75)
+    leap: bool = False
     follow_prompt: bool = False
     guidance_modes: GuidanceModes = Field(default_factory=dict)
 
@@ -61,12 +63,22 @@ class SamplingOptions(plugins.Options):
                 f"noise is {self.noise:g}, which makes the flow a diffusion; solver {self.solver!r} can not integrate "
                 f"one, leave it at 'euler'"
             )
+        if self.leap and (self.solver != "euler" or self.noise > 0 or self.guidance > 0 or self.guidance_modes):
+            raise ValueError(
+                f"leap takes whole steps that have guidance in them already; with solver {self.solver!r}, guidance "
+                f"{self.guidance:g} and noise {self.noise:g} leave it out, or set them to 'euler', 0 and 0"
+            )
         if self.grid != "optimal" and (self.times().diff() <= 0).any():
             raise ValueError(
                 f"shift {self.shift:g} and sway {self.sway:g} make steps of no length; "
                 f"take a shift nearer 1, a sway nearer 0 or less than {self.steps} steps"
             )
         return self
+
+    def leaping(self, steps: int) -> SamplingOptions:
+        """Return the same in ``steps`` leaps, which need no guidance."""
+        plain = {"solver": "euler", "noise": 0.0, "guidance": 0.0, "guidance_modes": {}}
+        return type(self)(**{**self.model_dump(), **plain, "steps": steps, "leap": True})
 
     def times(self) -> Float[Tensor, " k"]:
         """Return the grid, where the steps begin, and 1; not of ``optimal``, which is the model's."""
@@ -99,6 +111,8 @@ class Sampler:
     ) -> None:
         if "auto" in options.guidance_modes and weak is None:
             raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
+        if options.leap and not backbone.leaps:
+            raise ValueError("this model was not taught to leap; leave leap out, or train one with distill")
         self.weak = weak
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
         self.path = _straight() if path is None else path
@@ -167,13 +181,23 @@ class Sampler:
         """
         device = x_t.device
         with self._autocast(device):
-            field = self._field(condition, grid)
+            field = self._leaps(condition, grid) if self.options.leap else self._field(condition, grid)
             if self.options.follow_prompt:
                 field = self._on_path(field, x_0, condition)
             if self.options.noise > 0:
                 assert draw is not None
                 return sde.euler_maruyama(field, self.path, x_t, grid.to(device), self.options.noise, draw, on_step)
             return self.solver.solve(field, x_t, grid.to(device), on_step)
+
+    def _leaps(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
+        """The field of mean velocities from each time of ``grid`` to the next."""
+        prepared = self.backbone.prepare(condition)
+        until = dict(zip(grid[:-1].tolist(), grid[1:].to(condition.prompt_mel.device), strict=True))
+
+        def field(x_t: Tensor, t: Tensor) -> Tensor:
+            return self.backbone.mean_velocity(x_t, t, until[float(t)], prepared).float()
+
+        return field
 
     def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
         """The guided velocity field: all that is told at one time goes through the network in one stacked call."""

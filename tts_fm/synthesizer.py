@@ -186,7 +186,7 @@ class Synthesizer:
             self._condition(voice, piece, speed, share)
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
-        options = self.config.sampling if sampling is None else sampling
+        options = self.config.default_sampling if sampling is None else sampling
         sampler = Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak, grids=self.grids)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]

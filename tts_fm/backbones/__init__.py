@@ -27,6 +27,9 @@ class Backbone(nn.Module, Plugin, ABC):
     needs_token_frames: ClassVar[bool] = False
     """Whether ``Condition.token_frames`` must be given."""
 
+    leaps: bool = False
+    """Whether the mean velocity of a whole step can be asked for (``until``)."""
+
     def __init__(self, options: Options, n_mels: int, vocab_size: int) -> None:
         super().__init__()
         self.options, self.n_mels, self.vocab_size = options, n_mels, vocab_size
@@ -40,6 +43,15 @@ class Backbone(nn.Module, Plugin, ABC):
         self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""] | Float[Tensor, " b"], prepared: Any
     ) -> Float[Tensor, "b n c"]:
         """Return the velocity at ``x_t`` and time ``t``, zero on frames that only pad the batch."""
+
+    def mean_velocity(
+        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Any
+    ) -> Float[Tensor, "b n c"]:
+        """Return ``(x_until - x_t) / (until - t)`` along the guided flow; only where ``leaps``.
+
+        The mean velocity of Geng et al., "Mean Flows for One-step Generative Modeling", arXiv 2505.13447.
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows only the velocity where a step begins")
 
     def forward(
         self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""] | Float[Tensor, " b"], condition: Condition

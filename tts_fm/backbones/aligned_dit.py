@@ -28,7 +28,11 @@ class AlignedDiT(Backbone):
     needs_token_frames = True
 
     class Options(plugins.Options):
-        """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity."""
+        """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity.
+
+        With ``leaps`` the network is also told how long the step is that its velocity will be used for; that of a step of
+        no length is the velocity of the flow.
+        """
 
         dim: int = Field(default=320, gt=0)
         depth: int = Field(default=8, gt=0)
@@ -42,6 +46,7 @@ class AlignedDiT(Backbone):
         kernel: int = Field(default=7, gt=0)
         dropout: float = Field(default=0.0, ge=0, lt=1)
         min_remaining: float = Field(default=0.05, gt=0, lt=1)
+        leaps: bool = False
 
     options: Options
 
@@ -58,12 +63,15 @@ class AlignedDiT(Backbone):
         self.from_x = nn.Linear(p * n_mels, d)
         self.from_condition = nn.Linear(p * (n_mels + 1 + options.text_dim + 2), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
+        self.leaps = options.leaps
+        self.leap = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d)) if options.leaps else None
         self.modulation = nn.Linear(d, 6 * d)
         self.blocks = nn.ModuleList(Block(d, options) for _ in range(options.depth))
         self.out_modulation = nn.Linear(d, 2 * d)
         self.out = nn.Linear(d, p * n_mels)
         self.refine = Refiner(n_mels, options.refine_dim, d)
-        for layer in (self.modulation, self.out_modulation, self.out):
+        last = [] if self.leap is None else [self.leap[2]]
+        for layer in (self.modulation, self.out_modulation, self.out, *last):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
@@ -97,6 +105,18 @@ class AlignedDiT(Backbone):
         """See :class:`Backbone`."""
         at_t = prepared.modulations.get(float(t)) if t.dim() == 0 else None
         at_t = self._modulate(t, prepared.voice) if at_t is None else at_t
+        return self._toward_clean(x_t, t, at_t, prepared)
+
+    def mean_velocity(
+        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Prepared
+    ) -> Float[Tensor, "b n c"]:
+        """See :class:`Backbone`."""
+        return self._toward_clean(x_t, t, self._modulate(t, prepared.voice, until - t), prepared)
+
+    def _toward_clean(
+        self, x_t: Float[Tensor, "b n c"], t: Tensor, at_t: Modulation, prepared: Prepared
+    ) -> Float[Tensor, "b n c"]:
+        """The velocity that leads from ``x_t`` to the clean mel that the network predicts."""
         valid = prepared.is_valid_patch[..., None]  # b q 1
         is_valid = prepared.is_valid[..., None]  # b n 1
         h = (self.from_x(self._patches(x_t * is_valid)) + prepared.input) * valid
@@ -125,9 +145,13 @@ class AlignedDiT(Backbone):
         p = self.options.patch
         return F.pad(x, (0, 0, 0, -n % p)).reshape(b, -1, p * e)
 
-    def _modulate(self, t: Tensor, voice: Float[Tensor, "b d"]) -> Modulation:
-        """What adaLN does at time ``t`` in each part of the network."""
-        e = F.silu(self.time(sinusoids(t.reshape(-1))) + voice)[:, None]  # b 1 d
+    def _modulate(self, t: Tensor, voice: Float[Tensor, "b d"], length: Tensor | None = None) -> Modulation:
+        """What adaLN does at time ``t``, in a step of ``length`` (None: 0), in each part of the network."""
+        e = self.time(sinusoids(t.reshape(-1))) + voice
+        if self.leap is not None:
+            length = torch.zeros_like(t) if length is None else length
+            e = e + self.leap(sinusoids(length.reshape(-1)))
+        e = F.silu(e)[:, None]  # b 1 d
         return Modulation(self.modulation(e), self.out_modulation(e), self.refine.modulation(e), self.refine.keep(e))
 
 

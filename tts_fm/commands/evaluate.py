@@ -101,7 +101,7 @@ def _facts(synthesizer: Synthesizer) -> dict[str, Any]:
     import torch
 
     return {
-        "sampling": synthesizer.config.sampling.model_dump(),
+        "sampling": synthesizer.config.default_sampling.model_dump(),
         "parameters": sum(parameter.numel() for parameter in synthesizer.backbone.parameters()),
         "device": str(synthesizer.device),
         "threads": torch.get_num_threads(),

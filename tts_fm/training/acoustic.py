@@ -74,17 +74,18 @@ class Objective(nn.Module):
         if self.training:
             batch = augment.vary(batch, self.config.augment, model.mel, scale.mean, scale.std, rng)
         condition, is_target = infill.random_span(batch, self.config.infill, rng)
-        condition = infill.drop(condition, self.config.infill, rng)
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
         x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)
-        if self.teacher is None:
-            t = objective.draw_times(flow.time_law, len(batch), rng, flow.time_mean, flow.time_scale).to(device)  # b
-            point = self.path.sample(x_0, batch.mel, t)
+        if self.teacher is not None and self.teacher.has_lesson(rng):
+            lesson = self.teacher.lesson(condition, x_0, batch.mel, rng)
+            point, prepared = lesson.point, self.backbone.prepare(condition)
+            velocity = self.backbone.mean_velocity(point.x_t, lesson.t, lesson.until, prepared)
         else:
-            t, point = self.teacher.lesson(condition, x_0, batch.mel, rng)
-        prepared = self.backbone.prepare(condition)
-        velocity = self.backbone.velocity(point.x_t, t, prepared)
+            condition = infill.drop(condition, self.config.infill, rng)
+            t = objective.draw_times(flow.time_law, len(batch), rng, flow.time_mean, flow.time_scale).to(device)  # b
+            point, prepared = self.path.sample(x_0, batch.mel, t), self.backbone.prepare(condition)
+            velocity = self.backbone.velocity(point.x_t, t, prepared)
         counts = float(len(batch.ids) > 0)
         flow_loss = counts * objective.velocity_loss(velocity, point.velocity, is_target)
         if not self.backbone.needs_token_frames:

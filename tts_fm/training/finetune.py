@@ -25,7 +25,7 @@ LARGE = 50_000_000
 """A model of more parameters is unlearned by the rates that small ones take."""
 USUAL_LR, MAX_LR, LORA_LR = 1e-5, 1e-4, (1e-4, 1e-3)
 """The rate of F5-TTS's own fine-tuning, ten times that, and the rates that adapters learn with."""
-_MAY_DIFFER = {"dropout"}  # it changes neither weights nor speech
+_MAY_DIFFER = {"dropout", "leaps"}  # one changes neither weights nor speech, the other adds what begins as nothing
 _NAMED = 10  # characters in one warning
 
 
@@ -84,6 +84,8 @@ def load(options: FinetuneOptions, backbone: Backbone, model: ModelConfig, front
         if options.keep_old_tokens:
             table.register_forward_hook(partial(_learn_from_row, len(state[name])))
         state[name] = with_rows(state[name], table.num_embeddings)
+    if backbone.leaps and not other.leaps:
+        state |= {name: value for name, value in backbone.state_dict().items() if name not in state}
     checkpoint.fill(backbone, state, options.model, backbone.vocab_size)
     return Start(
         name=options.model,
