@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from tts_fm.text import dates, quantities, words
@@ -18,13 +20,48 @@ def normalize(text: str) -> str:
     Next to Chinese, Japanese or Korean characters the text stays as it is.
     """
     plain = clean(text)
+    return _spoken(plain, 0, len(plain), list(_replacements(plain)))
+
+
+@dataclass(frozen=True)
+class WrittenWord:
+    """A word as a person wrote it, with its punctuation, and what is said for it, which may be several words."""
+
+    text: str
+    spoken: str
+
+    @property
+    def sound(self) -> str:
+        """What is left of ``spoken`` when case and punctuation do not count."""
+        return " ".join(re.findall(r"\w+(?:'\w+)*", self.spoken.lower()))
+
+
+def written_words(text: str) -> list[WrittenWord]:
+    """Return ``text`` word by word; words that are read together ("5 kg") or say nothing ("-") join their neighbour."""
+    plain = clean(text)
+    replacements = list(_replacements(plain))
+    spans: list[tuple[int, int]] = []
+    for match in re.finditer(r"\S+", plain):
+        start, end = match.span()
+        is_joined = any(r.start < start < r.start + len(r.source) and r.source[: start - r.start].strip() for r in replacements)
+        if spans and (is_joined or not any(map(str.isalnum, _spoken(plain, start, end, replacements)))):
+            start = spans.pop()[0]
+        elif spans and not any(map(str.isalnum, _spoken(plain, *spans[-1], replacements))):
+            start = spans.pop()[0]
+        spans.append((start, end))
+    return [WrittenWord(plain[a:b], _spoken(plain, a, b, replacements)) for a, b in spans]
+
+
+def _spoken(plain: str, start: int, end: int, replacements: Sequence[Replacement]) -> str:
+    """Return what is said for ``plain[start:end]``; a replacement lies where its first character does."""
     pieces: list[str] = []
-    position = 0
-    for replacement in _replacements(plain):
-        pieces.append(plain[position : replacement.start])
-        pieces.append(replacement.spoken)
-        position = replacement.start + len(replacement.source)
-    pieces.append(plain[position:])
+    position = start
+    for replacement in replacements:
+        first = replacement.start + len(replacement.source) - len(replacement.source.lstrip())
+        if start <= first < end:
+            pieces += [plain[position : max(position, replacement.start)], replacement.spoken]
+            position = replacement.start + len(replacement.source)
+    pieces.append(plain[position:end])
     return _join(pieces).translate(_QUOTES)
 
 
