@@ -17,10 +17,10 @@ import pytest
 from conftest import Finished, buzz
 
 from tts_fm import plugins
-from tts_fm.audio import io
-from tts_fm.audio.io import Waveform
 from tts_fm.alignment import forced
 from tts_fm.alignment.forced import durations
+from tts_fm.audio import io
+from tts_fm.audio.io import Waveform
 from tts_fm.data.corpora import CorpusReader, Entry
 from tts_fm.data.dataset import read_manifest
 from tts_fm.data.holdout import held_out

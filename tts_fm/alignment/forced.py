@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tts_fm.alignment.phones import SAMPLE_RATE, Span, Word, token_ends, token_frames, words
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import without_offset
-from tts_fm.alignment.phones import SAMPLE_RATE, Span, Word, token_ends, token_frames, words
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder

@@ -9,11 +9,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from tts_fm.audio import io
 from tts_fm.alignment import forced
+from tts_fm.alignment.phones import UnknownPhone
+from tts_fm.audio import io
 from tts_fm.data import check
 from tts_fm.data.corpora import Entry
-from tts_fm.alignment.phones import UnknownPhone
 from tts_fm.data.workers import spread
 from tts_fm.errors import InputError
 from tts_fm.frontends.phonemes import Phonemes

@@ -60,7 +60,11 @@ class Window:
     @property
     def words(self) -> list[str]:
         """What is said in the window."""
-        return [*(w.word.spoken for w in self.before), *(w.spoken for w in self.new), *(w.word.spoken for w in self.after)]
+        return [
+            *(w.word.spoken for w in self.before),
+            *(w.spoken for w in self.new),
+            *(w.word.spoken for w in self.after),
+        ]
 
     @property
     def spoken_seconds(self) -> float:

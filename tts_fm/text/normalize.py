@@ -43,13 +43,18 @@ def written_words(text: str) -> list[WrittenWord]:
     spans: list[tuple[int, int]] = []
     for match in re.finditer(r"\S+", plain):
         start, end = match.span()
-        is_joined = any(r.start < start < r.start + len(r.source) and r.source[: start - r.start].strip() for r in replacements)
-        if spans and (is_joined or not any(map(str.isalnum, _spoken(plain, start, end, replacements)))):
-            start = spans.pop()[0]
-        elif spans and not any(map(str.isalnum, _spoken(plain, *spans[-1], replacements))):
-            start = spans.pop()[0]
+        is_read_together = any(r.start < start and plain[start : r.start + len(r.source)].strip() for r in replacements)
+        is_silent = any(
+            not _says_something(_spoken(plain, *span, replacements)) for span in (*spans[-1:], (start, end))
+        )
+        if spans and (is_read_together or is_silent):
+            start, _ = spans.pop()
         spans.append((start, end))
     return [WrittenWord(plain[a:b], _spoken(plain, a, b, replacements)) for a, b in spans]
+
+
+def _says_something(text: str) -> bool:
+    return any(character.isalnum() for character in text)
 
 
 def _spoken(plain: str, start: int, end: int, replacements: Sequence[Replacement]) -> str:
