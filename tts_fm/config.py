@@ -122,6 +122,16 @@ class ModelConfig(Options):
         """How the model speaks where nothing else is asked for."""
         return self.sampling if self.leaps == 0 else self.sampling.leaping(self.leaps)
 
+    def sampling_as(self, asked: Mapping[str, Any]) -> SamplingOptions:
+        """Return the default where nothing is ``asked``, else ``sampling`` with what is: the flow itself, unless by ``leap``.
+
+        Raises ValueError for an unknown option, or a value out of range.
+        """
+        if not asked:
+            return self.default_sampling
+        base = self.default_sampling if asked.get("leap") else self.sampling
+        return parse(SamplingOptions, base.model_dump() | asked, "sampling")
+
 
 class DataOptions(Options):
     """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames.
