@@ -26,6 +26,7 @@ from tts_fm.commands import (
     score,
     synthesize,
     train,
+    voices,
 )
 from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError, TrainingError
@@ -44,6 +45,7 @@ app.command("synthesize", epilog=synthesize.EXAMPLE, context_settings=synthesize
 app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(
     synthesize.synthesize
 )
+app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
 app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)

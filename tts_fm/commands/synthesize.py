@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tts_fm.commands import reference
+from tts_fm.commands.options import Architecture, Device, Model, Precision, RefAudio, RefText, Vocab, Vocoder
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -45,25 +47,17 @@ def synthesize(
     words: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of TEXT.")] = None,
     text_file: Annotated[str | None, typer.Option("--text-file", "-f", help="A UTF-8 file of it; - is stdin.")] = None,
-    ref_audio: Annotated[
-        Path | None, typer.Option("--ref-audio", "-r", help="A recording of the voice, 1 to 30 s.")
-    ] = None,
-    ref_text: Annotated[str | None, typer.Option("--ref-text", "-s", help="The words in that recording.")] = None,
+    ref_audio: RefAudio = None,
+    ref_text: RefText = None,
+    voice: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A kept voice, see tts-fm voices.")] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.  [default: output.wav]"),
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
-        ),
-    ] = "default",
-    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
-    architecture: Annotated[
-        str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or a YAML file.")
-    ] = None,
-    vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
+    model: Model = "default",
+    vocab: Vocab = None,
+    architecture: Architecture = None,
+    vocoder: Vocoder = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
     guidance_mode: Annotated[
@@ -92,8 +86,8 @@ def synthesize(
     duration: Annotated[
         float | None, typer.Option(min=0.1, max=3600, help="Seconds of speech, whatever the speed.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
     save_mel: Annotated[Path | None, typer.Option(help="Draw the mel into this .png file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
@@ -118,7 +112,7 @@ def synthesize(
     given = {name: value for name, value in given.items() if value is not None}
     _check_early(given, guidance_model, target, save_mel)
     to_say = _text(words, text, text_file)
-    prompt = _prompt(ref_audio, ref_text, report)
+    prompt = reference.chosen(ref_audio, ref_text, voice, report)
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
         known = "F5TTS_v1_Base" if model == "default" else model
         model, architecture = ckpt_file, known if architecture is None else architecture
@@ -235,25 +229,6 @@ def _read_text(source: str) -> str:
         raise InputError(
             f"{name} is no UTF-8 text (byte {error.start} is {data[error.start]:#04x}); save it as UTF-8"
         ) from None
-
-
-def _prompt(ref_audio: Path | None, ref_text: str | None, report: Report) -> Prompt | None:
-    """Return the voice to speak in, or None for the model's own."""
-    if ref_audio is None:
-        if ref_text is not None:
-            raise ValueError("--ref-text holds the words of a recording; give that too, with --ref-audio")
-        return None
-    from tts_fm.audio.prompt import Prompt
-
-    if ref_text is not None:
-        return Prompt.load(ref_audio, ref_text)
-    from tts_fm.audio import transcribe
-    from tts_fm.audio.io import read
-
-    transcribe.check_available()
-    transcript = transcribe.transcribe(read(ref_audio))
-    report.say(f"the recording says: {transcript}")
-    return Prompt.load(ref_audio, transcript)
 
 
 def _sampling(given: dict[str, Any], defaults: SamplingOptions) -> SamplingOptions:

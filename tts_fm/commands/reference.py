@@ -1,0 +1,52 @@
+"""The voice that options name: a recording and its words, a voice of the library, or a voice's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tts_fm.commands.terminal import Report
+
+if TYPE_CHECKING:
+    from tts_fm.audio.prompt import Prompt
+
+
+def recording(ref_audio: Path, ref_text: str | None, report: Report) -> Prompt:
+    """Return the recording with its words, which the extra ``asr`` writes down where they are not given."""
+    from tts_fm.audio.prompt import Prompt
+
+    if ref_text is not None:
+        return Prompt.load(ref_audio, ref_text)
+    from tts_fm.audio import transcribe
+    from tts_fm.audio.io import read
+
+    transcribe.check_available()
+    transcript = transcribe.transcribe(read(ref_audio))
+    report.say(f"the recording says: {transcript}")
+    return Prompt.load(ref_audio, transcript)
+
+
+def kept(voice: str) -> Prompt | None:
+    """Return the voice of the library called ``voice``, or in the file ``voice``; None for the model's own."""
+    from tts_fm.audio import library
+
+    if voice == library.BUNDLED:
+        return None
+    if Path(voice).suffix and Path(voice).is_file():
+        return library.read_voice(Path(voice)).prompt
+    if Path(voice).suffix == ".flac" or Path(voice).name != voice:
+        raise ValueError(f"there is no voice file {voice}; give a file's path, or a name of: tts-fm voices list")
+    return library.VoiceLibrary().load(voice).prompt
+
+
+def chosen(ref_audio: Path | None, ref_text: str | None, voice: str | None, report: Report) -> Prompt | None:
+    """Return the voice to speak in, or None for the model's own."""
+    if voice is not None and (ref_audio is not None or ref_text is not None):
+        raise ValueError("--voice names a voice with its words; leave out --ref-audio and --ref-text")
+    if voice is not None:
+        return kept(voice)
+    if ref_audio is not None:
+        return recording(ref_audio, ref_text, report)
+    if ref_text is not None:
+        raise ValueError("--ref-text holds the words of a recording; give that too, with --ref-audio")
+    return None
