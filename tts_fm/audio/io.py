@@ -196,15 +196,15 @@ def encode(
     return file.getvalue()
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
+def read_metadata(source: str | Path | Readable) -> dict[str, str]:
     """Return the metadata that :func:`write` put into a file; empty where there is none."""
-    with _opened(path) as (file, name):
+    with _opened(source) as (file, name):
         try:
             with soundfile.SoundFile(file) as sound:
                 value = json.loads(sound.comment)
         except soundfile.LibsndfileError as error:
             raise InputError(f"{name} can not be read as audio ({error.error_string})") from None
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
 

@@ -27,7 +27,10 @@ from tts_fm.commands import (
     score,
     synthesize,
     train,
+    voices,
+    watermark,
 )
+from tts_fm.commands.cast import StoryCommand
 from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError, TrainingError
 
@@ -41,11 +44,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-app.command("synthesize", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS)(synthesize.synthesize)
-app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(
-    synthesize.synthesize
-)
+for _name in ("synthesize", "synth"):
+    app.command(
+        _name,
+        cls=StoryCommand,
+        epilog=synthesize.EXAMPLE,
+        context_settings=synthesize.SETTINGS,
+        hidden=_name == "synth",
+    )(synthesize.synthesize)
 app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
+app.add_typer(voices.app, name="voices")
+app.command("watermark", epilog=watermark.EXAMPLE)(watermark.watermark)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
 app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)

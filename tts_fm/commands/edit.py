@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tts_fm.commands.options import Architecture, Device, Model, Precision, Vocab, Vocoder
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -25,22 +26,17 @@ def edit(
     output: Annotated[
         str, typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.")
     ] = "edited.wav",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
-        ),
-    ] = "default",
-    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or YAML.")] = None,
-    vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
+    model: Model = "default",
+    vocab: Vocab = None,
+    architecture: Architecture = None,
+    vocoder: Vocoder = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same sound.  [default: random]")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -54,7 +50,7 @@ def edit(
     if output == "-" and as_json:
         raise ValueError("--json and --output - both write to stdout; give --output a file")
 
-    from tts_fm import config
+    from tts_fm import config, provenance
     from tts_fm.audio import io, prompt
     from tts_fm.sampler import SamplingOptions
     from tts_fm.synthesizer import Synthesizer
@@ -73,8 +69,8 @@ def edit(
         report.say(f"seed {seed}")
     with report.progress("editing") as on_step:
         made = synthesizer.edit(waveform, text, new_text, seed=seed, sampling=sampling, on_step=on_step)
-    facts = {"software": "tts-fm", "model": synthesizer.config.name, "seed": seed, **sampling.model_dump()}
-    facts |= {"text": new_text, "edited": [_record(change) for change in made.changes]}
+    changes = [_record(change) for change in made.changes]
+    facts = provenance.facts(synthesizer.config.name, seed, sampling, new_text, edited=changes)
     io.write(made.waveform, output, metadata=facts, subtype=io.subtype_of(recording))
     _tell(made, "stdout" if output == "-" else output, report)
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tts_fm.commands.options import Architecture, Device, Model, Precision, Vocab, Vocoder
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -20,12 +21,7 @@ EXAMPLE = f"\b\nExample:\n  tts-fm evaluate --pairs {PAIRS} --out runs/evaluatio
 
 def evaluate(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
-        ),
-    ] = "default",
+    model: Model = "default",
     pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json and the speech.")] = Path(
@@ -33,11 +29,11 @@ def evaluate(
     ),
     limit: Annotated[int | None, typer.Option(min=1, help="Speak only so many pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same speech.")] = 0,
-    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or YAML.")] = None,
-    vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    vocab: Vocab = None,
+    architecture: Architecture = None,
+    vocoder: Vocoder = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

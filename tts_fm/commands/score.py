@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tts_fm.commands.options import Architecture, Device, Model, Vocab
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -24,19 +25,14 @@ def score(
     text: Annotated[
         list[str] | None, typer.Option("--text", "-t", help="Other words, to compare; may be given again.")
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
-        ),
-    ] = "default",
-    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or YAML.")] = None,
+    model: Model = "default",
+    vocab: Vocab = None,
+    architecture: Architecture = None,
     noise: Annotated[float, typer.Option(help="Share of noise mixed in first, 0.05 to 1.")] = 0.4,
     steps: Annotated[int, typer.Option(help="Steps of the solver, of two evaluations each.")] = 16,
     probes: Annotated[int, typer.Option(help="Probes of the divergence; four times as many halve the error.")] = 4,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same number.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, for every frame too.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -1,0 +1,37 @@
+"""The voice that options name: a recording and its words, a voice of the library, or a voice's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tts_fm.commands.terminal import Report
+
+if TYPE_CHECKING:
+    from tts_fm.audio.prompt import Prompt
+
+
+def recording(ref_audio: Path, ref_text: str | None, report: Report) -> Prompt:
+    """Return the recording with its words, which the extra ``asr`` writes down where they are not given."""
+    from tts_fm.audio.prompt import Prompt
+
+    if ref_text is not None:
+        return Prompt.load(ref_audio, ref_text)
+    from tts_fm.audio import transcribe
+    from tts_fm.audio.io import read
+
+    transcribe.check_available()
+    transcript = transcribe.transcribe(read(ref_audio))
+    report.say(f"the recording says: {transcript}")
+    return Prompt.load(ref_audio, transcript)
+
+
+def kept(voice: str) -> Prompt | None:
+    """Return the voice of the library called ``voice``, or in the file ``voice``; None for the model's own."""
+    from tts_fm.audio import library
+
+    if voice == library.BUNDLED:
+        return None
+    if Path(voice).suffix == ".flac" or Path(voice).name != voice:
+        return library.read_voice(Path(voice)).prompt
+    return library.VoiceLibrary().load(voice).prompt
