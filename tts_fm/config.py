@@ -130,7 +130,7 @@ class ModelConfig(Options):
         if not asked:
             return self.default_sampling
         base = self.default_sampling if asked.get("leap") else self.sampling
-        return parse(SamplingOptions, base.model_dump() | asked, "sampling")
+        return parse(SamplingOptions, {**base.model_dump(), **asked}, "sampling")
 
 
 class DataOptions(Options):

@@ -18,7 +18,6 @@ from tts_fm.interop import f5_options
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
     from tts_fm.config import ModelConfig
-    from tts_fm.sampler import SamplingOptions
     from tts_fm.story import SpokenStory
 
 EXAMPLE = '\b\nExample:\n  tts-fm synthesize --text "Flow matching turns noise into speech." --output hello.wav'
