@@ -103,14 +103,14 @@ def buzz(seconds: float, sample_rate: int) -> torch.Tensor:
 @pytest.fixture(scope="session")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a checkpoint as F5-TTS publishes them, its vocabulary of 27 tokens and our file of its architecture."""
-    from tts_fm import config
+    from tts_fm import config, strict
     from tts_fm.backbones import Backbone
     from tts_fm.interop import f5_tts
 
     folder = tmp_path_factory.mktemp("foreign")
     (folder / "vocab.txt").write_text(" \n" + "\n".join("abcdefghijklmnopqrstuvwxyz") + "\n", encoding="utf-8")
     model = config.parse(config.ModelConfig, {**TINY, "name": "foreign", "frontend": "vocab"}, "conftest")
-    (folder / "tiny.yaml").write_text(config.dump(model), encoding="utf-8")
+    (folder / "tiny.yaml").write_text(strict.dump(model), encoding="utf-8")
     torch.manual_seed(0)
     backbone = model.backbone.build(Backbone, model.mel.n_mels, 27)
     torch.save({"ema_model_state_dict": f5_tts.to_f5(backbone)}, folder / "model.pt")

@@ -313,7 +313,7 @@ def test_a_reader_that_has_gone_is_no_news() -> None:
 @pytest.fixture
 def run_file(tmp_path: Path) -> Path:
     """A training run of two updates on six utterances."""
-    from tts_fm import config
+    from tts_fm import config, strict
 
     rows = []
     for i in range(6):
@@ -328,5 +328,5 @@ def run_file(tmp_path: Path) -> Path:
         "training": {"updates": 2},
     }
     path = tmp_path / "run.yaml"
-    path.write_text(config.dump(config.parse(config.RunConfig, run, "test")))
+    path.write_text(strict.dump(config.parse(config.RunConfig, run, "test")))
     return path

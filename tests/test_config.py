@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tts_fm import config
+from tts_fm import config, strict
 
 MODEL = {"name": "x", "frontend": "phonemes", "backbone": {"name": "dit", "dim": 64, "depth": 1, "heads": 2}}
 
 
 def test_what_is_written_is_what_is_read():
     model = config.parse(config.ModelConfig, MODEL, "here")
-    assert config.parse(config.ModelConfig, yaml.safe_load(config.dump(model)), "there") == model
+    assert config.parse(config.ModelConfig, yaml.safe_load(strict.dump(model)), "there") == model
 
 
 def test_a_choice_carries_its_own_options():

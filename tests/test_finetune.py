@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tiny_run import in_processes
 from torch import Tensor, nn
 
-from tts_fm import checkpoint, config, infill, plugins
+from tts_fm import checkpoint, config, infill, plugins, strict
 from tts_fm.backbones import Backbone
 from tts_fm.config import FinetuneOptions, LoraOptions, RunConfig
 from tts_fm.errors import ModelError
@@ -119,7 +119,7 @@ def f5(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What ``finetune`` says to start from the golden checkpoint."""
     folder = tmp_path_factory.mktemp("f5")
     model = config.parse(config.ModelConfig, {"name": "f5", "frontend": "vocab", "backbone": F5}, "f5.yaml")
-    (folder / "f5.yaml").write_text(config.dump(model), encoding="utf-8")
+    (folder / "f5.yaml").write_text(strict.dump(model), encoding="utf-8")
     write_vocab(folder / "vocab.txt", TOKENS)
     return {"model": str(GOLDEN), "vocab": str(folder / "vocab.txt"), "architecture": str(folder / "f5.yaml")}
 
@@ -256,7 +256,7 @@ def test_what_does_not_fit_is_one_line(
 def test_a_model_without_a_vocabulary_needs_its_own_frontend(model_folder: Path, tmp_path: Path) -> None:
     backbone = checkpoint.read_model(model_folder / "config.yaml").backbone
     with pytest.raises(ValueError, match="model.frontend is vocab in the run and utf8 in"):
-        Fixture(tmp_path, {"model": str(model_folder)}, config.plain(backbone))
+        Fixture(tmp_path, {"model": str(model_folder)}, strict.plain(backbone))
 
 
 def test_dropout_may_differ(f5: dict[str, str], tmp_path: Path) -> None:

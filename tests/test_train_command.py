@@ -10,7 +10,7 @@ import torch
 import yaml
 from tiny_run import SECONDS, metrics, values, write_corpus
 
-from tts_fm import checkpoint, config
+from tts_fm import checkpoint, config, strict
 from tts_fm.training.loop import CHECKPOINTS
 
 ROOT = Path(__file__).parents[1]
@@ -155,7 +155,7 @@ def test_a_run_without_pairs_is_trained_without_samples(train):
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*_libritts.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_for_libritts_is_complete(path):
     """A recipe leaves no number to a default that could change: what it holds is what is read from it."""
-    given, read = yaml.safe_load(path.read_text()), config.plain(config.read_run(path))
+    given, read = yaml.safe_load(path.read_text()), strict.plain(config.read_run(path))
 
     def missing(a, b, name=""):
         for key in b:

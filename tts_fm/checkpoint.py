@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from tts_fm import atomic
 from tts_fm.backbones import Backbone
-from tts_fm.config import ModelConfig, dump, read_model
+from tts_fm.config import ModelConfig, read_model
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
+from tts_fm.strict import dump
 
 CONFIG, WEIGHTS, VOCAB, CARD, GRIDS = "config.yaml", "model.safetensors", "vocab.txt", "README.md", "grid.json"
 """The files of a model folder; ``vocab.txt`` only where the frontend has one, ``grid.json`` where grids were found."""

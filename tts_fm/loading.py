@@ -9,11 +9,12 @@ import torch
 from tts_fm import checkpoint, hub, plugins
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
-from tts_fm.config import Choice, ModelConfig
+from tts_fm.config import ModelConfig
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts, vocos
+from tts_fm.strict import Choice
 from tts_fm.vocoders import Vocoder
 
 

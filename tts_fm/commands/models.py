@@ -37,7 +37,7 @@ def info(
     name: Annotated[str, typer.Argument(help="As for tts-fm synthesize --model.")], verbose: Verbose = False
 ) -> None:
     """Print a model's configuration as YAML."""
-    from tts_fm import config, hub
+    from tts_fm import config, hub, strict
     from tts_fm.interop import f5_tts
 
     known = {entry.name.lower(): entry for entry in hub.published()}.get(name.lower())
@@ -48,7 +48,7 @@ def info(
             else f"{known.gigabytes:g} GB, fetched by: tts-fm models download {known.name}"
         )
         typer.echo(
-            f"# {known.about}\n# {state}\n# {known.checkpoint}\n{config.dump(f5_tts.architecture(known.name))}",
+            f"# {known.about}\n# {state}\n# {known.checkpoint}\n{strict.dump(f5_tts.architecture(known.name))}",
             nl=False,
         )
         return
@@ -56,7 +56,7 @@ def info(
     assert folder is not None  # a checkpoint file is refused: it comes without an architecture
     weights = folder / "model.safetensors"
     typer.echo(f"# {folder}\n# {_parameters(weights):,} parameters, {weights.stat().st_size / 1e6:.1f} MB")
-    typer.echo(config.dump(config.read_model(folder / "config.yaml")), nl=False)
+    typer.echo(strict.dump(config.read_model(folder / "config.yaml")), nl=False)
 
 
 @app.command(epilog="\b\nExample:\n  tts-fm models download F5TTS_v1_Base")

@@ -187,11 +187,11 @@ def _check_early(
     is_marked: bool,
 ) -> None:
     """Find mistakes before anything takes long; ``settings`` are made in ``sampling``."""
-    from tts_fm import config
+    from tts_fm import config, strict
     from tts_fm.audio import io, picture, watermark
     from tts_fm.sampler import SamplingOptions
 
-    config.change(sampling, settings, "follow_prompt=true")
+    strict.change(sampling, settings, "follow_prompt=true")
     base = SamplingOptions().leaping(1).model_dump() if sampling.get("leap") else {}
     modes = config.parse(SamplingOptions, base | sampling, "sampling", "it").guidance_modes
     if ("auto" in modes) != (weak_model is not None):

@@ -56,6 +56,7 @@ def train(
     import math
 
     from tts_fm import config as configs
+    from tts_fm import strict
 
     changes = [] if changes is None else changes
     folder = Path("runs") / config.stem if output is None else output
@@ -79,7 +80,7 @@ def train(
         _print_forecast(learner)
         return 0
     loop = Loop(learner, run.training, folder, sample=_sampler(assembled, folder, report))
-    _begin(loop, resume, configs.dump(run), report)
+    _begin(loop, resume, strict.dump(run), report)
     report.say(
         f"{len(learner.corpus)} utterances ({learner.corpus.seconds / 3600:.1f} h) to learn from, "
         f"{len(learner.validation)} held out; the run is in {folder}"
@@ -176,7 +177,7 @@ def _train_vocoder(
     max_minutes: float,
     device: str,
 ) -> int:
-    from tts_fm import config as configs
+    from tts_fm import strict
     from tts_fm.training import loggers, vocoder
     from tts_fm.training.loop import MODEL, Loop
     from tts_fm.training.team import Team
@@ -188,7 +189,7 @@ def _train_vocoder(
     team = Team(device, run.training.precision)
     learner = vocoder.VocoderLearner(run, team, say=report.say)
     loop = Loop(learner, run.training, folder)
-    _begin(loop, resume, configs.dump(run), report)
+    _begin(loop, resume, strict.dump(run), report)
     return _drive(loop, max_minutes, report, folder / MODEL)
 
 

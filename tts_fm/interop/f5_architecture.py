@@ -10,7 +10,8 @@ import yaml
 
 from tts_fm import config, plugins
 from tts_fm.backbones import Backbone
-from tts_fm.config import Choice, ModelConfig
+from tts_fm.config import ModelConfig
+from tts_fm.strict import Choice
 from tts_fm.vocoders import Vocoder
 
 _BASE = {"dim": 1024, "depth": 22, "heads": 16, "ff_mult": 2, "text_dim": 512, "conv_layers": 4}

@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from tts_fm import atomic, checkpoint, config
+from tts_fm import atomic, checkpoint, config, strict
 from tts_fm.errors import ModelError
 from tts_fm.plugins import Options
 from tts_fm.types import MelSpec
@@ -127,7 +127,7 @@ def save(folder: Path, vocoder: Vocos, dtype: torch.dtype = torch.float16) -> No
     )
     folder.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(folder / "config.yaml") as beside:
-        beside.write_text(config.dump(written), encoding="utf-8")
+        beside.write_text(strict.dump(written), encoding="utf-8")
     weights = {_replaced(name, THEIRS): value for name, value in vocoder.state_dict().items()}
     checkpoint.write_tensors(folder / "model.safetensors", weights, dtype=dtype)
 

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from tts_fm import augment, checkpoint, infill
 from tts_fm.backbones import Backbone
-from tts_fm.config import RunConfig, plain
+from tts_fm.config import RunConfig
 from tts_fm.data import batching, dataset
 from tts_fm.data.batching import Place, Schedule
 from tts_fm.data.dataset import Corpus
@@ -27,6 +27,7 @@ from tts_fm.errors import TrainingError
 from tts_fm.flow import objective
 from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.paths import Path as ProbabilityPath
+from tts_fm.strict import plain
 from tts_fm.training import lora, sharding
 from tts_fm.training.distillation import Teacher
 from tts_fm.training.finetune import Start

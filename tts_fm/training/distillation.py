@@ -11,9 +11,10 @@ from torch import Tensor
 
 from tts_fm import hub, loading
 from tts_fm.backbones import Backbone
-from tts_fm.config import DistillOptions, ModelConfig, parse, plain
+from tts_fm.config import DistillOptions, ModelConfig, parse
 from tts_fm.flow.paths import Path
 from tts_fm.sampler import Sampler, SamplingOptions
+from tts_fm.strict import plain
 from tts_fm.training.finetune import fingerprint
 from tts_fm.types import Condition, PathSample
 

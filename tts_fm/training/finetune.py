@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from tts_fm import checkpoint, hub, loading
 from tts_fm.backbones import Backbone
-from tts_fm.config import FinetuneOptions, ModelConfig, RunConfig, plain
+from tts_fm.config import FinetuneOptions, ModelConfig, RunConfig
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
+from tts_fm.strict import plain
 
 LARGE = 50_000_000
 """A model of more parameters is unlearned by the rates that small ones take."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tts_fm import atomic, checkpoint
-from tts_fm.config import LoopOptions, differences
+from tts_fm.config import LoopOptions
 from tts_fm.errors import ModelError, TrainingError
+from tts_fm.strict import differences
 from tts_fm.training import loggers
 from tts_fm.training.interrupt import Interrupt
 from tts_fm.training.learner import Learner, Step

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from tts_fm import atomic, checkpoint, config
+from tts_fm import atomic, checkpoint, config, strict
 from tts_fm.backbones import Backbone
 from tts_fm.config import FinetuneOptions, LoraOptions, ModelConfig, RunConfig
 from tts_fm.errors import ModelError
@@ -118,7 +118,7 @@ def save_adapter(
         with atomic.replacing(folder / checkpoint.VOCAB) as beside:
             shutil.copyfile(vocab, beside)
     with atomic.replacing(folder / ABOUT) as beside:
-        beside.write_text(config.dump(adapter), encoding="utf-8")
+        beside.write_text(strict.dump(adapter), encoding="utf-8")
     checkpoint.write_tensors(folder / WEIGHTS, weights)
 
 

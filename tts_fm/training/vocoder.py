@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from tts_fm import config
+from tts_fm import config, strict
 from tts_fm.audio.mel import log_mel
 from tts_fm.config import LoopOptions
 from tts_fm.interop import vocos as published
@@ -124,7 +124,7 @@ class VocoderLearner(Learner):
     @property
     def facts(self) -> Mapping[str, Any]:
         """The configuration without book-keeping, and how much sound there is."""
-        settings = config.plain(self.run)
+        settings = strict.plain(self.run)
         settings["training"] = {k: v for k, v in settings["training"].items() if k not in BOOK_KEEPING}
         settings["data"] = {k: v for k, v in settings["data"].items() if k not in ("manifests", "globs")}
         return {**settings, "recordings": {"samples": int(self.recordings.starts[-1])}}
