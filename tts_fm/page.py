@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import NamedTuple
 
 _POOR = 0.25  # word error rate
 
@@ -13,6 +15,45 @@ def document(title: str, header: str, main: str, style: str = "", script: str = 
     """Return a whole page; ``style`` and ``script`` are added to what all pages have."""
     return _DOCUMENT.format(
         title=escape(title), header=header, main=main, style=_STYLE + style, script=_SCRIPT + script
+    )
+
+
+class Cell(NamedTuple):
+    """What a cell of a table shows, below it in small print, and by what it is sorted (None: it comes last)."""
+
+    text: str
+    small: str = ""
+    value: float | None = None
+
+
+def section(heading: str, note: str, body: str) -> str:
+    """Return a part of a page with :data:`SECTIONS`; what is too wide in it can be scrolled."""
+    return f'<section>\n<h2>{escape(heading)}</h2>\n<p class="note">{escape(note)}</p>\n{body}\n</section>'
+
+
+def figures(headings: Sequence[str], groups: Mapping[str, Sequence[Sequence[Cell]]], is_sortable: bool = False) -> str:
+    """Return a table of figures in groups; if ``is_sortable``, a click on a heading sorts each group."""
+    kind = "figures sortable" if is_sortable else "figures"
+    heads = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    bodies = "\n".join(
+        f'<tbody>\n<tr class="group"><th colspan="{len(headings)}"><span>{escape(name)}</span></th></tr>\n'
+        + "\n".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+        + "\n</tbody>"
+        for name, rows in groups.items()
+    )
+    return f'<div class="scroll"><table class="{kind}">\n<thead><tr>{heads}</tr></thead>\n{bodies}\n</table></div>'
+
+
+def gallery(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of sounds under headings, each with small print; the first cell of a row is what was said."""
+    heads = "".join(f"<th>{escape(text)}<small>{escape(small)}</small></th>" for text, small in headings)
+    lines = "\n".join(
+        f'<tr><th class="text" scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    )
+    return (
+        f'<div class="scroll"><table>\n<thead><tr><th class="text">text</th>{heads}</tr></thead>\n'
+        f"<tbody>\n{lines}\n</tbody>\n</table></div>"
     )
 
 
@@ -31,6 +72,16 @@ def verdict(text: str, heard: str, errors: int, words: int, similarity: float) -
         f'<small> · <b class="{grade}">{errors} of {words} wrong</b>'
         f" · voice {similarity:.2f}</small><p>{_marked(heard, text)}</p>"
     )
+
+
+def _cells(row: Sequence[Cell]) -> str:
+    first, *rest = row
+    cells = "".join(
+        f'<td data-value="{"" if cell.value is None else f"{cell.value:.6g}"}">{escape(cell.text)}'
+        f"<small>{escape(cell.small)}</small></td>"
+        for cell in rest
+    )
+    return f'<th scope="row">{escape(first.text)}<small>{escape(first.small)}</small></th>{cells}'
 
 
 def _marked(heard: str, text: str) -> str:
@@ -70,6 +121,19 @@ _SCRIPT = """
 document.addEventListener("play", event => {
   for (const other of document.querySelectorAll("audio")) if (other !== event.target) other.pause();
 }, true);
+for (const table of document.querySelectorAll("table.sortable")) {
+  table.tHead.addEventListener("click", event => {
+    const column = event.target.closest("th").cellIndex;
+    const value = row => parseFloat(row.cells[column].dataset.value || "Infinity");
+    const isUp = table.dataset.sorted !== String(column);
+    table.dataset.sorted = isUp ? column : "";
+    for (const body of table.tBodies) {
+      const rows = [...body.rows].filter(row => row.className !== "group");
+      rows.sort((a, b) => column === 0 ? a.textContent.localeCompare(b.textContent) : value(a) - value(b) || 0);
+      body.append(...(isUp ? rows : rows.reverse()));
+    }
+  });
+}
 """
 
 _STYLE = """
@@ -130,3 +194,28 @@ mark { background: var(--mark); color: var(--ink); border-radius: 3px; padding: 
   th.text { min-width: 124px; max-width: 124px; font-size: 13.5px; }
 }
 """
+
+SECTIONS = """
+body { height: auto; }
+main { flex: none; overflow: visible; padding: 0 20px 40px; }
+section { margin-top: 28px; }
+h2 { margin: 0; font-size: 17px; }
+.note { margin: 2px 0 10px; max-width: 78ch; color: var(--faint); font-size: 13.5px; }
+.scroll { width: fit-content; max-width: 100%; overflow-x: auto; border: 1px solid var(--rule); border-radius: 8px; }
+.scroll tr:last-child > * { border-bottom: 0; }
+.scroll tbody:not(:last-child) tr:last-child > * { border-bottom: 1px solid var(--rule); }
+.figures th, .figures td { min-width: 0; max-width: none; padding: 6px 14px; text-align: right; white-space: nowrap; }
+.figures td { font-variant-numeric: tabular-nums; }
+.figures td small { display: block; }
+.figures thead th { color: var(--faint); font-size: 13px; font-weight: 500; }
+.sortable thead th { cursor: pointer; }
+.figures th:first-child { position: sticky; left: 0; text-align: left; background: var(--paper); }
+.figures .group th { padding-top: 14px; color: var(--faint); font-size: 13px; }
+.figures .group span { position: sticky; left: 14px; }
+@media (max-width: 640px) {
+  main { padding: 0 12px 32px; }
+  .figures th, .figures td { padding: 5px 9px; }
+  .figures tr:not(.group) > th:first-child { min-width: 112px; max-width: 112px; white-space: normal; overflow-wrap: normal; }
+}
+"""
+"""The style of a page of sections, one below the other."""
