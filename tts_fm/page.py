@@ -18,6 +18,11 @@ def document(title: str, header: str, main: str, style: str = "", script: str = 
     )
 
 
+def count(n: int, what: str) -> str:
+    """Return ``1 pair``, ``2 pairs``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 class Cell(NamedTuple):
     """What a cell of a table shows, below it in small print, and by what it is sorted (None: it comes last)."""
 

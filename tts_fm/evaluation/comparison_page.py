@@ -26,11 +26,9 @@ _COLOURS = ("#3f86c9", "#d9822b", "#3f9c5a", "#b8549e", "#8c7a2e", "#7a6ad0", "#
 
 def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures], recordings: Scores) -> Path:
     """Write ``index.html`` into the folder of ``study`` and return its path."""
-    count = len(study.pairs)
-    header = (
-        f"<div><h1>{escape(facts['model'])}: ways to sample</h1><p>{count} pair{'' if count == 1 else 's'}, "
-        f"seed {study.seed}, {facts['threads']} thread{'' if facts['threads'] == 1 else 's'}, {facts['device']}</p></div>"
-    )
+    title = f"{facts['model']}: ways to sample"
+    counts = f"{page.count(len(study.pairs), 'pair')}, seed {study.seed}, {page.count(facts['threads'], 'thread')}"
+    header = f"<div><h1>{escape(title)}</h1><p>{counts}, {escape(facts['device'])}</p></div>"
     charts = _charts(found)
     parts = [
         page.section("Error against evaluations", _ABOUT_CHARTS, charts) if charts else "",
@@ -39,7 +37,7 @@ def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures],
     ]
     path = study.folder / "index.html"
     with atomic.replacing(path) as beside:
-        text = page.document(f"{facts['model']}: ways to sample", header, "\n".join(parts), page.SECTIONS + _STYLE)
+        text = page.document(title, header, "\n".join(parts), page.SECTIONS + _STYLE)
         beside.write_text(text, encoding="utf-8")
     return path
 

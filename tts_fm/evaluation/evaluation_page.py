@@ -21,7 +21,7 @@ def write(report: Report, pairs: Sequence[Pair], folder: Path, shown: int) -> Pa
     The speech is taken from where :meth:`Suite.evaluate` has put it, ``folder/wavs``.
     """
     title = str(report.facts.get("model", "evaluation"))
-    count = f"{len(report.results)} pair{'' if len(report.results) == 1 else 's'}"
+    count = page.count(len(report.results), "pair")
     by_id = {pair.id: pair for pair in pairs}
     rows = [_row(result, by_id[result.id], folder, i) for i, result in enumerate(report.results[:shown])]
     headings = [("prompt", "whose voice it should be"), ("speech made", ""), ("recording", "the speaker's own")]
@@ -52,7 +52,7 @@ def _described(report: Report, count: str) -> str:
 
 def _figures(report: Report) -> str:
     groups = {
-        f"{kind} speakers: {figures.pairs} pairs of {figures.speakers}": _kind(figures)
+        f"{kind}: {page.count(figures.pairs, 'pair')}, {page.count(figures.speakers, 'speaker')}": _kind(figures)
         for kind, figures in report.kinds.items()
     }
     return page.figures(["", *SOURCES.values()], groups)

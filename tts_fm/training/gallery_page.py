@@ -18,7 +18,7 @@ def render(name: str, prompts: Sequence[Row], reports: Sequence[Row]) -> str:
     """Return the page of the run called ``name``: a row for each of ``prompts``, a column for each of ``reports``."""
     rows = "\n".join(_row(prompt, reports) for prompt in prompts)
     heads = "".join(_head(report) for report in reports)
-    counts = f"{_count(len(prompts), 'text')}, {_count(len(reports), 'checkpoint')}"
+    counts = f"{page.count(len(prompts), 'text')}, {page.count(len(reports), 'checkpoint')}"
     return page.document(
         f"{name}: samples",
         f"<div><h1>{escape(name)}</h1><p>{counts}</p></div>\n{_curves(reports)}",
@@ -96,7 +96,3 @@ def _curve(title: str, points: Sequence[tuple[int, float]], form: str) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title} against updates">'
         f'{rules}<polyline points="{line}"/>{dots}{ends}</svg></figure>'
     )
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
