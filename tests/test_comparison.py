@@ -239,6 +239,9 @@ def test_what_was_measured_is_kept_and_judged_when_it_is_asked_for(
     assert recordings.to_prompt is not None and recordings.to_prompt.value == pytest.approx(1)  # the prompt itself
     with pytest.raises(ValueError, match="measured with other seed; remove it, or choose another folder with --out"):
         Comparison(synthesizer, two, tmp_path, seed=1, page_pairs=1)
+    (tmp_path / "results.jsonl").unlink()
+    other = Comparison(synthesizer, two, tmp_path, seed=1, page_pairs=1).measure([made[0].reference], False)
+    assert other[0].error.value == 0  # against the fine solution of its own noise, not of the noise before
 
 
 # The command

@@ -128,7 +128,8 @@ class Comparison:
 
     def _true(self, reference: Setting, i: int) -> Float[Tensor, "n c"]:
         """Return the fine solution of the ``i``-th pair."""
-        path = self.folder / REFERENCES / f"{_short(reference.key)}-{i:02d}.npy"
+        name = _short(json.dumps([reference.key, self.about["weights"], self.seed, self.pairs[i].id]))
+        path = self.folder / REFERENCES / f"{name}.npy"
         if not path.is_file():
             mel = self._speak(reference, i).mel
             with atomic.replacing(path) as beside, beside.open("wb") as file:
