@@ -1,4 +1,4 @@
-"""The comparison as a page: error against evaluations as curves, all figures, and what it sounds like."""
+"""The comparison as a page: error against evaluations as curves, what it sounds like, and all figures."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures],
     charts = _charts(found)
     parts = [
         page.section("Error against evaluations", _ABOUT_CHARTS, charts) if charts else "",
-        page.section("Figures", _ABOUT_FIGURES, _figures(found, recordings)),
         page.section("Listen", _ABOUT_SOUNDS, _sounds(study, found)) if study.shown else "",
+        page.section("Figures", _ABOUT_FIGURES, _figures(found, recordings)),
     ]
     path = study.folder / "index.html"
     with atomic.replacing(path) as beside:
