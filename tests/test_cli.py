@@ -36,6 +36,7 @@ SUBCOMMANDS = [
     "convert",
     "convert f5",
 ]
+SUBCOMMANDS += ["compare"]
 SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate", "score", "optimize-steps"]
 SUBCOMMANDS += ["edit"]
 SUBCOMMANDS += ["voices", "voices add", "voices list", "voices show", "voices rm", "watermark"]

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_gallery import Page
 
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt
 from tts_fm.commands import main
-from tts_fm.evaluation import pairs, report, similarity, suite, wer
+from tts_fm.evaluation import evaluation_page, pairs, report, similarity, suite, wer
 from tts_fm.evaluation.lexicon import lexicon
 from tts_fm.evaluation.pairs import Pair
 from tts_fm.evaluation.report import Judgement, Result
@@ -273,6 +274,24 @@ def test_somebody_else_has_the_wrong_voice(small_suite: suite.Suite, few: list[P
     assert real.copied.word_error_rate is None
 
 
+def test_the_page_shows_the_figures_and_some_pairs(small_suite: suite.Suite, few: list[Pair], tmp_path: Path) -> None:
+    himself = Copies({pair.target_text: io.read(pair.target_audio) for pair in few})
+    found = small_suite.evaluate(himself, limit=3, out=tmp_path)
+    path = evaluation_page.write(found, few, tmp_path, 2)
+    page = Page(path)
+    linked = [str(attributes["src"]) for tag in ("audio", "img") for attributes in page.all(tag)]
+    assert len(linked) == 2 * 2 * 4  # sounds and mels; of two pairs the prompt, speech, recording and copy
+    assert all((tmp_path / link).is_file() and link.startswith("sounds/") for link in linked)
+    heard = Waveform.load(tmp_path / linked[1])
+    assert heard.seconds == pytest.approx(io.read(few[0].target_audio).seconds, abs=0.01)
+    rate = found.kinds["real"].output.word_error_rate
+    assert rate is not None
+    at = page.cells.index("word error rate")
+    assert page.cells[at + 1].startswith(f"{100 * rate.value:.1f} %") and page.cells[at + 1] == page.cells[at + 2]
+    assert few[0].target_text in "".join(page.cells) and few[2].target_text not in "".join(page.cells)
+    assert "http" not in path.read_text() and not Page(evaluation_page.write(found, few, tmp_path, 0)).all("audio")
+
+
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_silence_is_found_silent_and_not_understood(small_suite: suite.Suite, few: list[Pair], value: float) -> None:
     nobody = Replays(dict.fromkeys((pair.target_text for pair in few), Waveform(torch.full((48_000,), value), 24_000)))
@@ -385,3 +404,4 @@ def test_the_bundled_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFi
     assert printed == {key: value for key, value in saved.items() if key != "results"}
     assert [result["kind"] for result in saved["results"]] == ["real", "synthetic"]
     assert len(list((tmp_path / "wavs").iterdir())) == 4
+    assert len(Page(tmp_path / "index.html").all("audio")) == 2 * 4

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from tts_fm import __version__
 from tts_fm.commands import (
+    compare,
     convert,
     data,
     edit,
@@ -63,6 +64,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("plot", epilog=plot.EXAMPLE)(plot.plot)
 app.command("optimize-steps", epilog=optimize_steps.EXAMPLE)(optimize_steps.optimize_steps)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("score", epilog=score.EXAMPLE)(score.score)
 
 

@@ -24,10 +24,11 @@ def evaluate(
     model: Model = "default",
     pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json and the speech.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json, index.html and the speech.")] = Path(
         "runs/evaluation"
     ),
     limit: Annotated[int | None, typer.Option(min=1, help="Speak only so many pairs.")] = None,
+    page_pairs: Annotated[int, typer.Option(min=0, help="How many pairs can be heard on the page.")] = 12,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same speech.")] = 0,
     vocab: Vocab = None,
     architecture: Architecture = None,
@@ -45,14 +46,12 @@ def evaluate(
     real recordings and of their copies through the vocoder, the checks, and the real-time factor.
     """
     report: Report = context.obj
-    chosen = _pairs(pairs, corpus, seed)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{out} can not be made: {error.strerror}; choose another folder with --out") from None
+    chosen = read_pairs(pairs, corpus, seed)
+    make_folder(out)
 
     from dataclasses import replace
 
+    from tts_fm.evaluation import evaluation_page
     from tts_fm.evaluation.report import table
     from tts_fm.evaluation.suite import Suite
     from tts_fm.synthesizer import Synthesizer
@@ -63,10 +62,11 @@ def evaluate(
     )
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
-    source = str(corpus if pairs is None and corpus is not None else PAIRS if pairs is None else pairs)
-    facts = {"model": synthesizer.config.name, "pairs": source, "seed": seed, **_facts(synthesizer)}
+    source = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
+    facts = {"model": synthesizer.config.name, "pairs": source, "seed": seed, **describe(synthesizer)}
     found = replace(found, facts=facts)
     found.save(out / "report.json")
+    page = evaluation_page.write(found, chosen, out, page_pairs)
     if as_json:
         typer.echo(json.dumps(found.summary()))
     else:
@@ -74,10 +74,18 @@ def evaluate(
 
         console = Console()
         Console(width=max(console.width, 100)).print(table(found))
-    report.say(f"the report is {out / 'report.json'}, the speech is in {out / 'wavs'}")
+    report.say(f"the report is {out / 'report.json'}, the page is {page}, the speech is in {out / 'wavs'}")
 
 
-def _pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
+def make_folder(out: Path) -> None:
+    """Make the folder that ``--out`` names."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{out} can not be made: {error.strerror}; choose another folder with --out") from None
+
+
+def read_pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
     """Return the pairs that the options name."""
     from tts_fm.evaluation import pairs as sets
 
@@ -90,7 +98,7 @@ def _pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
     return sets.read(PAIRS if pairs is None else pairs)
 
 
-def _facts(synthesizer: Synthesizer) -> dict[str, Any]:
+def describe(synthesizer: Synthesizer) -> dict[str, Any]:
     """Return how and on what machine the speech was made."""
     import platform
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tts_fm import atomic
+from tts_fm.page import Cell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -140,7 +141,7 @@ def _figures(results: Sequence[Result]) -> KindReport:
     return KindReport(
         pairs=len(results),
         speakers=len({result.speaker for result in results}),
-        **{source: _scores([result.judgement(source) for result in results]) for source in SOURCES},
+        **{source: scores([result.judgement(source) for result in results]) for source in SOURCES},
         silent=sum(result.is_silent for result in results),
         clipped=sum(result.is_clipped for result in results),
         implausible_length=sum(result.is_implausibly_long_or_short for result in results),
@@ -148,7 +149,8 @@ def _figures(results: Sequence[Result]) -> KindReport:
     )
 
 
-def _scores(judgements: Sequence[Judgement | None]) -> Scores:
+def scores(judgements: Sequence[Judgement | None]) -> Scores:
+    """Return the figures of one source; a judgement of None does not count."""
     judged = [j for j in judgements if j is not None]
     if not judged:
         return Scores(None, None, None, None)
@@ -174,26 +176,36 @@ def table(report: Report) -> Table:
     for kind, figures in report.kinds.items():
         made.add_section()
         made.add_row(f"[bold]{kind} speakers[/bold]", f"{figures.pairs} pairs", f"{figures.speakers} speakers", "")
-        for name, measure, show in _ROWS:
-            scores = [getattr(getattr(figures, source), measure) for source in SOURCES]
-            made.add_row(name, *("" if score is None else show(score) for score in scores))
+        for name, measure, show in ROWS:
+            found = [getattr(getattr(figures, source), measure) for source in SOURCES]
+            made.add_row(name, *("" if figure is None else show(figure) for figure in found))
         checks = (figures.silent, figures.clipped, figures.implausible_length)
         made.add_row("silent / clipped / wrong length", " / ".join(map(str, checks)))
         made.add_row("real-time factor", f"{figures.real_time_factor:.3f}")
     return made
 
 
-def _percent(figure: Figure) -> str:
+def cell(figure: Figure | None, show: Callable[[Figure], str]) -> Cell:
+    """Return a figure for a page, its interval in small print."""
+    if figure is None:
+        return Cell("")
+    text, _, interval = show(figure).partition(" (")
+    return Cell(text, interval.rstrip(")"), figure.value)
+
+
+def percent(figure: Figure) -> str:
+    """Return a share for people."""
     return f"{100 * figure.value:.1f} % ({100 * figure.low:.0f}-{100 * figure.high:.0f})"
 
 
-def _cosine(figure: Figure) -> str:
+def cosine(figure: Figure) -> str:
+    """Return a cosine for people."""
     return f"{figure.value:.3f} ({figure.low:.2f}-{figure.high:.2f})"
 
 
-_ROWS: tuple[tuple[str, str, Callable[[Figure], str]], ...] = (
-    ("word error rate", "word_error_rate", _percent),
-    ("cosine to the prompt", "to_prompt", _cosine),
-    ("cosine to another speaker's prompt", "to_stranger", _cosine),
-    ("right voice", "right_voice", _percent),
+ROWS: tuple[tuple[str, str, Callable[[Figure], str]], ...] = (
+    ("word error rate", "word_error_rate", percent),
+    ("cosine to the prompt", "to_prompt", cosine),
+    ("cosine to another speaker's prompt", "to_stranger", cosine),
+    ("right voice", "right_voice", percent),
 )

@@ -104,6 +104,15 @@ class Suite:
                 on_pair(i + 1, len(chosen))
         return report.make(results)
 
+    def judge(self, pair: Pair, waveform: Waveform) -> Judgement:
+        """Return what ``waveform`` scores as the speech of ``pair``."""
+        known = self._know(pair)
+        return self._judge(_finite(waveform), pair.target_text, known.own, known.other)
+
+    def recording(self, pair: Pair) -> Judgement:
+        """Return what the real recording of ``pair`` scores."""
+        return self._know(pair).recording
+
     def _speak(self, synthesizer: Speaks, known: _Known, seed: int, out: Path | None) -> Result:
         """One pair's result."""
         pair = known.pair

@@ -10,23 +10,19 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from tts_fm import atomic
-from tts_fm.audio import picture
+from tts_fm.audio import exhibit
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.mel import log_mel
 from tts_fm.training import gallery_page
-from tts_fm.types import MelSpec
 
 SAMPLES, PROMPTS, REPORT, PAGE = "samples", "prompts.json", "report.json", "index.html"
-_COLOURS = 64  # of a picture: enough for the eye, and a third of the bytes
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,8 @@ def add_prompts(run: Path, told: Sequence[Told]) -> None:
         for i, one in enumerate(told):
             row = {"id": one.id, "speaker": one.speaker, "text": one.text, "prompt_text": one.prompt_text}
             for role, audio in (("prompt", one.prompt_audio), ("target", one.target_audio)):
-                waveform = Waveform.load(audio)
-                row |= {
-                    f"{role}_{k}": v for k, v in _save(folder / f"{i:02d}-{role}", waveform, _mel(waveform)).items()
-                }
+                shown = exhibit.save(folder.parent, f"{folder.name}/{i:02d}-{role}", Waveform.load(audio))
+                row |= {f"{role}_{k}": v for k, v in asdict(shown).items()}
             rows.append(row)
         _write(folder.parent / PROMPTS, rows)
         write(run)
@@ -90,7 +84,7 @@ def add_samples(run: Path, update: int, samples: Sequence[Sample]) -> None:
         rows = [
             {
                 "id": sample.id,
-                **_save(folder / f"{i:02d}", sample.waveform, sample.mel),
+                **asdict(exhibit.save(folder.parent, f"{folder.name}/{i:02d}", sample.waveform, sample.mel)),
                 "heard": sample.heard,
                 "errors": sample.errors,
                 "words": sample.words,
@@ -123,26 +117,6 @@ def write(run: Path) -> Path:
     with atomic.replacing(folder / PAGE) as beside:
         beside.write_text(page, encoding="utf-8")
     return folder / PAGE
-
-
-def _save(path: Path, waveform: Waveform, mel: Float[Tensor, "n c"]) -> dict[str, Any]:
-    """Write a sound and its mel beside each other; return where, relative to the gallery, and how long it lasts."""
-    audio, drawing = path.with_suffix(".ogg"), path.with_suffix(".png")
-    waveform.save(audio)
-    picture.save(mel, drawing)
-    with Image.open(drawing) as drawn:
-        small = drawn.quantize(_COLOURS)
-    small.save(drawing)
-    return {
-        "audio": f"{path.parent.name}/{audio.name}",
-        "mel": f"{path.parent.name}/{drawing.name}",
-        "seconds": round(waveform.seconds, 2),
-    }
-
-
-def _mel(waveform: Waveform) -> Float[Tensor, "n c"]:
-    spec = MelSpec()
-    return log_mel(waveform.resampled(spec.sample_rate).samples, spec)
 
 
 def _write(path: Path, value: Any) -> None:
