@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 ROOT = Path(__file__).parents[1]
@@ -124,7 +125,9 @@ def test_a_quick_run_makes_a_page_with_every_picture_and_row(finished: Path) -> 
     html = (finished / "index.html").read_text(encoding="utf-8")
     linked, there = set(re.findall(r'src="pictures/(\S+?)"', html)), {p.name for p in (finished / "pictures").iterdir()}
     assert linked == there and len(there) == len(LESSONS)
-    assert all((finished / "pictures" / name).read_bytes().startswith(b"\x89PNG") for name in there)
+    for name in there:
+        with Image.open(finished / "pictures" / name) as picture:
+            assert picture.format == "WEBP" and picture.mode == "RGBA", "it has no background"
     results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
     of_methods = results["data"]["eight"]["methods"]
     assert list(of_methods) == list(METHODS)
@@ -142,7 +145,7 @@ def test_running_again_trains_and_measures_nothing(finished: Path, monkeypatch: 
     page = (finished / "index.html").read_bytes()
     for module, name in ((train, "train"), (lab, "measure")):
         monkeypatch.setattr(module, name, lambda *_: pytest.fail("was done again"))
-    monkeypatch.setattr(lab.pictures, "draw_data", lambda *_, **__: [])
+    monkeypatch.setattr(lab.pictures, "draw_data", lambda *_, **__: None)
     lab.run(finished, ["eight"], TINY, samples=60)
     assert (finished / "index.html").read_bytes() == page
 

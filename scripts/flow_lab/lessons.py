@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lesson:
-    """A piece of the page; ``picture`` is the beginning of a file's name, one for each data set."""
+    """A piece of the page; ``picture`` is the beginning of a file's name, of which there is one for each data set."""
 
     title: str
     text: str
@@ -25,8 +25,9 @@ LESSONS = (
         "the data: the <em>push-forward</em> of the noise. Between them lies a whole path of densities. A flow can be gone "
         "through backwards, so it also says how probable a point is: <i>log p(x<sub>1</sub>) = log N(x<sub>0</sub>) &minus; "
         "&int; div v dt</i>, the instantaneous change of variables.",
-        "Each row is one way to learn the same data. They end alike and go differently: VP stays noise for a third of the time "
-        "and decides late; maximum likelihood, which nobody told how to go, takes any way at all.",
+        "Each row is one way to learn the same data. The lower three end alike and go differently: VP stays noise for more than "
+        "half of the time and decides late. Maximum likelihood, which nobody told how to go, takes any way at all, and was not "
+        "finished when its time was over.",
         ("tts_fm/flow/solvers/__init__.py", "tts_fm/flow/likelihood.py"),
         (
             "tests/test_flow_sampling.py::test_the_flow_of_a_mixture_ends_in_the_mixture",
@@ -86,7 +87,7 @@ LESSONS = (
         "so one trained network can be sampled without noise, as an ordinary equation, or with noise added on the way and taken "
         "away again by the score, as a stochastic one. Both have the same density at every time.",
         "The same VP network twice. As a flow its ways are smooth and an end belongs to its beginning; as a diffusion they "
-        "tremble and forget where they began. The densities where both end are the same.",
+        "tremble and forget where they began. The densities where both end would be the same if the network were exact.",
         ("tts_fm/flow/sde.py", "tts_fm/flow/parametrization.py"),
         (
             "tests/test_flow_sampling.py::test_the_diffusion_of_a_mixture_ends_in_the_mixture",
@@ -99,7 +100,7 @@ LESSONS = (
         "To sample is to solve the equation, and each evaluation of the field is a run of the network. A method of a higher "
         "order wins where ways are smooth; on straight and steady ways a single step is exact, whatever the method. Evaluations "
         "are counted while solving, the grid is uniform, and dopri5 chooses its own steps.",
-        "Minibatch OT is as good with four evaluations as with sixty-four, by any solver. The curved ways of VP need more, and "
+        "With minibatch OT four evaluations do nearly as well as sixty-four, by any solver. The curved ways of VP need more, and "
         "need them most near the data. No solver can get below what the network has learned, which is where the lines become "
         "level.",
         ("tts_fm/flow/solvers/euler.py", "tts_fm/flow/solvers/dopri5.py", "tts_fm/flow/time_grid.py"),

@@ -75,7 +75,7 @@ def _lesson(lesson: Lesson, names: list[str]) -> str:
     files = [(ONCE, "")] if lesson.picture == ONCE else [(f"{lesson.picture}-{name}", name) for name in names]
     pictures = "".join(
         f'<div class="{"of wide" if of else "wide"}" data-of="{of}">'
-        f'<img src="pictures/{file}.png" loading="lazy" alt="{escape(lesson.title)}{", " + DATA[of].title if of else ""}">'
+        f'<img src="pictures/{file}.webp" loading="lazy" alt="{escape(lesson.title)}{", " + DATA[of].title if of else ""}">'
         "</div>"
         for file, of in files
     )
@@ -95,7 +95,7 @@ def _notes(settings: Settings, samples: int) -> str:
             "updates",
             f"of Adam (rate {settings.lr:g}) on batches of {settings.batch} in {settings.seconds:g} s of CPU time, one thread; "
             f"the same network everywhere, three hidden layers of width {settings.width}, with averaged weights. Pairing by "
-            "optimal transport and solving count, measuring does not.",
+            "optimal transport and solving count, measuring does not. How many fit depends on the machine and its load.",
         ),
         (
             "s to floor",

@@ -1,4 +1,4 @@
-"""The lab's pictures, on no background, so that they are read on white and on black."""
+"""The lab's pictures, without a background, so that they are read on white and on black."""
 
 from __future__ import annotations
 
@@ -38,20 +38,18 @@ _BINS = 64
 Nets = Mapping[str, Net]
 
 
-def draw_data(folder: Path, name: str, data: Data, judge: Judge, nets: Nets, points: int) -> list[Path]:
+def draw_data(folder: Path, name: str, judge: Judge, nets: Nets, points: int) -> None:
     """Draw everything about one data set; ``points`` make a density."""
     x_0 = torch.randn(points, 1, 2, generator=torch.Generator().manual_seed(3))
     grid = time_grid.build("uniform", 20)
     ways = {key: waypoints(net, x_0, grid) for key, net in nets.items()}  # k b 1 2
-    return [
-        _save(_densities(ways, data, points), folder / f"density-{name}.png"),
-        _save(_fields(nets, ways), folder / f"field-{name}.png"),
-        _save(_ways(nets, data), folder / f"ways-{name}.png"),
-        _save(_diffusion(nets["vp"], judge), folder / f"diffusion-{name}.png"),
-    ]
+    _save(_densities(ways, DATA[name], points), folder / f"density-{name}.webp")
+    _save(_fields(nets, ways), folder / f"field-{name}.webp")
+    _save(_ways(nets, DATA[name]), folder / f"ways-{name}.webp")
+    _save(_diffusion(nets["vp"], judge), folder / f"diffusion-{name}.webp")
 
 
-def draw_progress(path: Path, figures: Mapping[str, Mapping[str, Figures]], judges: Mapping[str, Judge]) -> Path:
+def draw_progress(path: Path, figures: Mapping[str, Mapping[str, Figures]], judges: Mapping[str, Judge]) -> None:
     """Draw the quality of samples against seconds of training: a panel for each data set."""
     picture, panels = _panels(1, len(figures), width=3.6, height=2.9)
     for axes, (name, of_methods) in zip(panels[0], figures.items(), strict=True):
@@ -64,10 +62,10 @@ def draw_progress(path: Path, figures: Mapping[str, Mapping[str, Figures]], judg
         _logarithmic(axes, DATA[name].title, "seconds of training")
     panels[0][0].set_ylabel("energy distance", color=_INK, fontsize=9)
     _legend(picture, panels[0][0])
-    return _save(picture, path)
+    _save(picture, path)
 
 
-def draw_solvers(path: Path, figures: Mapping[str, Figures], judge: Judge) -> Path:
+def draw_solvers(path: Path, figures: Mapping[str, Figures], judge: Judge) -> None:
     """Draw the quality of samples against evaluations of the field: a panel for each method, a line for each solver."""
     picture, panels = _panels(1, len(figures), width=2.7, height=2.7, shares_y=True)
     for axes, (key, of) in zip(panels[0], figures.items(), strict=True):
@@ -79,7 +77,7 @@ def draw_solvers(path: Path, figures: Mapping[str, Figures], judge: Judge) -> Pa
         _logarithmic(axes, METHODS[key].title, "evaluations of the field", base=2)
     panels[0][0].set_ylabel("energy distance", color=_INK, fontsize=9)
     _legend(picture, panels[0][0])
-    return _save(picture, path)
+    _save(picture, path)
 
 
 def _densities(ways: Mapping[str, Tensor], data: Data, points: int) -> Figure:
@@ -90,7 +88,7 @@ def _densities(ways: Mapping[str, Tensor], data: Data, points: int) -> Figure:
         for axes, t in zip(row, _TIMES, strict=False):
             _density(axes, way[round(t * (len(way) - 1))])
         _density(row[-1], x_1)
-        row[0].set_ylabel(METHODS[key].title, color=COLOURS[key], fontsize=9, fontweight="bold")
+        row[0].set_ylabel(METHODS[key].title, color=COLOURS[key], fontsize=8, fontweight="bold")
     for axes, title in zip(panels[0], [*(f"t = {t:g}" for t in _TIMES), "the data"], strict=True):
         axes.set_title(title, color=_INK, fontsize=9)
     return picture
@@ -105,7 +103,8 @@ def _fields(nets: Nets, ways: Mapping[str, Tensor]) -> Figure:
         for axes, (key, net) in zip(row, nets.items(), strict=True):
             _density(axes, ways[key][round(t * (len(ways[key]) - 1))], alpha=0.55)
             v = net(places, torch.tensor(t)).squeeze(1)
-            v = v / v.norm(dim=-1).quantile(0.9)
+            length = v.norm(dim=-1, keepdim=True)
+            v = v / torch.maximum(length, length.quantile(0.9))  # far away from noise and data a field may be anything
             x = places.squeeze(1)
             axes.quiver(*x.T.numpy(), *v.T.numpy(), color=COLOURS[key], scale=16, width=0.006, pivot="middle")
         row[0].set_ylabel(f"t = {t:g}", color=_INK, fontsize=10)
@@ -236,9 +235,8 @@ def _legend(picture: Figure, axes: Any) -> None:
     )
 
 
-def _save(picture: Figure, path: Path) -> Path:
+def _save(picture: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = BytesIO()
     picture.savefig(drawn, format="png", transparent=True)
-    Image.open(drawn).quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
-    return path
+    Image.open(drawn).save(path, quality=88)

@@ -135,16 +135,15 @@ def objective(data: Data, method: Method, settings: Settings) -> Callable[[nn.Mo
     return loss_of
 
 
-def train_or_read(folder: Path, name: str, data: Data, method: Method, settings: Settings) -> list[Snapshot]:
-    """Return what was trained before and kept in ``folder``, or train now and keep it."""
-    file = folder / f"{name}.pt"
+def train_or_read(file: Path, data: Data, method: Method, settings: Settings) -> list[Snapshot]:
+    """Return what was trained before and kept in ``file``, or train now and keep it."""
     if file.exists():
         kept = torch.load(file, weights_only=True)
         if kept["settings"] != asdict(settings):
             raise ValueError(f"{file} was trained with {kept['settings']}; give another --out, or remove it")
         return [Snapshot(**snapshot) for snapshot in kept["snapshots"]]
     snapshots = train(data, method, settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(file) as beside:
         kept = {"settings": asdict(settings), "snapshots": [asdict(snapshot) for snapshot in snapshots]}
         torch.save(kept, beside)
