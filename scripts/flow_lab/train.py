@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -90,13 +91,13 @@ def train(data: Data, method: Method, settings: Settings) -> list[Snapshot]:
 
     The weights after a number of updates depend on the seed alone; the clock only says when one looks, and when to stop.
     """
-    torch.manual_seed(settings.seed)
-    net, averaged = Net(settings.width), Net(settings.width)
-    averaged.load_state_dict(net.state_dict())
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        net = Net(settings.width)
+    averaged = copy.deepcopy(net)
     loss_of = objective(data, method, settings)
     optimizer = torch.optim.Adam(net.parameters(), lr=settings.lr, fused=True)
-    spent, updates, snapshots = 0.0, 0, []
-    mark = min(FIRST_MARK, settings.seconds)
+    spent, updates, mark, snapshots = 0.0, 0, FIRST_MARK, []
     began = time.process_time()
     while spent < settings.seconds:
         optimizer.zero_grad()
@@ -108,12 +109,11 @@ def train(data: Data, method: Method, settings: Settings) -> list[Snapshot]:
         with torch.no_grad():
             torch._foreach_lerp_(list(averaged.parameters()), list(net.parameters()), 1 - memory)
         spent = time.process_time() - began
-        if spent >= mark:
+        if spent >= min(mark, settings.seconds):
             weights = {name: value.clone() for name, value in averaged.state_dict().items()}
             snapshots.append(Snapshot(spent, updates, weights))
             while mark <= spent:
                 mark *= math.sqrt(2)
-            mark = min(mark, max(settings.seconds, spent + 1e-9))
     return snapshots
 
 
