@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -65,19 +66,37 @@ def log_likelihood(
     ``mean of e J e`` (Grathwohl et al., arXiv 1810.01367), each probe the same all along the way and for every utterance.
     ``field`` must be differentiable in ``x_t``, so not under ``torch.inference_mode``.
     """
+    with torch.no_grad():
+        return density_change(
+            field, x_1, probes, lambda augmented, state: solver.solve(augmented, state, grid.flip(0), on_step)
+        )
+
+
+def density_change(
+    field: VelocityField,
+    x_1: Float[Tensor, "b n c"],
+    probes: Float[Tensor, "p n c"] | None,
+    solve: Callable[[VelocityField, Tensor], Tensor],
+) -> LogLikelihood:
+    """Return ``log p(x_1)`` with ``solve`` as the way back to noise.
+
+    It is given ``d/dt (x_t, change) = (v, div v)`` and the state at ``t = 1``, and returns the state at ``t = 0``. Where
+    gradients are enabled the divergence can be differentiated once more, so that a network can learn from it.
+    """
     c, p = x_1.shape[2], 1 if probes is None else len(probes)
 
-    def with_divergence(state: Tensor, t: Tensor) -> Tensor:
+    def augmented(state: Tensor, t: Tensor) -> Tensor:
+        is_learning = torch.is_grad_enabled()
         with torch.enable_grad():
-            x_t = state[..., :c].detach().requires_grad_()
+            x_t = state[..., :c].requires_grad_()
             velocity = field(x_t, t) + 0 * x_t  # so that a field that ignores x_t has a gradient too
-            divergence = _exact(velocity, x_t) if probes is None else _hutchinson(velocity, x_t, probes)
-        return torch.cat([velocity.detach(), divergence], dim=-1)
+            estimate = _exact if probes is None else partial(_hutchinson, probes=probes)
+            divergence = estimate(velocity, x_t, is_learning=is_learning)
+        return torch.cat([velocity, divergence], dim=-1)
 
-    with torch.no_grad():
-        start = torch.cat([x_1, x_1.new_zeros(*x_1.shape[:2], p)], dim=-1)
-        x_0, change = solver.solve(with_divergence, start, grid.flip(0), on_step).split([c, p], dim=-1)
-        normal = -0.5 * (x_0.square() + math.log(2 * math.pi)).sum(dim=-1, keepdim=True)
+    start = torch.cat([x_1, x_1.new_zeros(*x_1.shape[:2], p)], dim=-1)
+    x_0, change = solve(augmented, start).split([c, p], dim=-1)
+    normal = -0.5 * (x_0.square() + math.log(2 * math.pi)).sum(dim=-1, keepdim=True)
     return LogLikelihood((normal + change).permute(2, 0, 1))
 
 
@@ -87,23 +106,25 @@ def rademacher(seed: int, probes: int, n_frames: int, channels: int) -> Float[Te
     return torch.randint(0, 2, (probes, n_frames, channels), generator=generator) * 2.0 - 1.0
 
 
-def _exact(velocity: Float[Tensor, "b n c"], x_t: Float[Tensor, "b n c"]) -> Float[Tensor, "b n 1"]:
+def _exact(velocity: Float[Tensor, "b n c"], x_t: Float[Tensor, "b n c"], is_learning: bool) -> Float[Tensor, "b n 1"]:
     """Return each frame's share of the divergence, by the gradient of every component."""
     _, n, c = x_t.shape
-    diagonal = torch.zeros_like(x_t)
+    shares = torch.zeros_like(x_t[..., 0])
     for i in range(n):
         for j in range(c):
-            (gradient,) = torch.autograd.grad(velocity[:, i, j].sum(), x_t, retain_graph=True)
-            diagonal[:, i, j] = gradient[:, i, j]
-    return diagonal.sum(dim=-1, keepdim=True)
+            (gradient,) = torch.autograd.grad(velocity[:, i, j].sum(), x_t, retain_graph=True, create_graph=is_learning)
+            shares[:, i] += gradient[:, i, j]
+    return shares[..., None]
 
 
 def _hutchinson(
-    velocity: Float[Tensor, "b n c"], x_t: Float[Tensor, "b n c"], probes: Float[Tensor, "p n c"]
+    velocity: Float[Tensor, "b n c"], x_t: Float[Tensor, "b n c"], probes: Float[Tensor, "p n c"], is_learning: bool
 ) -> Float[Tensor, "b n p"]:
     """Return each frame's share of the divergence by every probe."""
     shares = []
     for probe in probes:
-        (gradient,) = torch.autograd.grad(velocity, x_t, probe.expand_as(velocity), retain_graph=True)
+        (gradient,) = torch.autograd.grad(
+            velocity, x_t, probe.expand_as(velocity), retain_graph=True, create_graph=is_learning
+        )
         shares.append((gradient * probe).sum(dim=-1))
     return torch.stack(shares, dim=-1)
