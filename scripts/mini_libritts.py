@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scripts.corpus import sound
 from scripts.corpus.recordings import readable
-from tts_fm.data.phones import SAMPLE_RATE
+from tts_fm.alignment.phones import SAMPLE_RATE
 
 _LEAST_DYNAMICS_DB = 24
 _TRAIN, _HELD_OUT = "train-clean-100", "dev-clean"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tts_fm.data import phones
+from tts_fm.alignment import phones
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -17,10 +17,10 @@ import pytest
 from conftest import Finished, buzz
 
 from tts_fm import plugins
+from tts_fm.alignment import forced
+from tts_fm.alignment.forced import durations
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
-from tts_fm.data import alignment
-from tts_fm.data.alignment import durations
 from tts_fm.data.corpora import CorpusReader, Entry
 from tts_fm.data.dataset import read_manifest
 from tts_fm.data.holdout import held_out
@@ -343,7 +343,7 @@ def test_without_a_package_it_says_what_to_install(
     package: str, tmp_path: Path, tts_fm_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    alignment._decoder.cache_clear()
+    forced._decoder.cache_clear()
     finished = tts_fm_command("prepare", "libritts", MINI, tmp_path, "--align")
     assert finished.code == 2 and "pip install 'tts-fm[train]'" in finished.line
 

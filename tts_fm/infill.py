@@ -54,12 +54,27 @@ def continue_prompt(
 
     ``token_ids`` is the text of prompt and continuation together; ``token_frames``, where given, sums to ``n_frames``.
     """
-    given = len(prompt_mel)
-    assert given < n_frames and (token_frames is None or sum(token_frames) == n_frames)
-    device = prompt_mel.device
-    is_prompt = torch.arange(n_frames, device=device)[None] < given
+    return fill_between(prompt_mel, prompt_mel[:0], n_frames - len(prompt_mel), token_ids, token_frames)
+
+
+def fill_between(
+    left: Float[Tensor, "p c"],
+    right: Float[Tensor, "q c"],
+    n_missing: int,
+    token_ids: Sequence[int],
+    token_frames: Sequence[int] | None = None,
+) -> Condition:
+    """Return the condition of one utterance that is given but for ``n_missing`` frames between ``left`` and ``right``.
+
+    ``token_ids`` is the text of the whole; ``token_frames``, where given, sums to all of its frames.
+    """
+    n_frames = len(left) + n_missing + len(right)
+    assert n_missing > 0 and (token_frames is None or sum(token_frames) == n_frames)
+    device = left.device
+    frame = torch.arange(n_frames, device=device)[None]  # 1 n
+    is_prompt = (frame < len(left)) | (frame >= n_frames - len(right))
     return Condition(
-        prompt_mel=F.pad(prompt_mel, (0, 0, 0, n_frames - given))[None],
+        prompt_mel=torch.cat([F.pad(left, (0, 0, 0, n_missing)), right])[None],
         is_prompt=is_prompt,
         is_valid=torch.ones_like(is_prompt),
         token_ids=torch.tensor([list(token_ids)], device=device),

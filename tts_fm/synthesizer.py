@@ -20,6 +20,7 @@ from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
+from tts_fm.editing import Edit, Editor
 from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
@@ -186,9 +187,7 @@ class Synthesizer:
             self._condition(voice, piece, speed, share)
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
-        options = self.config.sampling if sampling is None else sampling
-        sampler = Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak, grids=self.grids)
-        mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
+        mels = self._sampler(sampling).sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in chunks for token in self.frontend.unknown(self.frontend.tokens(piece))]
@@ -201,11 +200,42 @@ class Synthesizer:
             seconds=time.perf_counter() - began,
         )
 
+    def edit(
+        self,
+        recording: Waveform,
+        transcript: str,
+        new_text: str,
+        *,
+        seed: int = 0,
+        sampling: SamplingOptions | None = None,
+        on_step: OnStep | None = None,
+    ) -> Edit:
+        """Change words of a recording: what differs between the texts is generated anew, all else stays, bit for bit.
+
+        Args:
+            recording: speech of one person, in English.
+            transcript: the words in it.
+            new_text: the words that shall be in it.
+            seed: change ``i`` starts from the noise of ``seed + i``.
+            sampling: as in :meth:`speak`.
+            on_step: as in :meth:`speak`.
+
+        Raises:
+            InputError: words that are not in the recording, or hardly any that stay.
+            ValueError: the extra ``edit``, which finds the words in the recording, is not installed.
+        """
+        editor = Editor(self.config, self.backbone, self.frontend, self.vocoder, self._sampler(sampling))
+        return editor.edit(recording, transcript, new_text, seed, on_step)
+
     @torch.inference_mode()
     def copy(self, waveform: Waveform) -> Waveform:
         """Return ``waveform`` through mel and vocoder: what the vocoder alone loses."""
         samples = waveform.resampled(self.config.mel.sample_rate).samples
         return self._vocode(log_mel(samples.to(self.device), self.config.mel), 1.0)
+
+    def _sampler(self, sampling: SamplingOptions | None) -> Sampler:
+        options = self.config.sampling if sampling is None else sampling
+        return Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak, grids=self.grids)
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt

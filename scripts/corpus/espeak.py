@@ -12,7 +12,7 @@ from pathlib import Path
 import espeakng_loader
 import numpy as np
 
-from tts_fm.data.phones import STRESS, Phone, Span
+from tts_fm.alignment.phones import STRESS, Phone, Span
 
 _RETRIEVAL, _PHONEME_EVENTS_IN_IPA, _UTF8 = 2, 3, 1
 _END, _PHONEME = 0, 7

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.corpus import sound
-from tts_fm.data.phones import SAMPLE_RATE, Span, n_frames, token_ends, token_frames
+from tts_fm.alignment.phones import SAMPLE_RATE, Span, n_frames, token_ends, token_frames
 from tts_fm.frontends.phonemes import Phonemes
 
 SHORTEST, LONGEST = 1.0, 14.0

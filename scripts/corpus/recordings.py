@@ -11,8 +11,8 @@ import numpy as np
 
 from scripts.corpus import sound
 from scripts.corpus.parts import LONGEST, Outcome, Utterance, frames, keep, tokens
-from tts_fm.data.alignment import RATE, Alignment, Implausible, locate
-from tts_fm.data.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, shape, words
+from tts_fm.alignment.forced import RATE, Alignment, Implausible, locate
+from tts_fm.alignment.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, shape, words
 
 HELD_OUT = {"ls84", "ls174", "ls1462", "ls2803"}
 _LEAST_DYNAMICS_DB = 24

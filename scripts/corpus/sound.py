@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from tts_fm.data.phones import SAMPLE_RATE, Span
+from tts_fm.alignment.phones import SAMPLE_RATE, Span
 
 _LEVEL, _PEAK = 0.08, 0.95
 _BEFORE, _AFTER = 0.2, 0.25  # seconds of silence to keep around the speech

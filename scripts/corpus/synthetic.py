@@ -13,8 +13,8 @@ import numpy as np
 from scripts.corpus import espeak, sound
 from scripts.corpus.engines import Voice, speak
 from scripts.corpus.parts import Outcome, Utterance, frames, keep, tokens
-from tts_fm.data.alignment import RATE, Implausible, align, check
-from tts_fm.data.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, words
+from tts_fm.alignment.forced import RATE, Implausible, align, check
+from tts_fm.alignment.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, words
 
 _SHORTEST_TEXT, _LONGEST_TEXT = 28, 125  # characters
 _HELD_OUT_SENTENCES = 6

@@ -18,6 +18,7 @@ from tts_fm import __version__
 from tts_fm.commands import (
     convert,
     data,
+    edit,
     evaluate,
     models,
     optimize_steps,
@@ -46,6 +47,7 @@ app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETT
     synthesize.synthesize
 )
 app.add_typer(voices.app, name="voices")
+app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
 app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)

@@ -9,10 +9,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from tts_fm.alignment import forced
+from tts_fm.alignment.phones import UnknownPhone
 from tts_fm.audio import io
-from tts_fm.data import alignment, check
+from tts_fm.data import check
 from tts_fm.data.corpora import Entry
-from tts_fm.data.phones import UnknownPhone
 from tts_fm.data.workers import spread
 from tts_fm.errors import InputError
 from tts_fm.frontends.phonemes import Phonemes
@@ -90,8 +91,8 @@ def examine(facts: Facts, is_aligned: bool) -> Facts:
     if not is_aligned:
         return facts
     try:
-        return replace(facts, token_frames=alignment.durations(waveform, _phonemes().tokens(facts.text)))
-    except (alignment.Implausible, UnknownPhone) as error:
+        return replace(facts, token_frames=forced.durations(waveform, _phonemes().tokens(facts.text)))
+    except (forced.Implausible, UnknownPhone) as error:
         return replace(facts, alignment_fault=f"not aligned: {error}")
 
 

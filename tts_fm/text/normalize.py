@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from tts_fm.text import dates, quantities, words
@@ -18,13 +20,53 @@ def normalize(text: str) -> str:
     Next to Chinese, Japanese or Korean characters the text stays as it is.
     """
     plain = clean(text)
+    return _spoken(plain, 0, len(plain), list(_replacements(plain)))
+
+
+@dataclass(frozen=True)
+class WrittenWord:
+    """A word as a person wrote it, with its punctuation, and what is said for it, which may be several words."""
+
+    text: str
+    spoken: str
+
+    @property
+    def sound(self) -> str:
+        """What is left of ``spoken`` when case and punctuation do not count."""
+        return " ".join(re.findall(r"\w+(?:'\w+)*", self.spoken.lower()))
+
+
+def written_words(text: str) -> list[WrittenWord]:
+    """Return ``text`` word by word; words that are read together ("5 kg") or say nothing ("-") join their neighbour."""
+    plain = clean(text)
+    replacements = list(_replacements(plain))
+    spans: list[tuple[int, int]] = []
+    for match in re.finditer(r"\S+", plain):
+        start, end = match.span()
+        is_read_together = any(r.start < start and plain[start : r.start + len(r.source)].strip() for r in replacements)
+        is_silent = any(
+            not _says_something(_spoken(plain, *span, replacements)) for span in (*spans[-1:], (start, end))
+        )
+        if spans and (is_read_together or is_silent):
+            start, _ = spans.pop()
+        spans.append((start, end))
+    return [WrittenWord(plain[a:b], _spoken(plain, a, b, replacements)) for a, b in spans]
+
+
+def _says_something(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+def _spoken(plain: str, start: int, end: int, replacements: Sequence[Replacement]) -> str:
+    """Return what is said for ``plain[start:end]``; a replacement lies where its first character does."""
     pieces: list[str] = []
-    position = 0
-    for replacement in _replacements(plain):
-        pieces.append(plain[position : replacement.start])
-        pieces.append(replacement.spoken)
-        position = replacement.start + len(replacement.source)
-    pieces.append(plain[position:])
+    position = start
+    for replacement in replacements:
+        first = replacement.start + len(replacement.source) - len(replacement.source.lstrip())
+        if start <= first < end:
+            pieces += [plain[position : max(position, replacement.start)], replacement.spoken]
+            position = replacement.start + len(replacement.source)
+    pieces.append(plain[position:end])
     return _join(pieces).translate(_QUOTES)
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tts_fm.alignment.phones import SAMPLE_RATE, Span, Word, token_ends, token_frames, words
 from tts_fm.audio.io import Waveform
-from tts_fm.data.phones import SAMPLE_RATE, Span, Word, token_ends, token_frames, words
+from tts_fm.audio.level import without_offset
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
@@ -31,8 +32,10 @@ class Alignment:
     """The span of every phone of every word, and what speaks for it."""
 
     spans: list[list[Span]]
+    scores: list[list[float]]
+    """Of each phone: acoustic log likelihood per frame, 0 is best."""
     score: float
-    """Acoustic log likelihood per frame of speech; 0 is best."""
+    """The same of all the speech."""
     hurried: float
     """Share of the phones that got the shortest possible duration: a sign of words that were not said."""
 
@@ -46,19 +49,28 @@ def durations(waveform: Waveform, tokens: Sequence[str]) -> list[int]:
     """
     if not (said := words(tokens)):
         raise Implausible("no word")
-    samples = waveform.samples.numpy()
-    heard = Waveform(waveform.samples - float(samples.mean()), waveform.sample_rate).resampled(RATE)
-    spans = locate(heard.samples.numpy(), said).spans
+    spans = locate(heard(waveform), said).spans
     n_samples = len(waveform.resampled(SAMPLE_RATE).samples)
     return token_frames(token_ends(tokens, spans, n_samples / SAMPLE_RATE), n_samples)
 
 
+def heard(waveform: Waveform) -> np.ndarray:
+    """Return what the aligner listens to: samples at 16 kHz without offset."""
+    return Waveform(without_offset(waveform.samples), waveform.sample_rate).resampled(RATE).samples.numpy()
+
+
 def locate(audio: np.ndarray, words: list[Word]) -> Alignment:
-    """Align ``words`` with 16 kHz ``audio``, also where the speech begins or ends at its edge; check the result."""
+    """Align ``words`` with 16 kHz ``audio``, and check the result."""
+    alignment = align_whole(audio, words)
+    check(alignment)
+    return alignment
+
+
+def align_whole(audio: np.ndarray, words: list[Word]) -> Alignment:
+    """Align ``words`` with 16 kHz ``audio``, also where the speech begins or ends at its edge."""
     alignment = align(audio, words)
     if alignment.spans[0][0][0] < _EDGE or alignment.spans[-1][-1][1] > len(audio) / RATE - _EDGE:
-        alignment = _align_inside(audio, words)
-    check(alignment)
+        return _align_inside(audio, words)
     return alignment
 
 
@@ -78,7 +90,7 @@ def _decoder() -> Decoder:
     try:
         from pocketsphinx import Decoder
     except ImportError:
-        raise ValueError("aligning speech with text needs pocketsphinx; pip install 'tts-fm[train]'") from None
+        raise ValueError("aligning speech with text needs pocketsphinx; pip install 'tts-fm[edit]'") from None
 
     return Decoder(
         lm=None, samprate=RATE, cmn="batch", loglevel="FATAL", beam=1e-80, pbeam=1e-80, wbeam=1e-80,
@@ -99,16 +111,17 @@ def align(audio: np.ndarray, words: list[Word]) -> Alignment:
         decoder.set_alignment()
         _listen(decoder, pcm)
         alignment = decoder.get_alignment()  # keep a name for it: its words live no longer than it does
-        heard = [(word.name, [(p.start, p.duration, p.score) for p in word]) for word in alignment]
+        found = [(word.name, [(p.start, p.duration, p.score) for p in word]) for word in alignment]
     except (RuntimeError, TypeError) as error:
         raise Implausible("no alignment") from error
-    phones = [found for name, found in heard if name.startswith("w.")]
+    phones = [word for name, word in found if name.startswith("w.")]
     if len(phones) != len(words):
         raise Implausible("no alignment")
     flat = [phone for word in phones for phone in word]
-    spans = [_spans(word, found) for word, found in zip(words, phones, strict=True)]
+    joined = [_joined(*pair) for pair in zip(words, phones, strict=True)]
+    spans, scores = [one for one, _ in joined], [one for _, one in joined]
     score = sum(phone[2] for phone in flat) / sum(phone[1] for phone in flat)
-    return Alignment(spans, score, sum(phone[1] <= 3 for phone in flat) / len(flat))
+    return Alignment(spans, scores, score, sum(phone[1] <= 3 for phone in flat) / len(flat))
 
 
 def check(alignment: Alignment, lowest_score: float = _LOWEST_SCORE, most_hurried: float = 0.35) -> None:
@@ -123,6 +136,15 @@ def check(alignment: Alignment, lowest_score: float = _LOWEST_SCORE, most_hurrie
         raise Implausible("a phone over 0.7 s")
     if not 5 <= len(spans) / speech <= 24:
         raise Implausible("speaking rate")
+
+
+def is_plausible(alignment: Alignment) -> bool:
+    """Whether :func:`check` has nothing against ``alignment``."""
+    try:
+        check(alignment)
+    except Implausible:
+        return False
+    return True
 
 
 def _found(decoder: Decoder) -> list[str]:
@@ -149,12 +171,13 @@ def _known(decoder: Decoder, arpa: list[str]) -> str:
     return name
 
 
-def _spans(word: Word, found: list[tuple[int, int, int]]) -> list[Span]:
-    """Join the CMU phones that make up each of our phones."""
-    spans, i = [], 0
+def _joined(word: Word, found: list[tuple[int, int, int]]) -> tuple[list[Span], list[float]]:
+    """Join the CMU phones that make up each of our phones; return their spans and their scores per frame."""
+    spans, scores, i = [], [], 0
     for phone in word:
-        first, last = found[i], found[i + len(phone.arpa) - 1]
-        start, end = first[0] * _FRAME, (last[0] + last[1]) * _FRAME
-        spans.append((start + _OFFSET, end + _OFFSET))
+        parts = found[i : i + len(phone.arpa)]
+        start, end = parts[0][0], parts[-1][0] + parts[-1][1]
+        spans.append((start * _FRAME + _OFFSET, end * _FRAME + _OFFSET))
+        scores.append(sum(part[2] for part in parts) / (end - start))
         i += len(phone.arpa)
-    return spans
+    return spans, scores
