@@ -18,6 +18,7 @@ from tts_fm import __version__
 from tts_fm.commands import (
     convert,
     data,
+    demo,
     edit,
     evaluate,
     models,
@@ -46,6 +47,7 @@ app.command("synthesize", epilog=synthesize.EXAMPLE, context_settings=synthesize
 app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(
     synthesize.synthesize
 )
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.add_typer(voices.app, name="voices")
 app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
 app.add_typer(models.app, name="models")
