@@ -38,7 +38,7 @@ SUBCOMMANDS = [
 ]
 SUBCOMMANDS += ["compare"]
 SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate", "score", "optimize-steps"]
-SUBCOMMANDS += ["edit"]
+SUBCOMMANDS += ["edit", "demo"]
 SUBCOMMANDS += ["voices", "voices add", "voices list", "voices show", "voices rm", "watermark"]
 
 

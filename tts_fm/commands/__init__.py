@@ -19,6 +19,7 @@ from tts_fm.commands import (
     compare,
     convert,
     data,
+    demo,
     edit,
     evaluate,
     models,
@@ -53,8 +54,9 @@ for _name in ("synthesize", "synth"):
         context_settings=synthesize.SETTINGS,
         hidden=_name == "synth",
     )(synthesize.synthesize)
-app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.add_typer(voices.app, name="voices")
+app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
 app.command("watermark", epilog=watermark.EXAMPLE)(watermark.watermark)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
