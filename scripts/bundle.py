@@ -16,9 +16,7 @@ def main() -> None:
     """Write the model folder and print its size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--acoustic", type=Path, default=Path("runs/bundled"), help="folder that `tts-fm train` wrote")
-    parser.add_argument(
-        "--vocoder", type=Path, default=Path("runs/vocoder/model"), help="folder with the exported vocoder"
-    )
+    parser.add_argument("--vocoder", type=Path, help="folder with the exported vocoder; without, it stays as it is")
     parser.add_argument(
         "--config", type=Path, default=Path("configs/bundled.yaml"), help="whose sampling defaults to take"
     )
@@ -28,8 +26,9 @@ def main() -> None:
     model = config.read_model(args.config)
     weights = checkpoint.read_tensors(args.acoustic / "model" / checkpoint.WEIGHTS)
     checkpoint.save_model(args.out, model, weights, dtype=torch.float16)
-    vocoder = vocos.load(args.vocoder, model.mel)
-    vocos.save(args.out / model.vocoder_source, vocoder, dtype=torch.float16)
+    if args.vocoder is not None:
+        vocoder = vocos.load(args.vocoder, model.mel)
+        vocos.save(args.out / model.vocoder_source, vocoder, dtype=torch.float16)
     if args.voice is not None:
         shutil.copy(args.voice, args.out / "voice.flac")
         shutil.copy(args.voice.with_suffix(".txt"), args.out / "voice.txt")

@@ -25,7 +25,7 @@ TIMES = 8
 """At how many times the way is shown."""
 MAX_TEXT = 200  # characters: one sentence
 _DB = 20 / torch.log(torch.tensor(10.0)).item()  # of a neper
-_FEW = 4  # steps of B at first, so that there is something to hear
+_FEW = 4  # steps of B at first where A does not leap, so that there is something to hear
 _OUTPUTS = 10
 _TEXT = "The same words, by two ways from noise to speech."
 
@@ -200,7 +200,8 @@ class Compare:
                     api_visibility="private",
                 )
         with gr.Row():
-            sides = [self._side("A"), self._side("B", steps=_FEW)]
+            own = self.studio.synthesizer.config
+            sides = [self._side("A"), self._side("B", steps=own.sampling.steps if own.leaps else _FEW)]
         with gr.Row():
             seeds = SeedControls("compare")
             cancel = gr.Button("Cancel", elem_id="compare-cancel")

@@ -6,16 +6,18 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from tts_fm import config, plugins
+from tts_fm import plugins
 from tts_fm.flow.solvers import Solver
 from tts_fm.flow.time_grid import GridName
 from tts_fm.sampler import SamplingOptions
 from tts_fm.synthesizer import Synthesizer
 
+LEAPS = "leaps"
+"""What stands among the solvers for a model that can leap."""
 MAX_STEPS = 64
 MAX_SEED = 2**32 - 1
 _INFOS = {
-    "solver": "How the flow is integrated; Euler asks the network once a step.",
+    "solver": "How the flow is integrated; Euler asks the network once a step. Leaps need few, and have guidance in them.",
     "grid": "Where on the way from noise to speech the steps lie.",
     "steps": "More are slower and finer.",
     "guidance": "How strictly it keeps to text and voice; 0 is none, and twice as fast.",
@@ -36,21 +38,36 @@ class FlowControls:
     def __init__(
         self, name: str, synthesizer: Synthesizer, steps: int | None = None, *, has_infos: bool = True
     ) -> None:
-        own = synthesizer.config.sampling
+        own, leaps = synthesizer.config.sampling, synthesizer.config.leaps
+        solvers = [*([LEAPS] if leaps else []), *plugins.names(Solver)]
         grids = [grid for grid in get_args(GridName) if grid != "optimal" or synthesizer.grids]
 
         def told(field: str) -> dict[str, Any]:
             return {"info": _INFOS[field] if has_infos else None, "elem_id": f"{name}-{field}", "min_width": 140}
 
         with gr.Row():
-            solver = gr.Dropdown(plugins.names(Solver), value=own.solver, label="Solver", **told("solver"))
-            grid = gr.Dropdown(grids, value=own.grid, label="Time grid", **told("grid"))
-        steps = own.steps if steps is None else steps
-        slider = gr.Slider(1, MAX_STEPS, value=steps, step=1, label="Steps", **told("steps"))
-        with gr.Row():
+            is_leaping = bool(leaps) and steps is None
+            solver = gr.Dropdown(solvers, value=LEAPS if is_leaping else own.solver, label="Solver", **told("solver"))
+            grid = gr.Dropdown(grids, value=own.grid, label="Time grid", visible=not is_leaping, **told("grid"))
+        first = steps if steps is not None else leaps if is_leaping else own.steps
+        slider = gr.Slider(1, MAX_STEPS, value=first, step=1, label="Steps", **told("steps"))
+        with gr.Row(visible=not is_leaping) as how:
             guidance = gr.Slider(0, 10, value=own.guidance, step=0.1, label="Guidance", **told("guidance"))
             sway = gr.Slider(-1, 1, value=own.sway, step=0.1, label="Sway", **told("sway"))
         self.inputs = [solver, grid, slider, guidance, sway]
+        if leaps:
+            solver.change(
+                lambda name: (
+                    gr.update(visible=name != LEAPS),
+                    leaps if name == LEAPS else own.steps,
+                    gr.update(visible=name != LEAPS),
+                ),
+                solver,
+                [grid, slider, how],
+                queue=False,
+                show_progress="hidden",
+                api_visibility="private",
+            )
 
 
 class SeedControls:
@@ -78,6 +95,8 @@ def sampling(
     """Return the model's own options with what the visitor set. Raises ValueError where that is not possible."""
     if steps > MAX_STEPS:
         raise ValueError(f"{steps:g} steps are too many for this page; take at most {MAX_STEPS}")
+    if solver == LEAPS:
+        return synthesizer.config.sampling_as({"leap": True, "steps": int(steps)})
     given = {"solver": solver, "grid": grid, "steps": int(steps), "guidance": guidance, "sway": sway}
     given |= {"guidance_modes": modes} if modes.strip() else {}
-    return config.parse(SamplingOptions, synthesizer.config.sampling.model_dump() | given, "the settings")
+    return synthesizer.config.sampling_as(given)
