@@ -1,0 +1,219 @@
+"""What the page refuses: recordings that are too large, and whatever reaches for other files of the machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import pytest
+import torch
+from browser_page import Server, Visitor
+
+from tts_fm.audio.io import Waveform
+
+pytestmark = pytest.mark.browser
+pytest_plugins = ["browser_page"]
+
+BUNDLED = Path(__file__).parents[1] / "tts_fm" / "voices" / "default"
+CANARY = "the canary that sits outside"
+
+
+@pytest.fixture(scope="module")
+def canary(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text outside of everything that the page may serve."""
+    path = tmp_path_factory.mktemp("outside") / "canary.txt"
+    path.write_text(CANARY)
+    return path
+
+
+# Reading other files over HTTP
+
+FORMS = (
+    "/file={path}",
+    "/file/{path}",
+    "/gradio_api/file={path}",
+    "/gradio_api/file=/{path}",
+    "/gradio_api/file=file://{path}",
+    "/gradio_api/file=/proc/self/root{path}",
+    "/gradio_api/file={path}%00.wav",
+    "/gradio_api/file={path}\x00.wav",
+    "/gradio_api/file=./{up}{path}",
+    "/gradio_api/file={up}{path}",
+    "/gradio_api/file={encoded_up}{encoded_path}",
+    "/gradio_api/file={doubly_up}{path}",
+    "/gradio_api/file={temporary}/{up}{path}",
+    "/gradio_api/file={temporary}/{encoded_up}{encoded_path}",
+    "/gradio_api/file={voices}/{up}{path}",
+    "/gradio_api/file={backward_up}{path}",
+    "/gradio_api/proxy=file://{path}",
+    "/gradio_api/file/{path}",
+    "/gradio_api/stream/a/b/1/{encoded_up}{encoded_path}.ts",
+    "/gradio_api/custom_component/{encoded_up}/client/component/{encoded_path}",
+    "/gradio_api/deep_link?session_hash={encoded_up}{encoded_path}",
+    "/static/{up}{path}",
+    "/static/{encoded_up}{encoded_path}",
+    "/static/{backward_up}{path}",
+    "/static/{path}",
+    "/assets/{up}{path}",
+    "/assets/{encoded_up}{encoded_path}",
+    "/assets/{doubly_up}{path}",
+    "/svelte/{up}{path}",
+    "/svelte/{encoded_up}{encoded_path}",
+    "/{up}{path}",
+    "/{encoded_up}{encoded_path}",
+)
+UP = "../" * 12
+
+
+def attempts(server: Server, path: Path) -> list[str]:
+    """The targets of requests that reach for a file from outside."""
+    parts = {
+        "path": str(path),
+        "encoded_path": quote(str(path), safe=""),
+        "up": UP,
+        "encoded_up": UP.replace(".", "%2e").replace("/", "%2f"),
+        "doubly_up": UP.replace(".", "%252e").replace("/", "%252f"),
+        "backward_up": UP.replace("/", "%5c"),
+        "temporary": str(server.temporary),
+        "voices": str(server.voices),
+    }
+    return [form.format(**parts) for form in FORMS]
+
+
+def get(server: Server, target: str) -> tuple[int, bytes]:
+    """Ask for ``target`` just as it is written, which no library would do; return status and body."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode("latin-1"))
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    status, _, rest = answer.partition(b"\r\n")
+    return int(status.split()[1]), rest.partition(b"\r\n\r\n")[2]
+
+
+def test_no_request_reads_a_file_outside(server: Server, canary: Path) -> None:
+    files = {
+        canary: CANARY,
+        Path("/etc/passwd"): "root:",
+        BUNDLED / "config.yaml": "backbone:",
+        server.log: "127.0.0.1",
+    }
+    asked, read = 0, []
+    for path, secret in files.items():
+        assert secret in path.read_text()  # else a leak would not be seen
+        for target in attempts(server, path):
+            status, body = get(server, target)
+            asked += 1
+            if secret.encode() in body or status < 400:
+                read.append((status, target))
+    assert asked >= 50
+    assert read == []
+
+
+def test_the_server_fetches_no_address_for_a_visitor(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.5)
+        port = other.getsockname()[1]
+        for form in ("/gradio_api/file=http://127.0.0.1:{}/a", "/gradio_api/proxy=http://127.0.0.1:{}/a"):
+            assert get(server, form.format(port))[0] >= 400
+        with pytest.raises(TimeoutError):
+            other.accept()
+
+
+# Reading other files through the page's functions
+
+
+def call(server: Server, name: str, arguments: list[Any]) -> str:
+    """Call a named function as a program would, and return all that it answers."""
+    address = f"{server.url}/gradio_api/call/{name}"
+    request = Request(address, json.dumps({"data": arguments}).encode(), {"Content-Type": "application/json"})
+    try:
+        with urlopen(request, timeout=30) as answer:
+            event = json.load(answer)["event_id"]
+        with urlopen(f"{address}/{event}", timeout=60) as answer:
+            return answer.read().decode()
+    except HTTPError as error:
+        return f"event: error\n{error.read().decode()}"
+
+
+def functions(server: Server) -> dict[str, list[dict[str, Any]]]:
+    """The parameters of each named function."""
+    with urlopen(f"{server.url}/gradio_api/info") as answer:
+        return {name.strip("/"): about["parameters"] for name, about in json.load(answer)["named_endpoints"].items()}
+
+
+def is_file(parameter: dict[str, Any]) -> bool:
+    """Whether a parameter takes a file."""
+    return parameter["component"] in {"Audio", "File", "UploadButton", "Image"}
+
+
+def test_no_function_takes_a_file_of_the_server_for_an_upload(
+    server: Server, canary: Path, recording: tuple[Path, str]
+) -> None:
+    voice, _ = recording
+    asked = 0
+    for name, parameters in functions(server).items():
+        for i in (i for i, parameter in enumerate(parameters) if is_file(parameter)):
+            for path in (voice, canary, Path("/etc/passwd"), f"{server.temporary}/../{voice}", f"file://{voice}", "\0"):
+                arguments = [parameter.get("parameter_default") for parameter in parameters]
+                arguments[i] = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+                answer = call(server, name, arguments)
+                asked += 1
+                assert answer.startswith("event: error"), (name, path, answer)
+                assert CANARY not in answer and "root:" not in answer and str(server.temporary) not in answer
+    assert asked >= 12
+
+
+# Recordings that are too large, too long or none
+
+
+@pytest.fixture
+def cloning(visitor: Visitor) -> Visitor:
+    """A visitor who is about to give a new recording."""
+    visitor["speak-source"].get_by_text("A new recording").click()
+    return visitor
+
+
+def tone(path: Path, seconds: float, rate: int) -> Path:
+    """Write a soft tone as a 16-bit WAV."""
+    Waveform(0.1 * torch.sin(torch.arange(round(seconds * rate)) / 20), rate).save(path)
+    return path
+
+
+def test_eleven_megabytes_are_refused_in_a_sentence(cloning: Visitor, server: Server, tmp_path: Path) -> None:
+    large = tone(tmp_path / "large.wav", 29, 192_000)
+    assert large.stat().st_size > 11_000_000
+    cloning.upload("speak-recording", large)
+    assert "10" in cloning.error()
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\n\r\n%b\r\n--x--\r\n'
+        % large.read_bytes()
+    )
+    request = Request(f"{server.url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"})
+    with pytest.raises(HTTPError) as refusal:  # a program is refused too
+        urlopen(request, timeout=30)
+    assert refusal.value.code == 413
+    assert cloning["speak-generate"].is_enabled()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(31, "lasts more than 30 s"), (0.5, "at least 1 s"), (None, "no audio that can be read")]
+)
+def test_a_recording_that_is_no_use_is_refused_in_a_sentence(
+    cloning: Visitor, tmp_path: Path, seconds: float | None, says: str
+) -> None:
+    path = tmp_path / "recording.wav"
+    if seconds is None:
+        path.write_bytes(b"no sound at all " * 100)
+    else:
+        tone(path, seconds, 16_000)
+    cloning.upload("speak-recording", path)
+    cloning.type("speak-transcript", "These are some words.")
+    cloning["speak-consent"].locator("input").check()
+    cloning["speak-generate"].click()
+    sentence = cloning.error()
+    assert says in sentence
+    assert sentence.count(". ") == 0 and sentence.endswith(".") and "/" not in sentence and "Traceback" not in sentence
