@@ -38,7 +38,7 @@ SUBCOMMANDS = [
 ]
 SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate", "score", "optimize-steps"]
 SUBCOMMANDS += ["voices", "voices add", "voices list", "voices show", "voices rm"]
-SUBCOMMANDS += ["edit"]
+SUBCOMMANDS += ["edit", "demo"]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "synthesize --help"])

@@ -243,12 +243,16 @@ def read_run(path: Path, changes: Sequence[str] = ()) -> RunConfig:
 
 def read_yaml(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     """Return the mapping of blocks in ``path``, with ``changes`` of the form ``block.field=value`` made in it."""
-    value = _read_yaml(path)
-    for change in changes:
-        name, is_given, text = change.partition("=")
+    return change(_read_yaml(path), changes, "training.updates=100")
+
+
+def change(value: dict[str, Any], changes: Sequence[str], example: str) -> dict[str, Any]:
+    """Make ``changes`` of the form ``block.field=value``, such as ``example``, in ``value`` and return it."""
+    for one in changes:
+        name, is_given, text = one.partition("=")
         *blocks, field = name.strip().split(".")
         if not is_given or not all((*blocks, field)):
-            raise ValueError(f"--set {change!r} is no change; write it as training.updates=100")
+            raise ValueError(f"--set {one!r} is no change; write it as {example}")
         inner = value
         for block in blocks:
             if not isinstance(inner.get(block), dict):  # a plug-in without options may be its name alone
@@ -257,16 +261,19 @@ def read_yaml(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
         try:
             inner[field] = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise ValueError(f"--set {change!r}: {text!r} is no YAML value; quote it") from None
+            raise ValueError(f"--set {one!r}: {text!r} is no YAML value; quote it") from None
     return value
 
 
-def parse(kind: type[AnyOptions], value: Any, source: Path | str) -> AnyOptions:
-    """Return ``value`` as a ``kind``; an error names ``source``, the field, the value got and what is allowed."""
+def parse(kind: type[AnyOptions], value: Any, source: Path | str, name: str = "the file") -> AnyOptions:
+    """Return ``value`` as a ``kind``; an error names ``source``, the field, the value got and what is allowed.
+
+    ``name`` as in :func:`explain`.
+    """
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        raise ValueError(f"{source}: {explain(error, kind)}") from None
+        raise ValueError(f"{source}: {explain(error, kind, name)}") from None
 
 
 def dump(config: Options) -> str:

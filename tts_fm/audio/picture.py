@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool1d
 
 from tts_fm import atomic
 
@@ -14,6 +16,7 @@ _COLOURS = np.array(
     [(8, 8, 32), (70, 24, 110), (170, 50, 110), (240, 120, 60), (252, 230, 120), (255, 255, 245)], dtype=float
 )
 _HEIGHT = 4  # pixels per mel channel
+_MOST_COLUMNS = 2_000  # of a picture for the screen
 
 
 def save(mel: Float[Tensor, "n c"], path: str | Path) -> None:
@@ -21,17 +24,32 @@ def save(mel: Float[Tensor, "n c"], path: str | Path) -> None:
     from PIL import Image
 
     check_target(path)
-    values = mel.detach().float().cpu().numpy().T[::-1]  # c n
-    share = np.clip((values - values.max(initial=-100.0)) / 10 + 1, 0, 1)
-    place = share * (len(_COLOURS) - 1)
-    stops = np.arange(len(_COLOURS))
-    pixels = np.stack([np.interp(place, stops, channel) for channel in _COLOURS.T], axis=-1).astype(np.uint8)
-    picture = Image.fromarray(pixels.repeat(_HEIGHT, axis=0).repeat(2, axis=1))
+    picture = Image.fromarray(_pixels(mel).repeat(_HEIGHT, axis=0).repeat(2, axis=1))
     try:
         with atomic.replacing(Path(path)) as beside:
             picture.save(beside, format="PNG")
     except OSError as error:
         raise ValueError(f"{path} can not be written: {error.strerror or error}") from None
+
+
+def png(mel: Float[Tensor, "n c"]) -> bytes:
+    """Return the same picture as the bytes of a PNG: a pixel for each value, a long mel squeezed to 2,000 columns."""
+    from PIL import Image
+
+    if len(mel) > _MOST_COLUMNS:
+        mel = adaptive_avg_pool1d(mel.detach().float().T, _MOST_COLUMNS).T
+    file = io.BytesIO()
+    Image.fromarray(_pixels(mel)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def _pixels(mel: Float[Tensor, "n c"]) -> np.ndarray:
+    """Return red, green and blue of each value, the highest channel first."""
+    values = mel.detach().float().cpu().numpy().T[::-1]  # c n
+    share = np.clip((values - values.max(initial=-100.0)) / 10 + 1, 0, 1)
+    place = share * (len(_COLOURS) - 1)
+    stops = np.arange(len(_COLOURS))
+    return np.stack([np.interp(place, stops, channel) for channel in _COLOURS.T], axis=-1).astype(np.uint8)
 
 
 def check_target(path: str | Path) -> None:

@@ -11,9 +11,14 @@ MODEL = "small"
 _REPOSITORY, _RATE = f"Systran/faster-whisper-{MODEL}", 16_000
 
 
+def is_available() -> bool:
+    """Return whether the extra is installed."""
+    return find_spec("faster_whisper") is not None
+
+
 def check_available() -> None:
     """Raise ValueError where the extra is not installed; the message says what to do instead."""
-    if find_spec("faster_whisper") is None:
+    if not is_available():
         raise ValueError(
             "--ref-audio needs --ref-text, exactly the words in the recording; to have it transcribed: pip install 'tts-fm[asr]'"
         )

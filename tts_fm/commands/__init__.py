@@ -18,6 +18,7 @@ from tts_fm import __version__
 from tts_fm.commands import (
     convert,
     data,
+    demo,
     edit,
     evaluate,
     models,
@@ -29,6 +30,7 @@ from tts_fm.commands import (
     train,
     voices,
 )
+from tts_fm.commands.cast import StoryCommand
 from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError, TrainingError
 
@@ -42,10 +44,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-app.command("synthesize", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS)(synthesize.synthesize)
-app.command("synth", epilog=synthesize.EXAMPLE, context_settings=synthesize.SETTINGS, hidden=True)(
-    synthesize.synthesize
-)
+for _name in ("synthesize", "synth"):
+    app.command(
+        _name,
+        cls=StoryCommand,
+        epilog=synthesize.EXAMPLE,
+        context_settings=synthesize.SETTINGS,
+        hidden=_name == "synth",
+    )(synthesize.synthesize)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.add_typer(voices.app, name="voices")
 app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
 app.add_typer(models.app, name="models")

@@ -37,16 +37,3 @@ def kept(voice: str) -> Prompt | None:
     if Path(voice).suffix == ".flac" or Path(voice).name != voice:
         raise ValueError(f"there is no voice file {voice}; give a file's path, or a name of: tts-fm voices list")
     return library.VoiceLibrary().load(voice).prompt
-
-
-def chosen(ref_audio: Path | None, ref_text: str | None, voice: str | None, report: Report) -> Prompt | None:
-    """Return the voice to speak in, or None for the model's own."""
-    if voice is not None and (ref_audio is not None or ref_text is not None):
-        raise ValueError("--voice names a voice with its words; leave out --ref-audio and --ref-text")
-    if voice is not None:
-        return kept(voice)
-    if ref_audio is not None:
-        return recording(ref_audio, ref_text, report)
-    if ref_text is not None:
-        raise ValueError("--ref-text holds the words of a recording; give that too, with --ref-audio")
-    return None

@@ -10,36 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.commands import reference
+from tts_fm.commands import cast, text_input
 from tts_fm.commands.options import Architecture, Device, Model, Precision, RefAudio, RefText, Vocab, Vocoder
 from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.interop import f5_options
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
     from tts_fm.config import ModelConfig
     from tts_fm.sampler import SamplingOptions
-    from tts_fm.synthesizer import Speech
+    from tts_fm.story import SpokenStory
 
 EXAMPLE = '\b\nExample:\n  tts-fm synthesize --text "Flow matching turns noise into speech." --output hello.wav'
 
-_F5 = {
-    "gen-text": "text",
-    "gen-file": "text-file",
-    "nfe-step": "steps",
-    "cfg-strength": "guidance",
-    "sway-sampling-coef": "sway",
-    "vocab-file": "vocab",
-    "model-cfg": "architecture",
-}
-
-
-def _our_name(option: str) -> str:
-    """Return our name of an option; F5-TTS's names, with their underscores, mean the same."""
-    name = option.replace("_", "-")
-    return _F5.get(name, name)
-
-
-SETTINGS = {"token_normalize_func": _our_name}
+SETTINGS = {"token_normalize_func": f5_options.our_name}
 
 
 def synthesize(
@@ -49,7 +33,16 @@ def synthesize(
     text_file: Annotated[str | None, typer.Option("--text-file", "-f", help="A UTF-8 file of it; - is stdin.")] = None,
     ref_audio: RefAudio = None,
     ref_text: RefText = None,
-    voice: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A kept voice, see tts-fm voices.")] = None,
+    voice: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TAG=]NAME|FILE",
+            help="A kept voice, see tts-fm voices; with TAG= who speaks as [TAG] in the text.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A story as TOML, F5-TTS's or our own; options go before it.")
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.  [default: output.wav]"),
@@ -79,6 +72,9 @@ def synthesize(
     tolerance: Annotated[float | None, typer.Option(help="Error that dopri5 allows in a step.")] = None,
     grid: Annotated[str | None, typer.Option(help="uniform, epss, cosine, linear_quadratic or optimal.")] = None,
     noise: Annotated[float | None, typer.Option(help="Noise added on the way (a diffusion); 0 is the flow.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set any field of a model's sampling block.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.  [default: random]")
     ] = None,
@@ -89,6 +85,9 @@ def synthesize(
     device: Device = "auto",
     precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
+    watermark: Annotated[
+        bool, typer.Option("--watermark", help="Mark the speech inaudibly; needs the extra watermark.")
+    ] = False,
     save_mel: Annotated[Path | None, typer.Option(help="Draw the mel into this .png file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
     quiet: Quiet = False,
@@ -100,7 +99,8 @@ def synthesize(
 ) -> None:
     """Speak a text in the voice of a recording.
 
-    Without a recording it is the model's own voice.
+    Without a recording it is the model's own voice. With --config or --voice TAG=NAME the text is a story, in which
+    a [TAG] gives the word to another voice.
 
     The options of f5-tts_infer-cli (--ref_audio, --gen_text, --nfe_step, ...) mean the same here.
     """
@@ -110,13 +110,18 @@ def synthesize(
     given |= {"tolerance": tolerance, "grid": grid, "noise": noise}
     given["guidance_modes"] = None if not guidance_mode else ",".join(guidance_mode)
     given = {name: value for name, value in given.items() if value is not None}
-    _check_early(given, guidance_model, target, save_mel)
-    to_say = _text(words, text, text_file)
-    prompt = reference.chosen(ref_audio, ref_text, voice, report)
+    voices = [] if voice is None else voice
+    _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
+    is_story = config is not None or any("=" in one for one in voices)
+    turns = cast.turns(text_input.chosen(words, text, text_file), is_story)
+    if ignored := cast.unknown(context):
+        report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
+    roles = cast.roles(context, turns, voices, ref_audio, ref_text)
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
         known = "F5TTS_v1_Base" if model == "default" else model
         model, architecture = ckpt_file, known if architecture is None else architecture
 
+    from tts_fm import provenance, story
     from tts_fm.synthesizer import Synthesizer
 
     synthesizer = Synthesizer.load(
@@ -130,14 +135,15 @@ def synthesize(
     )
     sampling = _sampling(given, synthesizer.config.sampling)
     if fix_duration is not None:
-        duration = _without_prompt(fix_duration, prompt, synthesizer.config)
+        duration = _without_prompt(fix_duration, roles[turns[0].voice].prompt, synthesizer.config)
     if seed is None:
         seed = secrets.randbelow(2**31)
         report.say(f"seed {seed}")
     with report.progress("speaking") as on_step:
-        speech = synthesizer.speak(
-            to_say,
-            prompt,
+        told = story.speak(
+            synthesizer,
+            turns,
+            roles,
             seed=seed,
             speed=speed,
             seconds=duration,
@@ -145,14 +151,11 @@ def synthesize(
             normalized=no_normalize,
             on_step=on_step,
         )
-    facts = {
-        "software": "tts-fm",
-        "model": synthesizer.config.name,
-        "seed": seed,
-        **sampling.model_dump(),
-        "text": speech.text,
-    }
-    _deliver(speech, facts, target, save_mel, as_json, report)
+    if watermark:
+        told = _marked(told)
+    marks = {"watermark": "perth"} if watermark else {}
+    facts = provenance.facts(synthesizer.config.name, seed, sampling, told.speech.text, **marks)
+    _deliver(told, facts, target, save_mel, as_json, report)
 
 
 def _target(output: str | None, folder: str | None, name: str | None, as_json: bool) -> str:
@@ -171,64 +174,33 @@ def _target(output: str | None, folder: str | None, name: str | None, as_json: b
     return target
 
 
-def _check_early(sampling: dict[str, Any], weak_model: str | None, target: str, save_mel: Path | None) -> None:
-    """Find mistakes before anything takes long."""
+def _check_early(
+    sampling: dict[str, Any],
+    settings: list[str],
+    weak_model: str | None,
+    target: str,
+    save_mel: Path | None,
+    is_marked: bool,
+) -> None:
+    """Find mistakes before anything takes long; ``settings`` are made in ``sampling``."""
     from tts_fm import config
-    from tts_fm.audio import io, picture
+    from tts_fm.audio import io, picture, watermark
     from tts_fm.sampler import SamplingOptions
 
-    modes = config.parse(SamplingOptions, sampling, "sampling").guidance_modes
+    config.change(sampling, settings, "follow_prompt=true")
+    modes = config.parse(SamplingOptions, sampling, "sampling", "it").guidance_modes
     if ("auto" in modes) != (weak_model is not None):
         raise ValueError(
             "--guidance-mode auto and --guidance-model MODEL, the weaker model, need each other; give both"
         )
+    if is_marked:
+        watermark.check_available()
     if target != "-":
         io.check_target(target)
     elif sys.stdout.isatty():
         raise ValueError("audio would flood the terminal; redirect it ('--output - > speech.wav') or name a file")
     if save_mel is not None:
         picture.check_target(save_mel)
-
-
-def _text(words: str | None, text: str | None, text_file: str | None) -> str:
-    """Return what to say, from the one place that was given."""
-    from tts_fm.text import clean
-
-    if sum(source is not None for source in (words, text, text_file)) != 1:
-        raise ValueError("give the text once: as --text 'Hello.', as --text-file FILE, or - to read it from stdin")
-    if words == "-" or text == "-":
-        words, text, text_file = None, None, "-"
-    to_say = _read_text(text_file) if text_file is not None else words if text is None else text
-    assert to_say is not None
-    clean.check(to_say)
-    return to_say
-
-
-def _read_text(source: str) -> str:
-    """Return the text in the file ``source``, or on stdin for ``-``. Raises InputError where it is no text."""
-    from tts_fm.errors import InputError
-    from tts_fm.text.clean import MAX_CHARACTERS
-
-    most = 4 * MAX_CHARACTERS + 4  # a character has up to four bytes; the text's own check refuses what is longer
-    try:
-        if source == "-":
-            data = sys.stdin.buffer.read(most)
-        else:
-            with open(source, "rb") as file:
-                data = file.read(most)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the text file {source!r} can not be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    name = "stdin" if source == "-" else source
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if len(data) == most:
-            return data.decode("utf-8-sig", errors="ignore")
-        raise InputError(
-            f"{name} is no UTF-8 text (byte {error.start} is {data[error.start]:#04x}); save it as UTF-8"
-        ) from None
 
 
 def _sampling(given: dict[str, Any], defaults: SamplingOptions) -> SamplingOptions:
@@ -251,12 +223,22 @@ def _without_prompt(seconds: float, prompt: Prompt | None, config: ModelConfig) 
     return seconds - spent
 
 
+def _marked(told: SpokenStory) -> SpokenStory:
+    """Return the same story with an inaudible mark in its sound."""
+    from dataclasses import replace
+
+    from tts_fm.audio import watermark
+
+    return replace(told, speech=replace(told.speech, waveform=watermark.mark(told.speech.waveform)))
+
+
 def _deliver(
-    speech: Speech, facts: dict[str, Any], target: str, save_mel: Path | None, as_json: bool, report: Report
+    told: SpokenStory, facts: dict[str, Any], target: str, save_mel: Path | None, as_json: bool, report: Report
 ) -> None:
     """Write the files, then tell about them."""
     from tts_fm.audio import io, picture
 
+    speech = told.speech
     io.write(speech.waveform, target, metadata=facts)
     if save_mel is not None:
         picture.save(speech.mel, save_mel)
@@ -276,5 +258,15 @@ def _deliver(
             "real_time_factor": round(factor, 4),
             "chunks": speech.chunks,
             "unknown": speech.unknown,
+            "turns": [
+                {
+                    "voice": spoken.turn.voice,
+                    "text": spoken.turn.text,
+                    "seed": spoken.seed,
+                    "start": round(spoken.start, 3),
+                    "end": round(spoken.end, 3),
+                }
+                for spoken in told.turns
+            ],
         }
         typer.echo(json.dumps(record))

@@ -11,13 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm.alignment import TimedWord, timed_words
+from tts_fm.audio import level
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.editing.revision import Revision, revise
-from tts_fm.editing.splice import MARGIN, Patch, splice
+from tts_fm.editing.splice import MARGIN, Patch, splice, swell
 from tts_fm.editing.window import Window, open_window, tell
 from tts_fm.errors import InputError
 from tts_fm.frontends import Frontend
@@ -28,6 +29,9 @@ from tts_fm.vocoders import Vocoder
 
 LEAST_KEPT = 0.5
 """Seconds of words that have to stay, so that there is a voice to go on with."""
+_LOUDNESS = 0.9  # of new words, beside the word of middle loudness around them
+_LEVELLED = 0.8  # how far they are brought there, on a logarithmic scale
+_LEAST_GAIN, _MOST_GAIN = 0.5, 3.0
 _AROUND = 32  # frames on each side that the vocoder hears too
 
 
@@ -83,6 +87,7 @@ class Editor:
         revisions = revise(recording, said, new)
         _check_kept(said, revisions)
         heard = recording.resampled(self.config.mel.sample_rate)
+        heard = Waveform(heard.samples.to(next(self.backbone.parameters()).device), heard.sample_rate)
         windows = [open_window(heard, said, new, each, self.config) for each in revisions if each.new]
         conditions = [tell(window, self.frontend, self.backbone, self.config.mel) for window in windows]
         mels = self.sampler.sample(conditions, [seed + i for i in range(len(windows))], on_step)
@@ -120,7 +125,11 @@ class Editor:
         start = (first + window.overlap - begin) * spec.hop_length
         end = (last - window.overlap - begin) * spec.hop_length
         margin = round(MARGIN * spec.sample_rate)
-        return Waveform(decoded[start - margin : end + margin], spec.sample_rate)
+        rise, fall = (frames * spec.hop_length + margin for frames in (window.lead, window.tail))
+        sound = decoded[start - margin : end + margin]
+        loudness = level.rms(sound[rise : len(sound) - fall])
+        factor = min(max((_LOUDNESS * window.loudness / max(loudness, 1e-6)) ** _LEVELLED, _LEAST_GAIN), _MOST_GAIN)
+        return Waveform(swell(sound, factor, 2 * margin + rise, 2 * margin + fall), spec.sample_rate)
 
 
 def _check_kept(said: Sequence[TimedWord], revisions: Sequence[Revision]) -> None:

@@ -39,6 +39,13 @@ def splice(
     return torch.cat([*parts, samples[done:]]), places
 
 
+def swell(sound: Float[Tensor, " s"], factor: float, rise: int, fall: int) -> Float[Tensor, " s"]:
+    """Return ``sound`` multiplied by ``factor`` but for its edges: there the factor begins and ends at 1."""
+    place = torch.arange(1, len(sound) + 1)
+    weight = (place / max(rise, 1)).clamp(max=1) * (place.flip(0) / max(fall, 1)).clamp(max=1)
+    return sound * (1 + (factor - 1) * weight)
+
+
 def _fitted(samples: Float[Tensor, " s"], patch: Patch, fade: int, margin: int) -> Float[Tensor, " p"]:
     """Return what replaces ``samples[patch.start : patch.end]``: it begins and ends with the recording's own waves."""
     old = samples[patch.start : patch.end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,6 @@ from tts_fm.text.normalize import WrittenWord
 from tts_fm.types import FILLER, Condition, MelSpec
 
 _SEPARATORS = " " + PUNCTUATION
-_TOLD = 5  # given frames, at most, in which the sound next to the gap is named to the model
 _LEAST_CONTEXT = 1.0  # seconds
 
 
@@ -39,7 +39,8 @@ class Window:
         after: the words behind it.
         left: the given mel before the gap, scaled.
         right: the given mel behind it.
-        gain: what the recording was multiplied by.
+        gain: what sound that fits these mels is multiplied by to be as loud as the recording.
+        loudness: root mean square of the word of middle loudness that stays.
         lead: frames of pause before the new words.
         tail: frames of pause after them.
         has_pause: whether the pause after the new words is the recording's.
@@ -52,6 +53,7 @@ class Window:
     left: Float[Tensor, "p c"]
     right: Float[Tensor, "q c"]
     gain: float
+    loudness: float
     lead: int
     tail: int
     has_pause: bool
@@ -90,26 +92,53 @@ def open_window(
             f"the new words {words[0].text!r} to {words[-1].text!r} take about {needed:.0f} s; this model holds "
             f"{limits.max_total_seconds:g} s with some of the recording, so change less at once"
         )
-    to_end = recording.seconds - span.end
-    earliest = span.start - max(context / 2, context - to_end)
+    before, after, begin, finish = _reach(said, revision, context, recording.seconds)
+    if not before and not after:
+        raise InputError(
+            f"no word that stays lies within {context / 2:.0f} s of {words[0].text!r}; change less, or cut long pauses"
+        )
+    samples = level.without_offset(recording.samples)
+    _, gain = level.raised(samples[round(begin * mel.sample_rate) : round(finish * mel.sample_rate)])
+    left, right = _sides(samples / gain, span, begin, finish, mel)
+    is_last = revision.old.stop == len(said)
+    scale = config.mel_scale
+    return Window(
+        before=before,
+        new=words,
+        after=after,
+        left=(left - scale.mean) / scale.std,
+        right=(right - scale.mean) / scale.std,
+        gain=gain,
+        loudness=_loudness([*before, *after], samples, mel.sample_rate),
+        lead=round(revision.lead * mel.frame_rate),
+        tail=round(revision.tail * mel.frame_rate),
+        has_pause=is_last or (len(revision.old) > 0 and not said[revision.old.stop - 1].word.text[-1].isalnum()),
+        overlap=_overlap(mel),
+    )
+
+
+def _reach(
+    said: Sequence[TimedWord], revision: Revision, context: float, seconds: float
+) -> tuple[list[TimedWord], list[TimedWord], float, float]:
+    """Return the words on both sides that lie in ``context`` seconds, and from when to when they are heard.
+
+    What one side does not use is the other's.
+    """
+    span = revision.span
+    earliest = span.start - max(context / 2, context - (seconds - span.end))
     before = [word for word in said[: revision.old.start] if word.start >= earliest]
     begin = 0.0 if earliest <= 0 else before[0].start if before else span.start
     latest = span.end + context - (span.start - begin)
     after = [word for word in said[revision.old.stop :] if word.end <= latest]
-    finish = recording.seconds if latest >= recording.seconds else after[-1].end if after else span.end
-    samples = level.without_offset(recording.samples)
-    sides = samples[round(begin * mel.sample_rate) : round(finish * mel.sample_rate)]
-    _, gain = level.raised(sides)
-    left, right = _sides(samples / gain, span, begin, finish, mel)
-    scale = config.mel_scale
-    return Window(
-        before, words, after,
-        (left - scale.mean) / scale.std, (right - scale.mean) / scale.std,
-        gain,
-        lead=round(revision.lead * mel.frame_rate), tail=round(revision.tail * mel.frame_rate),
-        has_pause=not after or (len(revision.old) > 0 and not said[revision.old.stop - 1].word.text[-1].isalnum()),
-        overlap=_overlap(mel),
-    )  # fmt: skip
+    finish = seconds if latest >= seconds else after[-1].end if after else span.end
+    return before, after, begin, finish
+
+
+def _loudness(words: Sequence[TimedWord], samples: Float[Tensor, " s"], sample_rate: int) -> float:
+    """Return the median of the words' root mean squares."""
+    return statistics.median(
+        level.rms(samples[round(word.start * sample_rate) : round(word.end * sample_rate) + 1]) for word in words
+    )
 
 
 def _overlap(mel: MelSpec) -> int:
@@ -150,7 +179,7 @@ def tell(window: Window, frontend: Frontend, backbone: Backbone, mel: MelSpec) -
 def _tell_with_durations(window: Window, frontend: Frontend, backbone: Backbone, mel: MelSpec) -> Condition:
     """As :func:`tell`, for a backbone that is told the frames of each token; the text of what is given is hidden.
 
-    The sounds next to the new words are told: they reach into the gap.
+    The sounds next to the new words reach into the gap, and are told there.
     """
     tokens, owners = owned_tokens(frontend, window.words)
     ids = frontend.ids(tokens)
@@ -163,15 +192,14 @@ def _tell_with_durations(window: Window, frontend: Frontend, backbone: Backbone,
     ratio = min(max(window.spoken_seconds * mel.frame_rate / expected, 0.5), 2.0) if expected > 0 else 1.0
     wanted = predicted[first:last]
     frames = duration.apportion(wanted, max(round(sum(wanted) * ratio), 1))
-    told = [min(_TOLD, len(side)) for side in (window.left, window.right)]
-    left = _edge(tokens, ids, range(first - 1, -1, -1), window.lead, told[0] + window.overlap)
-    right = _edge(tokens, ids, range(last, len(tokens)), window.tail, told[1] + window.overlap)
+    left = _edge(tokens, ids, range(first - 1, -1, -1), window.lead, window.overlap)
+    right = _edge(tokens, ids, range(last, len(tokens)), window.tail, window.overlap)
     row = [
-        (FILLER, len(window.left) - told[0]),
+        (FILLER, len(window.left)),
         *reversed(left),
         *zip(ids[first:last], frames, strict=True),
         *right,
-        (FILLER, len(window.right) - told[1]),
+        (FILLER, len(window.right)),
     ]
     gap = window.lead + sum(frames) + window.tail + 2 * window.overlap
     return infill.fill_between(window.left, window.right, gap, [id for id, _ in row], [n for _, n in row])

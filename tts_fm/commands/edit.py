@@ -1,0 +1,119 @@
+"""``tts-fm edit``: change words of a recording; the rest of it stays as it is, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tts_fm.commands.terminal import Quiet, Report, Verbose
+
+if TYPE_CHECKING:
+    from tts_fm.editing import Change, Edit
+
+EXAMPLE = '\b\nExample:\n  tts-fm edit me.wav --text "We meet at seven." --new-text "We meet at half past eight." -o changed.wav'
+
+
+def edit(
+    context: typer.Context,
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="Speech of one person, in English.")],
+    text: Annotated[str, typer.Option("--text", "-t", help="The words in it.")],
+    new_text: Annotated[str, typer.Option("--new-text", "-n", help="The words that shall be in it.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.")
+    ] = "edited.wav",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", "-m", help="default, a folder, a checkpoint file, hf://OWNER/REPO, or a published name."
+        ),
+    ] = "default",
+    vocab: Annotated[str | None, typer.Option(help="vocab.txt of a checkpoint file.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Its architecture: F5TTS_v1_Base, ... or YAML.")] = None,
+    vocoder: Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same sound.  [default: random]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Change words of a recording.
+
+    Words in which the two texts differ are generated anew in the same voice, or cut out. Every sample outside of them
+    stays as it is; several channels become one.
+    """
+    report: Report = context.obj
+    if output == "-" and as_json:
+        raise ValueError("--json and --output - both write to stdout; give --output a file")
+
+    from tts_fm import config
+    from tts_fm.audio import io, prompt
+    from tts_fm.sampler import SamplingOptions
+    from tts_fm.synthesizer import Synthesizer
+
+    given = {name: value for name, value in (("steps", steps), ("guidance", guidance)) if value is not None}
+    config.parse(SamplingOptions, given, "sampling")
+    if output != "-":
+        io.check_target(output)
+    waveform = io.read(recording, min_seconds=prompt.MIN_SECONDS)
+    synthesizer = Synthesizer.load(
+        model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
+    )
+    sampling = config.parse(SamplingOptions, synthesizer.config.sampling.model_dump() | given, "sampling")
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        report.say(f"seed {seed}")
+    with report.progress("editing") as on_step:
+        made = synthesizer.edit(waveform, text, new_text, seed=seed, sampling=sampling, on_step=on_step)
+    facts = {"software": "tts-fm", "model": synthesizer.config.name, "seed": seed, **sampling.model_dump()}
+    facts |= {"text": new_text, "edited": [_record(change) for change in made.changes]}
+    io.write(made.waveform, output, metadata=facts)
+    _tell(made, "stdout" if output == "-" else output, report)
+    if as_json:
+        record = {name: value for name, value in facts.items() if name not in ("software", "edited")}
+        record |= {"output": output, "seconds": round(made.waveform.seconds, 3)}
+        record |= {"sample_rate": made.waveform.sample_rate, "changes": facts["edited"]}
+        record |= {"doubtful": [[word.word.text, round(word.start, 3), round(word.end, 3)] for word in made.doubtful]}
+        typer.echo(json.dumps(record))
+
+
+def _record(change: Change) -> dict[str, object]:
+    """Return ``change`` as JSON's own types, in milliseconds."""
+    spans = {"old_span": change.old_span, "new_span": change.new_span}
+    return {
+        "old": change.old,
+        "new": change.new,
+        **{name: [round(time, 3) for time in span] for name, span in spans.items()},
+    }
+
+
+def _tell(made: Edit, where: str, report: Report) -> None:
+    """Say what was changed, and what may be wrong."""
+    rows = [
+        (
+            f"{change.old_span.start:.2f}-{change.old_span.end:.2f} s",
+            change.old,
+            change.new,
+            f"{change.new_span.seconds:.2f} s",
+        )
+        for change in made.changes
+    ]
+    rows = [("where", "old", "new", "new length"), *rows] if rows else []
+    widths = [max(len(row[i]) for row in rows) for i in range(4)] if rows else []
+    for row in rows:
+        report.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if not rows:
+        report.say("the texts say the same; the recording stays as it is")
+    if made.doubtful:
+        shown = ", ".join(f"{word.word.text!r} at {word.start:.1f} s" for word in made.doubtful[:8])
+        more = f" and {len(made.doubtful) - 8} more" if len(made.doubtful) > 8 else ""
+        report.warn(f"the recording may not say {shown}{more}; check --text, and listen to the changes near to it")
+    report.say(f"{where}: {made.waveform.seconds:.2f} s, made in {made.seconds:.2f} s")

@@ -1,0 +1,61 @@
+"""The web page: one file per tab, on one studio that holds the models and the voices."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from tempfile import TemporaryDirectory
+
+import gradio as gr
+
+from tts_fm.demo import look, safety
+from tts_fm.demo.speak import Speak
+from tts_fm.demo.studio import Studio
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """Return the page."""
+    with gr.Blocks(
+        title="tts_fm: speech by flow matching",
+        analytics_enabled=False,
+        delete_cache=(safety.KEPT_FOR, safety.KEPT_FOR),
+    ) as page:
+        gr.HTML(
+            f"<h1>Speech by flow matching</h1><p>Clone a voice from a few seconds of it, on this machine. "
+            f"The model is {escape(studio.synthesizer.config.name)}.</p>",
+            elem_id="head",
+        )
+        with gr.Tabs(elem_id="tabs"), gr.Tab("Speak", id="speak", elem_id="tab-speak"):
+            Speak(studio).build()
+    page.queue(max_size=safety.MAX_WAITING, default_concurrency_limit=1)
+    return page
+
+
+def launch(
+    studio: Studio,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    is_shared: bool = False,
+    opens_browser: bool = True,
+) -> None:
+    """Show the page at ``host``:``port`` until Ctrl-C; what visitors send and get lies in a folder that then goes."""
+    with TemporaryDirectory(prefix="tts-fm-demo-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        try:
+            build(studio).launch(
+                server_name=host,
+                server_port=port,
+                share=is_shared,
+                inbrowser=opens_browser,
+                show_error=False,  # mistakes are sentences already; anything else is for the log
+                max_file_size=safety.MAX_BYTES,
+                allowed_paths=[],
+                theme=look.theme(),
+                css=look.CSS,
+                footer_links=["api"],
+                run_history=False,
+            )
+        finally:
+            studio.device.close()

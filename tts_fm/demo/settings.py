@@ -1,0 +1,98 @@
+"""The settings of the flow that a visitor may turn, as controls and as options."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import gradio as gr
+
+from tts_fm import config, plugins
+from tts_fm.flow.solvers import Solver
+from tts_fm.flow.time_grid import GridName
+from tts_fm.sampler import SamplingOptions
+from tts_fm.synthesizer import Synthesizer
+
+MAX_STEPS = 64
+MAX_SEED = 2**32 - 1
+
+
+class FlowControls:
+    """Solver, grid, steps, guidance and sway, at the model's own settings; ``name`` begins the ids of the elements."""
+
+    def __init__(self, name: str, synthesizer: Synthesizer) -> None:
+        own = synthesizer.config.sampling
+        grids = [grid for grid in get_args(GridName) if grid != "optimal" or synthesizer.grids]
+        with gr.Row():
+            self.solver = gr.Dropdown(
+                plugins.names(Solver),
+                value=own.solver,
+                label="Solver",
+                info="How the flow is integrated. Euler asks the network once a step.",
+                elem_id=f"{name}-solver",
+            )
+            self.grid = gr.Dropdown(
+                grids,
+                value=own.grid,
+                label="Time grid",
+                info="Where on the way from noise to speech the steps lie.",
+                elem_id=f"{name}-grid",
+            )
+        with gr.Row():
+            self.steps = gr.Slider(
+                1,
+                MAX_STEPS,
+                value=own.steps,
+                step=1,
+                label="Steps",
+                info="More are slower and finer.",
+                elem_id=f"{name}-steps",
+            )
+            self.guidance = gr.Slider(
+                0,
+                10,
+                value=own.guidance,
+                step=0.1,
+                label="Guidance",
+                info="How strictly it keeps to text and voice; 0 is none, and twice as fast.",
+                elem_id=f"{name}-guidance",
+            )
+            self.sway = gr.Slider(
+                -1,
+                1,
+                value=own.sway,
+                step=0.1,
+                label="Sway",
+                info="Below 0, more of the steps lie near the noise.",
+                elem_id=f"{name}-sway",
+            )
+        self.inputs = [self.solver, self.grid, self.steps, self.guidance, self.sway]
+
+
+class SeedControls:
+    """The seed, and whether it stays."""
+
+    def __init__(self, name: str) -> None:
+        self.seed = gr.Number(
+            value=0,
+            precision=0,
+            minimum=0,
+            maximum=MAX_SEED,
+            label="Seed",
+            info="The same seed and settings give the same speech.",
+            elem_id=f"{name}-seed",
+        )
+        self.is_locked = gr.Checkbox(
+            value=False, label="Keep this seed", info="Otherwise each try has a new one.", elem_id=f"{name}-seed-lock"
+        )
+        self.inputs = [self.seed, self.is_locked]
+
+
+def sampling(
+    synthesizer: Synthesizer, solver: str, grid: str, steps: float, guidance: float, sway: float, modes: str = ""
+) -> SamplingOptions:
+    """Return the model's own options with what the visitor set. Raises ValueError where that is not possible."""
+    if steps > MAX_STEPS:
+        raise ValueError(f"{steps:g} steps are too many for this page; take at most {MAX_STEPS}")
+    given = {"solver": solver, "grid": grid, "steps": int(steps), "guidance": guidance, "sway": sway}
+    given |= {"guidance_modes": modes} if modes.strip() else {}
+    return config.parse(SamplingOptions, synthesizer.config.sampling.model_dump() | given, "the settings")

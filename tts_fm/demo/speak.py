@@ -1,0 +1,139 @@
+"""The tab Speak: a text in a voice."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import gradio as gr
+
+from tts_fm.demo import results, safety
+from tts_fm.demo.settings import FlowControls, SeedControls, sampling
+from tts_fm.demo.studio import QUEUE, Studio, pick_seed
+from tts_fm.demo.voice_choice import VoiceChoice
+
+_TEXT = "Flow matching turns noise into speech, step by step. It took 3 minutes to write this page's first line."
+_STOPPED = "Cancelled."
+
+
+class Speak:
+    """The handler and the elements of the tab."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def speak(
+        self,
+        text: str,
+        source: str,
+        voice: str | None,
+        recording: str | None,
+        transcript: str | None,
+        consent: bool,
+        solver: str,
+        grid: str,
+        steps: float,
+        guidance: float,
+        sway: float,
+        speed: float,
+        seed: float | None,
+        is_seed_locked: bool,
+    ) -> Generator[tuple[Any, ...], None, None]:
+        """Speak a text in a voice.
+
+        ``source`` is "kept" (``voice`` is the name of a voice that is here, "default" the model's own) or "new" (a
+        ``recording`` of 1 to 30 s and its ``transcript``); for any voice but the model's own ``consent`` must be true. The
+        seed is used where ``is_seed_locked``, and returned. Returns the speech (a WAV file), its mel as HTML, the text as
+        it was read, facts as HTML, the seed, and a line of HTML about the state.
+        """
+        safety.check_length(text)
+        synthesizer = self.studio.synthesizer
+        options = sampling(synthesizer, solver, grid, steps, guidance, sway)
+        prompt = VoiceChoice.prompt(self.studio, source, voice, recording, transcript, consent)
+        chosen = pick_seed(seed, is_seed_locked)
+        speech = yield from self.studio.generate(
+            lambda on_step: synthesizer.speak(
+                text, prompt, seed=chosen, speed=speed, sampling=options, on_step=on_step
+            ),
+            outputs=6,
+            steps=options.steps,
+        )
+        unknown = ", ".join(speech.unknown[:20])
+        with results.shelf() as folder:
+            yield (
+                self.studio.save(
+                    speech.waveform, folder, f"speech-{chosen}", synthesizer.config.name, chosen, options, speech.text
+                ),
+                results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the speech"),
+                speech.text,
+                results.facts_list(
+                    {
+                        "Length": f"{speech.waveform.seconds:.2f} s",
+                        "Made in": f"{speech.seconds:.2f} s",
+                        "Real-time factor": f"{speech.real_time_factor:.2f}",
+                        "Seed": chosen,
+                        "Model": synthesizer.config.name,
+                    }
+                ),
+                chosen,
+                results.note(f"The model does not know {unknown}; the speech may lack them.", kind="warning")
+                if unknown
+                else results.note("Done."),
+            )
+
+    def build(self) -> None:
+        """Lay out the tab and connect it."""
+        gr.HTML("<p>Type a text, choose a voice, and listen.</p>", elem_classes="lead")
+        with gr.Row():
+            with gr.Column(scale=5):
+                text = gr.Textbox(
+                    _TEXT,
+                    label="Text",
+                    info="As you write it: numbers, dates and abbreviations are read out in words.",
+                    lines=4,
+                    max_length=safety.MAX_TEXT,
+                    elem_id="speak-text",
+                )
+                choice = VoiceChoice("speak", self.studio)
+                with gr.Accordion("Settings", open=False, elem_id="speak-settings"):
+                    controls = FlowControls("speak", self.studio.synthesizer)
+                    with gr.Row():
+                        speed = gr.Slider(
+                            0.5, 2, value=1, step=0.05, label="Speed", info="2 is twice as fast.", elem_id="speak-speed"
+                        )
+                        seeds = SeedControls("speak")
+                with gr.Row():
+                    cancel = gr.Button("Cancel", elem_id="speak-cancel", scale=1)
+                    generate = gr.Button("Generate", variant="primary", elem_id="speak-generate", scale=3)
+            with gr.Column(scale=6):
+                status = gr.HTML(results.note("The speech will be here."), elem_id="speak-status")
+                speech = gr.Audio(label="Speech", interactive=False, buttons=["download"], elem_id="speak-audio")
+                facts = gr.HTML(elem_id="speak-facts")
+                mel = gr.HTML(elem_id="speak-mel")
+                read = gr.Textbox(label="Text as it was read", lines=2, interactive=False, elem_id="speak-read")
+        running = gr.on(
+            [generate.click],
+            safety.kindly_stepwise(self.speak),
+            [text, *choice.inputs, *controls.inputs, speed, *seeds.inputs],
+            [speech, mel, read, facts, seeds.seed, status],
+            api_name="speak",
+            concurrency_id=QUEUE,
+            concurrency_limit=1,
+            show_progress="minimal",
+            show_progress_on=status,
+        )
+        connect_cancel(cancel, running, status)
+        self.voices = [choice.voice]
+
+
+def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
+    """Let ``button`` stop the event ``running`` and say so."""
+    button.click(
+        lambda: results.note(_STOPPED),
+        None,
+        status,
+        cancels=running,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )

@@ -1,0 +1,73 @@
+"""What all tabs share: the models, the voices, and the device, on which one thing is generated at a time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from tts_fm.audio.io import Waveform
+from tts_fm.audio.library import BUNDLED, VoiceLibrary
+from tts_fm.audio.prompt import Prompt
+from tts_fm.demo import results
+from tts_fm.demo.generation import Device
+from tts_fm.sampler import OnStep, SamplingOptions
+from tts_fm.synthesizer import Synthesizer
+
+T = TypeVar("T")
+QUEUE = "generation"
+"""Gradio's name of the queue in which all that generates waits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Studio:
+    """The models that the page speaks with, loaded once (the first is the page's own), and the kept voices."""
+
+    synthesizers: Sequence[Synthesizer]
+    library: VoiceLibrary = field(default_factory=VoiceLibrary)
+    is_marked: bool = False
+    device: Device = field(default_factory=Device)
+
+    @property
+    def synthesizer(self) -> Synthesizer:
+        """The page's own model."""
+        return self.synthesizers[0]
+
+    def voices(self) -> list[tuple[str, str]]:
+        """Return what the visitor reads and the name of each voice, the bundled one first."""
+        own = [] if self.synthesizer.default_prompt is None else [(f"{BUNDLED} (comes with the model)", BUNDLED)]
+        return own + [(name, name) for name in self.library.names()]
+
+    def voice(self, name: str) -> Prompt | None:
+        """Return the kept voice ``name``; None is the model's own. Raises ValueError where there is none."""
+        return None if name == BUNDLED else self.library.load(name).prompt
+
+    def generate(
+        self, work: Callable[[OnStep], T], outputs: int, steps: int | None = None
+    ) -> Generator[tuple[Any, ...], None, T]:
+        """Do ``work`` on the device and return its result; meanwhile yield progress as the last of ``outputs`` values."""
+        running = self.device.run(work)
+        try:
+            while True:
+                progress = next(running)
+                yield (*[gr.skip()] * (outputs - 1), results.progress_bar(progress, steps))
+        except StopIteration as finished:
+            return finished.value
+        finally:
+            running.close()
+
+    def save(
+        self, waveform: Waveform, folder: Path, name: str, model: str, seed: int, sampling: SamplingOptions, text: str
+    ) -> str:
+        """Write generated speech with the facts of its making, marked where that was asked for; return its path."""
+        facts = {"software": "tts-fm", "model": model, "seed": seed, **sampling.model_dump(), "text": text}
+        return results.save(waveform, folder, name, facts)
+
+
+def pick_seed(seed: float | None, is_locked: bool) -> int:
+    """Return the visitor's seed where it is locked, else one by chance."""
+    return secrets.randbelow(2**31) if seed is None or not is_locked else int(seed)

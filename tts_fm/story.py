@@ -1,0 +1,198 @@
+"""A story: a text in which several voices take turns, spoken as one sound."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from tts_fm.audio.join import join
+from tts_fm.audio.prompt import Prompt
+from tts_fm.errors import InputError
+from tts_fm.sampler import OnStep, SamplingOptions
+from tts_fm.synthesizer import Speech, Synthesizer
+from tts_fm.text import clean
+
+MAIN = "main"
+"""Who speaks before the first tag."""
+
+MIN_SPEED, MAX_SPEED, MAX_SEED = 0.1, 10, 2**32 - 1
+_PAUSE = 0.4  # seconds between turns: longer than between sentences, as people do
+_TAG = re.compile(r'\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one voice says before the next begins; ``speed`` and ``seed`` are the story's where they are None."""
+
+    voice: str
+    text: str
+    speed: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Role:
+    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None."""
+
+    prompt: Prompt | None
+    speed: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenTurn:
+    """A turn, from when to when it is heard (in seconds), and the seed of its first sentence."""
+
+    turn: Turn
+    start: float
+    end: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenStory:
+    """A story as one speech, and who speaks when."""
+
+    speech: Speech
+    turns: tuple[SpokenTurn, ...]
+
+
+def parse(text: str) -> tuple[Turn, ...]:
+    """Return the turns of ``text``: ``[anna] Hello. [bob] Good morning.``
+
+    A tag may also be written as F5-TTS's page does, ``{"name": "anna", "seed": 1, "speed": 0.9}``; a seed of -1 is none.
+
+    Raises:
+        InputError: a tag that can not be understood, or a turn that can not be spoken.
+    """
+    turns: list[Turn] = []
+    speaking, start = Turn(MAIN, ""), 0
+    for tag in [*_TAG.finditer(text), None]:
+        words = text[start : len(text) if tag is None else tag.start()].strip()
+        if words:
+            turns.append(replace(speaking, text=words))
+            _check(len(turns), turns[-1])
+        if tag is not None:
+            speaking, start = _speaking(tag), tag.end()
+    if not turns:
+        raise InputError("the story is empty; write what each voice says behind its tag: [main] Hello.")
+    return tuple(turns)
+
+
+def _check(number: int, turn: Turn) -> None:
+    try:
+        clean.check(turn.text)
+    except InputError as error:
+        raise InputError(f"turn {number}, of [{turn.voice}]: {error}") from None
+
+
+def _speaking(tag: re.Match[str]) -> Turn:
+    """Return a turn without words, as ``tag`` begins it."""
+    if tag["name"] is not None:
+        return Turn(tag["name"], "")
+    try:
+        value = json.loads(tag["json"])
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f'the tag {tag["json"]} is no JSON ({error.msg}); write [anna] or {{"name": "anna"}}'
+        ) from None
+    name, seed, speed = value.pop("name", None), value.pop("seed", None), value.pop("speed", None)
+    is_named = isinstance(name, str) and name != ""
+    is_seed = seed is None or (type(seed) is int and -1 <= seed <= MAX_SEED)
+    is_speed = speed is None or (type(speed) in (int, float) and MIN_SPEED <= speed <= MAX_SPEED)
+    if value or not (is_named and is_seed and is_speed):
+        raise InputError(
+            f"the tag {tag['json']} is not understood; it has a name, perhaps a speed from {MIN_SPEED} to {MAX_SPEED}, "
+            f"and perhaps a whole number as seed (-1 is none), no more"
+        )
+    return Turn(name, "", None if speed is None else float(speed), None if seed == -1 else seed)
+
+
+def speak(
+    synthesizer: Synthesizer,
+    turns: Sequence[Turn],
+    roles: Mapping[str, Role],
+    *,
+    seed: int = 0,
+    speed: float = 1.0,
+    seconds: float | None = None,
+    sampling: SamplingOptions | None = None,
+    normalized: bool = False,
+    on_step: OnStep | None = None,
+) -> SpokenStory:
+    """Speak ``turns``, each in the voice that ``roles`` give to its name, with a pause between them.
+
+    Args:
+        synthesizer: the model.
+        turns: see :func:`parse`.
+        roles: who speaks under which name.
+        seed: sentence ``i`` of the story starts from the noise of ``seed + i``; a turn's own seed counts from its start.
+        speed: where neither the turn nor its role says another one.
+        seconds: as for :meth:`Synthesizer.speak`; for a single turn only.
+        sampling: steps, guidance and so on; the model's defaults if None.
+        normalized: whether the text already spells out its numbers and abbreviations.
+        on_step: called with (characters done, characters in all); what it raises ends the story.
+
+    Raises:
+        ValueError: a voice that has no role.
+    """
+    check_roles(turns, list(roles))
+    if seconds is not None and len(turns) > 1:
+        raise ValueError(f"a length can be given to one turn only, this story has {len(turns)}; use the speed instead")
+    whole, before = sum(len(turn.text) for turn in turns), 0
+    speeches: list[Speech] = []
+    seeds: list[int] = []
+    for turn in turns:
+        role = roles[turn.voice]
+        spoken = sum(len(speech.chunks) for speech in speeches)
+        seeds.append((seed + spoken) % (MAX_SEED + 1) if turn.seed is None else turn.seed)
+        speeches.append(
+            synthesizer.speak(
+                turn.text,
+                role.prompt,
+                seed=seeds[-1],
+                speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
+                seconds=seconds,
+                sampling=sampling,
+                normalized=normalized,
+                on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
+            )
+        )
+        before += len(turn.text)
+    return _joined(turns, speeches, seeds)
+
+
+def check_roles(turns: Sequence[Turn], names: Sequence[str]) -> None:
+    """Raise ValueError where a turn's voice is none of ``names``, in a line that lists them."""
+    missing = sorted({turn.voice for turn in turns} - set(names))
+    if missing:
+        tags = ", ".join(f"[{name}]" for name in missing)
+        raise ValueError(f"the text names {tags}, and there is no such voice; there are {', '.join(sorted(names))}")
+
+
+def _within(on_step: OnStep, before: int, own: int, whole: int) -> OnStep:
+    """Return ``on_step`` for a part of ``own`` characters behind ``before`` of a ``whole``."""
+    return lambda done, total: on_step(before + own * done // total, whole)
+
+
+def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> SpokenStory:
+    waveform = join([speech.waveform for speech in speeches], _PAUSE)
+    pause = round(_PAUSE * waveform.sample_rate)
+    spoken: list[SpokenTurn] = []
+    start = 0  # samples
+    for turn, speech, seed in zip(turns, speeches, seeds, strict=True):
+        end = start + len(speech.waveform.samples)
+        spoken.append(SpokenTurn(turn, start / waveform.sample_rate, end / waveform.sample_rate, seed))
+        start = end + pause
+    speech = Speech(
+        waveform=waveform,
+        mel=torch.cat([speech.mel for speech in speeches]),
+        text="\n".join(speech.text for speech in speeches),
+        chunks=tuple(chunk for speech in speeches for chunk in speech.chunks),
+        unknown=tuple(dict.fromkeys(token for speech in speeches for token in speech.unknown)),
+        seconds=sum(speech.seconds for speech in speeches),
+    )
+    return SpokenStory(speech, tuple(spoken))
