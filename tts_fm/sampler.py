@@ -21,6 +21,8 @@ from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import OnStep, Solver
 from tts_fm.types import Condition, VelocityField
 
+OnState = Callable[[float, Tensor], None]
+"""Called with the time and the state (b n c) where the velocity is asked for, from noise on."""
 GuidanceModes = Annotated[dict[str, dict[str, Any]], BeforeValidator(guidance.parse)]
 """``{NAME: {OPTION: VALUE, ...}, ...}``, complete; may be given as ``NAME,NAME.OPTION=VALUE,...``."""
 
@@ -85,6 +87,7 @@ class Sampler:
         path: the probability path that the backbone was trained on; the straight one if None.
         weak: a weaker model, for the guidance mode ``auto``.
         grids: the model's own grids by their number of steps, for ``grid`` "optimal".
+        on_state: sees the way from noise to speech.
     """
 
     def __init__(
@@ -96,10 +99,11 @@ class Sampler:
         path: Path | None = None,
         weak: Backbone | None = None,
         grids: Mapping[int, Sequence[float]] | None = None,
+        on_state: OnState | None = None,
     ) -> None:
         if "auto" in options.guidance_modes and weak is None:
             raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
-        self.weak = weak
+        self.weak, self.on_state = weak, on_state
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
         self.path = _straight() if path is None else path
         self.solver = plugins.build(Solver, options.solver, options.tolerance)
@@ -152,6 +156,8 @@ class Sampler:
             field = self._field(condition, self.grid)
             if self.options.follow_prompt:
                 field = self._on_path(field, x_0, condition)
+            if self.on_state is not None:
+                field = _watched(field, self.on_state)
             if self.options.noise > 0:
                 x_1 = sde.euler_maruyama(field, self.path, x_0, grid, self.options.noise, draw, on_step)
             else:
@@ -214,6 +220,16 @@ def _as_told(condition: Condition, told: Told) -> Condition:
     if told == "text":
         return replace(condition, has_prompt=nobody)
     return replace(condition, has_text=nobody) if told == "prompt" else condition
+
+
+def _watched(field: VelocityField, on_state: OnState) -> VelocityField:
+    """Return the same field, that shows where it is asked."""
+
+    def watched(x_t: Tensor, t: Tensor) -> Tensor:
+        on_state(float(t), x_t)
+        return field(x_t, t)
+
+    return watched
 
 
 def _straight() -> Path:

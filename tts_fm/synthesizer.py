@@ -24,7 +24,7 @@ from tts_fm.editing import Edit, Editor
 from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
-from tts_fm.sampler import OnStep, Sampler, SamplingOptions
+from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.text.chunk import chunk, f5_chunks
 from tts_fm.text.clean import check, clean
 from tts_fm.text.normalize import normalize
@@ -33,6 +33,7 @@ from tts_fm.vocoders import Vocoder
 
 _LEAST_CHUNK = 30  # characters: a long prompt must not cut the text into single words
 _LONGEST_CHUNK = 300  # characters
+_MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class Synthesizer:
         sampling: SamplingOptions | None = None,
         normalized: bool = False,
         on_step: OnStep | None = None,
+        on_state: OnState | None = None,
     ) -> Speech:
         """Speak ``text`` in the voice of ``prompt``, and tell how.
 
@@ -173,6 +175,7 @@ class Synthesizer:
             sampling: steps, guidance and so on; the model's defaults if None.
             normalized: whether ``text`` already spells out its numbers and abbreviations.
             on_step: called with (steps done, steps in all).
+            on_state: called with the time ``t`` and the log-mel (n c) of a sentence on its way, at each evaluation.
 
         Raises:
             InputError: a text or a recording that nothing can be done with.
@@ -187,7 +190,8 @@ class Synthesizer:
             self._condition(voice, piece, speed, share)
             for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
         ]
-        mels = self._sampler(sampling).sample(conditions, [seed + i for i in range(len(conditions))], on_step)
+        sampler = self._sampler(sampling, None if on_state is None else self._showing(on_state, voice))
+        mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in chunks for token in self.frontend.unknown(self.frontend.tokens(piece))]
@@ -233,9 +237,22 @@ class Synthesizer:
         samples = waveform.resampled(self.config.mel.sample_rate).samples
         return self._vocode(log_mel(samples.to(self.device), self.config.mel), 1.0)
 
-    def _sampler(self, sampling: SamplingOptions | None) -> Sampler:
-        options = self.config.sampling if sampling is None else sampling
-        return Sampler(self.backbone, options, self.dtype, path=self.path, weak=self.weak, grids=self.grids)
+    def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
+        return Sampler(
+            self.backbone,
+            self.config.sampling if sampling is None else sampling,
+            self.dtype,
+            max_frames=_MAX_FRAMES.get(self.device.type, 1),
+            path=self.path,
+            weak=self.weak,
+            grids=self.grids,
+            on_state=on_state,
+        )
+
+    def _showing(self, on_state: OnState, voice: Voice) -> OnState:
+        """Return a function that hands on the first utterance of each state, without scale and prompt."""
+        scale, given = self.config.mel_scale, len(voice.mel)
+        return lambda t, x_t: on_state(t, x_t[0, given:].float() * scale.std + scale.mean)
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt

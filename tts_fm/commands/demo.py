@@ -37,14 +37,19 @@ def demo(
     except ImportError:
         raise ValueError("the page needs gradio; install it: pip install 'tts-fm[demo]'") from None
     from tts_fm import demo as page
+    from tts_fm.audio import watermark as marker
     from tts_fm.demo.studio import Studio
     from tts_fm.synthesizer import Synthesizer
 
+    if watermark:
+        marker.check_available()
     synthesizers = [
         Synthesizer.load(each, device=device, precision=precision) for each in (["default"] if not model else model)
     ]
-    if host not in ("127.0.0.1", "localhost", "::1") or share:
-        report.warn("everybody who reaches the page can use it; it asks for no password")
+    if host not in page.LOOPBACK or share:
+        report.warn(
+            "everybody who reaches the page can use it, and it asks for no password; it can not change the kept voices"
+        )
     report.say(f"http://{host}:{port} (Ctrl-C ends it)")
     page.launch(
         Studio(synthesizers, is_marked=watermark),

@@ -9,12 +9,19 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 
 from tts_fm.demo import look, safety
+from tts_fm.demo.compare import Compare
+from tts_fm.demo.edit import Edit
 from tts_fm.demo.speak import Speak
+from tts_fm.demo.story import Story
 from tts_fm.demo.studio import Studio
+from tts_fm.demo.voices import Voices
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that only this machine reaches."""
 
 
-def build(studio: Studio) -> gr.Blocks:
-    """Return the page."""
+def build(studio: Studio, *, is_private: bool = True) -> gr.Blocks:
+    """Return the page; where it is not private, the kept voices can be chosen but not changed."""
     with gr.Blocks(
         title="tts_fm: speech by flow matching",
         analytics_enabled=False,
@@ -25,8 +32,15 @@ def build(studio: Studio) -> gr.Blocks:
             f"The model is {escape(studio.synthesizer.config.name)}.</p>",
             elem_id="head",
         )
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Speak", id="speak", elem_id="tab-speak"):
-            Speak(studio).build()
+        tabs = {"Speak": Speak(studio), "Story": Story(studio), "Edit": Edit(studio), "Compare": Compare(studio)}
+        choices: list[gr.Dropdown] = []
+        with gr.Tabs(elem_id="tabs"):
+            for name, tab in tabs.items():
+                with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
+                    choices += tab.build()
+            if is_private:  # else everybody could delete what is kept here
+                with gr.Tab("Voices", id="voices", elem_id="tab-voices"):
+                    Voices(studio, choices).build(page)
     page.queue(max_size=safety.MAX_WAITING, default_concurrency_limit=1)
     return page
 
@@ -44,7 +58,7 @@ def launch(
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         try:
-            build(studio).launch(
+            build(studio, is_private=host in LOOPBACK and not is_shared).launch(
                 server_name=host,
                 server_port=port,
                 share=is_shared,

@@ -59,7 +59,7 @@ def facts_list(facts: Mapping[str, object]) -> str:
     return f'<dl class="facts">{items}</dl>'
 
 
-def progress_bar(progress: Progress, steps: int | None = None) -> str:
+def progress_bar(progress: Progress, steps: int | None = None, what: str = "") -> str:
     """Return how far a generation is, as HTML; ``steps`` are those of each part that is spoken."""
     if progress.is_waiting:
         return note("Waiting for the others; your turn comes by itself.", kind="busy")
@@ -73,7 +73,7 @@ def progress_bar(progress: Progress, steps: int | None = None) -> str:
         words = f"Part {part} of {progress.total // steps}, step {progress.done - (part - 1) * steps} of {steps}"
     words = words if progress.done < progress.total else "Making the sound …"
     return (
-        f'<div class="progress" role="progressbar" aria-valuenow="{share:.0f}"><span>{words}</span>'
+        f'<div class="progress" role="progressbar" aria-valuenow="{share:.0f}"><span>{escape(what)}{words}</span>'
         f'<div><i style="width:{share:.1f}%"></i></div></div>'
     )
 

@@ -17,9 +17,9 @@ MAX_SEED = 2**32 - 1
 
 
 class FlowControls:
-    """Solver, grid, steps, guidance and sway, at the model's own settings; ``name`` begins the ids of the elements."""
+    """Solver, grid, steps, guidance and sway, at the model's own settings (or with ``steps``); ``name`` begins the ids."""
 
-    def __init__(self, name: str, synthesizer: Synthesizer) -> None:
+    def __init__(self, name: str, synthesizer: Synthesizer, steps: int | None = None) -> None:
         own = synthesizer.config.sampling
         grids = [grid for grid in get_args(GridName) if grid != "optimal" or synthesizer.grids]
         with gr.Row():
@@ -41,7 +41,7 @@ class FlowControls:
             self.steps = gr.Slider(
                 1,
                 MAX_STEPS,
-                value=own.steps,
+                value=own.steps if steps is None else steps,
                 step=1,
                 label="Steps",
                 info="More are slower and finer.",

@@ -9,11 +9,10 @@ import gradio as gr
 
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
-from tts_fm.demo.studio import QUEUE, Studio, pick_seed
+from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
 from tts_fm.demo.voice_choice import VoiceChoice
 
 _TEXT = "Flow matching turns noise into speech, step by step. It took 3 minutes to write this page's first line."
-_STOPPED = "Cancelled."
 
 
 class Speak:
@@ -61,9 +60,7 @@ class Speak:
         unknown = ", ".join(speech.unknown[:20])
         with results.shelf() as folder:
             yield (
-                self.studio.save(
-                    speech.waveform, folder, f"speech-{chosen}", synthesizer.config.name, chosen, options, speech.text
-                ),
+                self.studio.save(speech.waveform, folder, f"speech-{chosen}", chosen, options, speech.text),
                 results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the speech"),
                 speech.text,
                 results.facts_list(
@@ -81,8 +78,8 @@ class Speak:
                 else results.note("Done."),
             )
 
-    def build(self) -> None:
-        """Lay out the tab and connect it."""
+    def build(self) -> list[gr.Dropdown]:
+        """Lay out the tab and connect it; return the fields in which voices are chosen."""
         gr.HTML("<p>Type a text, choose a voice, and listen.</p>", elem_classes="lead")
         with gr.Row():
             with gr.Column(scale=5):
@@ -123,17 +120,4 @@ class Speak:
             show_progress_on=status,
         )
         connect_cancel(cancel, running, status)
-        self.voices = [choice.voice]
-
-
-def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
-    """Let ``button`` stop the event ``running`` and say so."""
-    button.click(
-        lambda: results.note(_STOPPED),
-        None,
-        status,
-        cancels=running,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+        return [choice.voice]

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from tts_fm import provenance
+from tts_fm.audio import watermark
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import BUNDLED, VoiceLibrary
 from tts_fm.audio.prompt import Prompt
@@ -37,6 +39,14 @@ class Studio:
         """The page's own model."""
         return self.synthesizers[0]
 
+    def model(self, name: str) -> Synthesizer:
+        """Return the model called ``name``. Raises ValueError where there is none."""
+        for synthesizer in self.synthesizers:
+            if synthesizer.config.name == name:
+                return synthesizer
+        there = ", ".join(synthesizer.config.name for synthesizer in self.synthesizers)
+        raise ValueError(f"there is no model {name!r} here; choose one of {there}")
+
     def voices(self) -> list[tuple[str, str]]:
         """Return what the visitor reads and the name of each voice, the bundled one first."""
         own = [] if self.synthesizer.default_prompt is None else [(f"{BUNDLED} (comes with the model)", BUNDLED)]
@@ -47,25 +57,51 @@ class Studio:
         return None if name == BUNDLED else self.library.load(name).prompt
 
     def generate(
-        self, work: Callable[[OnStep], T], outputs: int, steps: int | None = None
+        self, work: Callable[[OnStep], T], outputs: int, steps: int | None = None, what: str = ""
     ) -> Generator[tuple[Any, ...], None, T]:
-        """Do ``work`` on the device and return its result; meanwhile yield progress as the last of ``outputs`` values."""
+        """Do ``work`` on the device and return its result; meanwhile yield progress as the last of ``outputs`` values.
+
+        ``steps`` are those of each part of it, ``what`` is said before them.
+        """
         running = self.device.run(work)
         try:
             while True:
                 progress = next(running)
-                yield (*[gr.skip()] * (outputs - 1), results.progress_bar(progress, steps))
+                yield (*[gr.skip()] * (outputs - 1), results.progress_bar(progress, steps, what))
         except StopIteration as finished:
             return finished.value
         finally:
             running.close()
 
     def save(
-        self, waveform: Waveform, folder: Path, name: str, model: str, seed: int, sampling: SamplingOptions, text: str
+        self,
+        waveform: Waveform,
+        folder: Path,
+        name: str,
+        seed: int,
+        sampling: SamplingOptions,
+        text: str,
+        model: str | None = None,
     ) -> str:
         """Write generated speech with the facts of its making, marked where that was asked for; return its path."""
-        facts = {"software": "tts-fm", "model": model, "seed": seed, **sampling.model_dump(), "text": text}
-        return results.save(waveform, folder, name, facts)
+        own = self.synthesizer.config.name
+        facts = provenance.facts(
+            own if model is None else model, seed, sampling, text, **({"watermark": "perth"} if self.is_marked else {})
+        )
+        return results.save(watermark.mark(waveform) if self.is_marked else waveform, folder, name, facts)
+
+
+def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
+    """Let ``button`` stop the event ``running``, and say so."""
+    button.click(
+        lambda: results.note("Cancelled."),
+        None,
+        status,
+        cancels=running,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
 
 
 def pick_seed(seed: float | None, is_locked: bool) -> int:

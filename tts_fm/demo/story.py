@@ -1,0 +1,215 @@
+"""The tab Story: a text in which several voices take turns, as one sound."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Generator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tts_fm import story
+from tts_fm.audio.library import BUNDLED
+from tts_fm.demo import results, safety
+from tts_fm.demo.settings import FlowControls, SeedControls, sampling
+from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
+from tts_fm.errors import InputError
+from tts_fm.story import Role, SpokenStory, Turn
+
+MAX_ROLES = 6
+_MAX_TOML = 100_000  # bytes
+_TEXT = """[main] It was late when the two of them met at the station.
+[town] You are early, said the town mouse.
+[country] The train was early, said the country mouse. I only sat in it."""
+
+
+class Story:
+    """The handlers and the elements of the tab."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def story(
+        self,
+        text: str,
+        voice_1: str | None,
+        voice_2: str | None,
+        voice_3: str | None,
+        voice_4: str | None,
+        voice_5: str | None,
+        voice_6: str | None,
+        consent: bool,
+        solver: str,
+        grid: str,
+        steps: float,
+        guidance: float,
+        sway: float,
+        speed: float,
+        seed: float | None,
+        is_seed_locked: bool,
+    ) -> Generator[tuple[Any, ...], None, None]:
+        """Speak a text in which ``[name]`` before a passage says whose turn it is.
+
+        ``voice_1`` is the voice of the first name in the text, ``voice_2`` that of the second, and so on; for any voice but
+        the model's own, "default", ``consent`` must be true. Returns the story (a WAV file), who speaks when as HTML, its
+        mel and facts as HTML, the seed, and a line of HTML about the state.
+        """
+        safety.check_length(text)
+        turns = story.parse(text)
+        names = list(dict.fromkeys(turn.voice for turn in turns))
+        if len(names) > MAX_ROLES:
+            raise InputError(f"the text names {len(names)} voices; this page takes at most {MAX_ROLES}")
+        chosen_voices = [voice_1, voice_2, voice_3, voice_4, voice_5, voice_6][: len(names)]
+        cast = {name: BUNDLED if voice is None else voice for name, voice in zip(names, chosen_voices, strict=True)}
+        if any(voice != BUNDLED for voice in cast.values()):
+            safety.check_consent(consent)
+        roles = {name: Role(self.studio.voice(voice)) for name, voice in cast.items()}
+        synthesizer = self.studio.synthesizer
+        options = sampling(synthesizer, solver, grid, steps, guidance, sway)
+        chosen = pick_seed(seed, is_seed_locked)
+        spoken = yield from self.studio.generate(
+            lambda on_step: story.speak(
+                synthesizer, turns, roles, seed=chosen, speed=speed, sampling=options, on_step=on_step
+            ),
+            outputs=6,
+        )
+        speech = spoken.speech
+        with results.shelf() as folder:
+            yield (
+                self.studio.save(speech.waveform, folder, f"story-{chosen}", chosen, options, speech.text),
+                _who_speaks_when(spoken, cast),
+                results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the story"),
+                results.facts_list(
+                    {
+                        "Length": f"{speech.waveform.seconds:.2f} s",
+                        "Made in": f"{speech.seconds:.2f} s",
+                        "Real-time factor": f"{speech.real_time_factor:.2f}",
+                        "Turns": len(spoken.turns),
+                        "Seed": chosen,
+                    }
+                ),
+                chosen,
+                results.note("Done."),
+            )
+
+    def rows(self, text: str, *voices: str | None) -> list[Any]:
+        """Return a field for each name in ``text``, with the kept voice of that name where nothing else was chosen."""
+        try:
+            turns: tuple[Turn, ...] = story.parse(text)
+        except InputError:  # not finished yet; Generate says what is wrong
+            return [gr.skip()] * MAX_ROLES
+        names = list(dict.fromkeys(turn.voice for turn in turns))[:MAX_ROLES]
+        kept = self.studio.library.names()
+        chosen = [
+            voices[i] if voices[i] not in (None, BUNDLED) or name not in kept else name for i, name in enumerate(names)
+        ]
+        shown = [
+            gr.update(label=f"[{name}]", value=voice, visible=True) for name, voice in zip(names, chosen, strict=True)
+        ]
+        return [*shown, *[gr.update(visible=False)] * (MAX_ROLES - len(names))]
+
+    def from_toml(self, file: str | None) -> Any:
+        """Return the story's text in a TOML file of F5-TTS; recordings that it names stay where they are."""
+        if file is None:
+            return gr.skip()
+        with safety.mistakes_as_sentences():
+            return story_in_toml(Path(file))
+
+    def build(self) -> list[gr.Dropdown]:
+        """Lay out the tab and connect it; return the fields in which voices are chosen."""
+        gr.HTML(
+            "<p>Write who speaks in brackets, [name], before what is said, and choose a voice for each name.</p>",
+            elem_classes="lead",
+        )
+        with gr.Row():
+            with gr.Column(scale=5):
+                text = gr.Textbox(_TEXT, label="Story", lines=7, max_length=safety.MAX_TEXT, elem_id="story-text")
+                voices = self._voices()
+                consent = gr.Checkbox(
+                    label="The people whose voices these are agreed to it, and I will say that the speech is synthetic.",
+                    info="Needed for all voices but the model's own.",
+                    elem_id="story-consent",
+                )
+                with gr.Accordion("Settings", open=False, elem_id="story-settings"):
+                    controls = FlowControls("story", self.studio.synthesizer)
+                    with gr.Row():
+                        speed = gr.Slider(0.5, 2, value=1, step=0.05, label="Speed", elem_id="story-speed")
+                        seeds = SeedControls("story")
+                with gr.Accordion("From a file", open=False):
+                    file = gr.File(
+                        label="A story of F5-TTS (.toml): its text is taken; keep its recordings under Voices first",
+                        file_types=[".toml"],
+                        elem_id="story-toml",
+                    )
+                with gr.Row():
+                    cancel = gr.Button("Cancel", elem_id="story-cancel", scale=1)
+                    generate = gr.Button("Tell it", variant="primary", elem_id="story-generate", scale=3)
+            with gr.Column(scale=6):
+                status = gr.HTML(results.note("The story will be here."), elem_id="story-status")
+                sound = gr.Audio(label="Story", interactive=False, buttons=["download"], elem_id="story-audio")
+                facts = gr.HTML(elem_id="story-facts")
+                mel = gr.HTML(elem_id="story-mel")
+                when = gr.HTML(elem_id="story-turns")
+        running = gr.on(
+            [generate.click],
+            safety.kindly_stepwise(self.story),
+            [text, *voices, consent, *controls.inputs, speed, *seeds.inputs],
+            [sound, when, mel, facts, seeds.seed, status],
+            api_name="story",
+            concurrency_id=QUEUE,
+            concurrency_limit=1,
+            show_progress="minimal",
+            show_progress_on=status,
+        )
+        connect_cancel(cancel, running, status)
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        text.change(self.rows, [text, *voices], voices, **quiet)
+        file.upload(self.from_toml, file, text, **quiet)
+        return voices
+
+    def _voices(self) -> list[gr.Dropdown]:
+        names = list(dict.fromkeys(turn.voice for turn in story.parse(_TEXT)))
+        there = self.studio.voices()
+        with gr.Row():
+            return [
+                gr.Dropdown(
+                    there,
+                    value=there[0][1] if there else None,
+                    label=f"[{names[i]}]" if i < len(names) else "",
+                    allow_custom_value=True,
+                    visible=i < len(names),
+                    min_width=140,
+                    elem_id=f"story-voice-{i + 1}",
+                )
+                for i in range(MAX_ROLES)
+            ]
+
+
+def story_in_toml(file: Path) -> str:
+    """Return the text of a story. Raises InputError where there is none."""
+    data = file.read_bytes()[: _MAX_TOML + 1]
+    try:
+        if len(data) > _MAX_TOML:
+            raise InputError(f"the file has more than {_MAX_TOML:,} bytes; no story is so long")
+        value = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the file is no TOML: {error}") from None
+    text = value.get("gen_text", value.get("text"))
+    if not isinstance(text, str) or not text.strip():
+        raise InputError('the file holds no text; it needs a line such as gen_text = "[main] Hello."')
+    return text
+
+
+def _who_speaks_when(spoken: SpokenStory, cast: dict[str, str]) -> str:
+    """Return the turns as a table in HTML."""
+    rows = "".join(
+        f"<tr><td>{each.start:.1f}–{each.end:.1f} s</td><td>{escape(each.turn.voice)}</td>"
+        f"<td>{escape(cast[each.turn.voice])}</td><td>{escape(each.turn.text)}</td></tr>"
+        for each in spoken.turns
+    )
+    return (
+        '<div class="scroll"><table class="plain"><thead><tr><th>When</th><th>Who</th><th>Voice</th><th>Words</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
