@@ -93,8 +93,8 @@ class Visitor:
         """Wait for the page's message of a mistake, dismiss it and return its words."""
         toast = self.page.get_by_test_id("toast-body").first
         toast.wait_for(timeout=1000 * timeout)
-        words = toast.locator(".toast-text").inner_text()
-        toast.locator(".toast-close").click()
+        words = toast.get_by_test_id("toast-text").inner_text()
+        toast.get_by_test_id("toast-close").click()
         return words
 
 

@@ -92,16 +92,10 @@ class Studio:
 
 
 def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
-    """Let ``button`` stop the event ``running``, and say so."""
-    button.click(
-        lambda: results.note("Cancelled."),
-        None,
-        status,
-        cancels=running,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    """Let ``button`` stop the event ``running``; whatever ends that early, ``status`` says so after its last progress."""
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    button.click(None, cancels=running, **quiet)
+    running.failure(lambda: results.note("Stopped; nothing was made."), None, status, **quiet)
 
 
 def pick_seed(seed: float | None, is_locked: bool) -> int:
