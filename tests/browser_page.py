@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -25,10 +24,13 @@ from tts_fm.audio.io import Waveform
 from tts_fm.evaluation import pairs, wer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 DATA = Path(__file__).parent / "data" / "eval"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TABS = ["Speak", "Story", "Edit", "Compare", "Voices"]
+TEXT = "Every morning the old man walked down to the river."
+MISHEARD = 0.2  # share of the words; the bundled voice has 0.06 on average, noise about 1
 LONGEST_START = 60  # seconds; a machine that does much else at once is slow
 
 
@@ -47,6 +49,10 @@ class Server:
         """The page's address."""
         return f"http://127.0.0.1:{self.port}"
 
+    def kept(self, name: str) -> bool:
+        """Whether a voice is kept under this name."""
+        return (self.voices / f"{name}.flac").exists()
+
 
 @dataclass
 class Visitor:
@@ -64,18 +70,45 @@ class Visitor:
     def open(self, tab: str) -> None:
         """Go to a tab by its name; on a narrow screen it may be in the menu of those that found no room."""
         button = self.page.get_by_role("tab", name=tab, exact=True)
-        if not button.first.is_visible():
-            self.page.locator(".overflow-menu > button").click()
-        button.locator("visible=true").first.click()
+        if not button.is_visible():
+            self.page.get_by_label("More tabs").click()
+            button = self.page.locator(".overflow-dropdown").get_by_text(tab, exact=True)
+        button.click()
 
     def type(self, name: str, text: str) -> None:
         """Write into a field in place of what it holds."""
         self[name].locator("textarea:visible, input:visible").first.fill(text)
 
+    def tick(self, name: str) -> None:
+        """Tick a box."""
+        self[name].locator("input").check()
+
+    def set(self, name: str, value: int) -> None:
+        """Give a slider a value."""
+        number = self[name].locator("input[type=number]")
+        number.fill(str(value))
+        number.press("Tab")
+
     def choose(self, name: str, value: str) -> None:
-        """Take a value of a dropdown by its beginning."""
+        """Take a value of a dropdown."""
         self[name].locator("input").click()
-        self.page.get_by_role("option").filter(has_text=re.compile(f"^\\W*{re.escape(value)}")).first.click()
+        self[name].get_by_role("option", name=value).click()
+
+    def settle(self, tab: str, steps: int | None = None) -> None:
+        """Keep the seed, which is 0, and take so many steps."""
+        self[f"{tab}-settings"].locator("button").first.click()
+        self.tick(f"{tab}-seed-lock")
+        if steps is not None:
+            self.set(f"{tab}-steps", steps)
+
+    def wait(self, tab: str, words: str, timeout: float = 120.0) -> None:
+        """Wait until the status of a tab, which tells how far it is, says these words."""
+        self[f"{tab}-status"].get_by_text(words).first.wait_for(timeout=1000 * timeout)
+
+    def finish(self, tab: str) -> None:
+        """Press the tab's button and wait for its result."""
+        self[f"{tab}-generate"].click()
+        self.wait(tab, "Done")
 
     def upload(self, name: str, path: Path) -> None:
         """Give a file to a field."""
@@ -136,33 +169,39 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def arrive(server: Server, chromium: Browser, tmp_path: Path) -> Iterator[Any]:
-    """A function that brings another visitor to the page, with cookies and a screen of his own."""
-    contexts = []
-
-    def new(width: int = 1280, height: int = 900) -> Visitor:
-        context = chromium.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        visitor = Visitor(page, tmp_path)
-        page.on("request", lambda request: visitor.hosts.add(urlsplit(request.url).hostname or "the page itself"))
-        page.on("console", lambda line: line.type == "error" and visitor.complaints.append(line.text))
-        page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-        page.goto(server.url)
-        page.get_by_role("tab", name="Speak", exact=True).first.wait_for()
-        return visitor
-
-    yield new
-    for context in contexts:
-        context.close()
+@pytest.fixture(scope="session")
+def context(chromium: Browser) -> BrowserContext:
+    """The browser of the visitor of most tests, which keeps the page's files as a browser does."""
+    return chromium.new_context(viewport={"width": 1280, "height": 900})
 
 
 @pytest.fixture
-def visitor(arrive: Any) -> Visitor:
-    """One visitor who has just come."""
-    return arrive()
+def visitor(server: Server, context: BrowserContext, tmp_path: Path) -> Iterator[Visitor]:
+    """One who has just come to the page."""
+    visitor = arrive(context, server, tmp_path)
+    yield visitor
+    visitor.page.close()
+
+
+@pytest.fixture
+def other(server: Server, chromium: Browser, tmp_path: Path) -> Iterator[Visitor]:
+    """Another one, with a browser and a small screen of his own."""
+    context = chromium.new_context(viewport={"width": 400, "height": 800})
+    yield arrive(context, server, tmp_path)
+    context.close()
+
+
+def arrive(context: BrowserContext, server: Server, folder: Path) -> Visitor:
+    """Open the page, and note whom it asks and what it complains about."""
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    visitor = Visitor(page, folder)
+    page.on("request", lambda request: visitor.hosts.add(urlsplit(request.url).hostname or "the page itself"))
+    page.on("console", lambda line: line.type == "error" and visitor.complaints.append(line.text))
+    page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    page.goto(server.url)
+    page.get_by_role("tab", name="Speak", exact=True).first.wait_for()
+    return visitor
 
 
 @pytest.fixture(scope="session")

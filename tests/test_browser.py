@@ -1,4 +1,4 @@
-"""The web page in a real browser: what a visitor does, and what he hears."""
+"""The web page in a real browser: who comes, speaks with a voice, changes his mind, waits for another, has a small screen."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from browser_page import LONGEST_START, Server, Visitor
+from browser_page import LONGEST_START, MISHEARD, TABS, TEXT, Server, Visitor
 
 from tts_fm.audio import io
 
 pytestmark = pytest.mark.browser
-pytest_plugins = ["browser_page"]
 
-TABS = ["Speak", "Story", "Edit", "Compare", "Voices"]
-TEXT = "Every morning the old man walked down to the river."
-LONG = " ".join([TEXT] * 20)
-MISHEARD = 0.2  # share of words; speech of the bundled voice has 0.06 on average, noise about 1
+BUTTONS = ["Generate", "Tell it", "Make the change", "Compare", "Keep this voice"]
+"""What is written on the main button of each tab."""
 
 
 def test_the_page_comes_whole_and_asks_nobody_else(visitor: Visitor, server: Server) -> None:
     print(f"tts-fm demo answered after {server.seconds_to_start:.1f} s")
     assert server.seconds_to_start < LONGEST_START
     assert "speech" in visitor.page.title().lower()
+    assert [tab.inner_text() for tab in visitor.page.get_by_role("tab").locator("visible=true").all()] == TABS
     for tab in TABS:
         visitor.open(tab)
         visitor[f"tab-{tab.lower()}"].wait_for()
@@ -32,39 +30,18 @@ def test_the_page_comes_whole_and_asks_nobody_else(visitor: Visitor, server: Ser
     assert visitor.complaints == []
 
 
-def clone(visitor: Visitor, recording: tuple[Path, str]) -> None:
-    """Give a recording and its words, but no consent."""
-    visitor["speak-source"].get_by_text("A new recording").click()
-    visitor.upload("speak-recording", recording[0])
-    visitor.type("speak-transcript", recording[1])
-    visitor["speak-recording"].locator("audio, canvas, #waveform").first.wait_for(state="attached")
-
-
-def settle(visitor: Visitor, steps: int | None = None) -> None:
-    """Keep the seed, which is 0, and take so many steps."""
-    visitor["speak-settings"].locator("button").first.click()
-    visitor["speak-seed-lock"].locator("input").check()
-    if steps is not None:
-        visitor["speak-steps"].locator("input[type=number]").fill(str(steps))
-        visitor["speak-steps"].locator("input[type=number]").press("Tab")
-
-
-def says(visitor: Visitor, tab: str, words: str, timeout: float = 120) -> None:
-    """Wait until the status of a tab says these words."""
-    visitor[f"{tab}-status"].get_by_text(words).first.wait_for(timeout=1000 * timeout)
-
-
 def test_a_cloned_voice_says_the_text(
     visitor: Visitor, recording: tuple[Path, str], hears: Callable[[Path, str], float]
 ) -> None:
-    clone(visitor, recording)
-    settle(visitor)
+    visitor["speak-source"].get_by_text("A new recording").click()
+    visitor.upload("speak-recording", recording[0])
+    visitor.type("speak-transcript", recording[1])
     visitor.type("speak-text", TEXT)
+    visitor.settle("speak")
     visitor["speak-generate"].click()
     assert "consent" in visitor.error()
-    visitor["speak-consent"].locator("input").check()
-    visitor["speak-generate"].click()
-    says(visitor, "speak", "Done")
+    visitor.tick("speak-consent")
+    visitor.finish("speak")
     speech = visitor.download("speak-audio")
     assert hears(speech, TEXT) <= MISHEARD
     assert soundfile.info(speech).subtype == "PCM_16"
@@ -76,17 +53,65 @@ def test_a_cloned_voice_says_the_text(
     assert visitor.complaints == []
 
 
-def test_cancel_stops_at_once_and_the_next_one_works(visitor: Visitor) -> None:
-    settle(visitor, steps=64)
-    visitor.type("speak-text", LONG)
+def test_cancel_stops_between_two_steps_and_the_next_one_works(visitor: Visitor) -> None:
+    visitor.settle("speak", steps=64)
+    visitor.type("speak-text", " ".join([TEXT] * 4))
     visitor["speak-generate"].click()
-    visitor["speak-status"].get_by_text("step").wait_for()
+    visitor.wait("speak", "of 64")
     began = time.monotonic()
     visitor["speak-cancel"].click()
-    says(visitor, "speak", "Cancelled", timeout=5)
+    visitor.wait("speak", "Stopped", timeout=10)
     visitor.type("speak-text", TEXT)
-    visitor["speak-steps"].locator("input[type=number]").fill("4")
-    visitor["speak-generate"].click()
-    says(visitor, "speak", "Done", timeout=40)
-    print(f"from cancelling to the next speech: {time.monotonic() - began:.1f} s")
+    visitor.set("speak-steps", 4)
+    visitor.finish("speak")
+    waited = time.monotonic() - began
+    print(f"from Cancel to the next speech: {waited:.1f} s")
+    assert waited < 30  # what was cancelled had more than that before it
     assert io.read(visitor.download("speak-audio")).seconds < 8
+
+
+def test_a_second_visitor_waits_his_turn(visitor: Visitor, other: Visitor) -> None:
+    for each, steps in ((visitor, 48), (other, 4)):
+        each.settle("speak", steps)
+        each.type("speak-text", TEXT)
+    visitor["speak-generate"].click()
+    visitor.wait("speak", "of 48")
+    other["speak-generate"].click()
+    other.wait("speak", "queue: 1/1")
+    assert "of 48" in visitor["speak-status"].inner_text()  # the first is not done, and the second has not begun
+    assert other["speak-status"].get_by_role("progressbar").count() == 0
+    other.wait("speak", "of 4")
+    visitor.wait("speak", "Done", timeout=5)
+    other.wait("speak", "Done")
+    first, second = (io.read(each.download("speak-audio")).seconds for each in (visitor, other))
+    assert first == second > 1.5  # the length does not depend on the steps
+
+
+def test_who_leaves_stops_what_he_began(visitor: Visitor, other: Visitor) -> None:
+    other.settle("speak", steps=64)
+    other.type("speak-text", " ".join([TEXT] * 4))
+    other["speak-generate"].click()
+    other.wait("speak", "of 64")
+    began = time.monotonic()
+    other.page.close()
+    visitor.settle("speak", steps=4)
+    visitor.type("speak-text", TEXT)
+    visitor.finish("speak")
+    print(f"from leaving to the next one's speech: {time.monotonic() - began:.1f} s")
+    assert time.monotonic() - began < 30
+
+
+def test_a_narrow_screen_shows_every_tab(other: Visitor) -> None:
+    buttons = dict(zip(TABS, BUTTONS, strict=True))
+    for tab in [*TABS, *reversed(TABS)]:
+        other.open(tab)
+        content = other[f"tab-{tab.lower()}"]
+        content.wait_for()
+        shown = [name for name in TABS if other[f"tab-{name.lower()}"].is_visible()]
+        assert shown == [tab]
+        button = content.get_by_role("button", name=buttons[tab], exact=True)
+        button.scroll_into_view_if_needed()
+        place = button.bounding_box()
+        assert place is not None and place["x"] >= 0 and place["x"] + place["width"] <= 400
+        assert other.page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert other.complaints == []

@@ -17,7 +17,6 @@ from browser_page import Server, Visitor
 from tts_fm.audio.io import Waveform
 
 pytestmark = pytest.mark.browser
-pytest_plugins = ["browser_page"]
 
 BUNDLED = Path(__file__).parents[1] / "tts_fm" / "voices" / "default"
 CANARY = "the canary that sits outside"
