@@ -53,9 +53,9 @@ def test_two_voices_tell_one_story(keeper: Visitor, hears: Callable[[Path, str],
 def test_an_edit_changes_its_words_and_not_one_sample_elsewhere(visitor: Visitor) -> None:
     visitor.open("Edit")
     visitor["edit-sample"].click()
-    text = visitor["edit-new-text"].locator("textarea")
-    visitor.page.wait_for_function("document.querySelector('#edit-new-text textarea').value.length > 20")
-    new_text = text.input_value().replace("perfection", "London")
+    visitor["edit-words"].get_by_text("calligraphy").wait_for()
+    visitor.page.wait_for_timeout(1000)  # until the fields have followed each other
+    new_text = visitor["edit-new-text"].locator("textarea").input_value().replace("perfection", "London")
     visitor.type("edit-new-text", new_text)
     visitor["edit-words"].locator("del").wait_for()
     assert visitor["edit-words"].locator("del").inner_text().strip(",") == "perfection"
