@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -104,6 +105,18 @@ class Visitor:
     def wait(self, tab: str, words: str, timeout: float = 120.0) -> None:
         """Wait until the status of a tab, which tells how far it is, says these words."""
         self[f"{tab}-status"].get_by_text(words).first.wait_for(timeout=1000 * timeout)
+
+    def begin(self, tab: str, text: str, steps: int) -> float:
+        """Let a text be spoken in so many steps; return after the fourth, with the seconds that one takes."""
+        self.settle(tab, steps)
+        self.type(f"{tab}-text", text)
+        self[f"{tab}-generate"].click()
+        status = self[f"{tab}-status"]
+        status.get_by_text(f"of {steps}").wait_for()
+        began = time.monotonic()
+        status.get_by_text(re.compile(rf"step ([4-9]|\d\d) of {steps}")).wait_for()
+        done = re.search(r"step (\d+)", status.inner_text())
+        return (time.monotonic() - began) / (int(done[1]) - 1) if done else 0.0
 
     def finish(self, tab: str) -> None:
         """Press the tab's button and wait for its result."""
