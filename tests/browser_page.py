@@ -9,14 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -115,8 +116,8 @@ class Visitor:
         status.get_by_text(f"of {steps}").wait_for()
         began = time.monotonic()
         status.get_by_text(re.compile(rf"step ([4-9]|\d\d) of {steps}")).wait_for()
-        done = re.search(r"step (\d+)", status.inner_text())
-        return (time.monotonic() - began) / (int(done[1]) - 1) if done else 0.0
+        done = int(re.search(r"step (\d+)", status.inner_text())[1])
+        return (time.monotonic() - began) / (done - 1)
 
     def finish(self, tab: str) -> None:
         """Press the tab's button and wait for its result."""
@@ -227,7 +228,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture(scope="session")
-def hears() -> Any:
+def hears() -> Callable[[Path, str], float]:
     """A function of (file, text): the share of the text's words that the recogniser did not hear in the file."""
     others = [pair.target_text for pair in pairs.read(DATA / "pairs.jsonl")]
 
@@ -239,7 +240,7 @@ def hears() -> Any:
     return word_error_rate
 
 
-def int16(path: Path) -> Any:
+def int16(path: Path) -> np.ndarray:
     """Return a file's samples as they are stored."""
     samples, _ = soundfile.read(path, dtype="int16")
     return samples

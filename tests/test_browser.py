@@ -64,7 +64,7 @@ def test_cancel_stops_between_two_steps_and_the_next_one_works(visitor: Visitor)
     visitor.finish("speak")
     waited = time.monotonic() - began
     print(f"a step takes {step:.2f} s; from Cancel to the next speech: {waited:.1f} s")
-    assert waited < 0.6 * STEPS * step  # without Cancel, nearly all of them come first
+    assert waited < 0.8 * STEPS * step  # without Cancel, nearly all of them come first
     assert io.read(visitor.download("speak-audio")).seconds < 8
 
 
@@ -94,7 +94,7 @@ def test_who_leaves_stops_what_he_began(visitor: Visitor, other: Visitor) -> Non
     visitor.finish("speak")
     waited = time.monotonic() - began
     print(f"a step takes {step:.2f} s; from leaving to the next one's speech: {waited:.1f} s")
-    assert waited < 0.6 * STEPS * step
+    assert waited < 0.8 * STEPS * step
 
 
 def test_a_narrow_screen_shows_every_tab(other: Visitor) -> None:

@@ -66,7 +66,7 @@ def test_an_edit_changes_its_words_and_not_one_sample_elsewhere(visitor: Visitor
     before, after = int16(visitor.download("edit-before")), int16(visitor.download("edit-after"))
     marks = visitor["edit-after-mel"].locator("i").evaluate_all("marks => marks.map(mark => mark.style.cssText)")
     assert len(marks) == 1
-    left, width = (float(re.search(rf"{name}: ([\d.]+)%", marks[0])[1]) / 100 for name in ("left", "width"))  # type: ignore[index]
+    left, width = (float(re.search(rf"{name}: ([\d.]+)%", marks[0])[1]) / 100 for name in ("left", "width"))
     slack = 0.001 * len(after)  # the marks are shown to a hundredth of a per cent
     head, tail = int(left * len(after) - slack), int((1 - left - width) * len(after) - slack)
     assert head > 0 and tail > 0
@@ -93,7 +93,7 @@ def test_two_settings_are_compared_on_their_ways_from_noise(visitor: Visitor) ->
     evaluations = [int(visitor[f"compare-{side}-facts"].locator("dd").first.inner_text()) for side in "ab"]
     assert evaluations[0] == 4 * evaluations[1]
     difference = visitor["compare-difference"].inner_text()
-    assert float(re.search(r"([\d.]+) dB", difference)[1]) > 0.1  # type: ignore[index]
+    assert float(re.search(r"([\d.]+) dB", difference)[1]) > 0.1
 
 
 def test_a_voice_is_kept_shown_and_deleted(keeper: Visitor, server: Server, recording: tuple[Path, str]) -> None:
