@@ -37,7 +37,7 @@ SUBCOMMANDS = [
     "convert f5",
 ]
 SUBCOMMANDS += ["train", "prepare", "data", "data check", "plot", "convert lora", "evaluate", "score", "optimize-steps"]
-SUBCOMMANDS += ["voices", "voices add", "voices list", "voices show", "voices rm"]
+SUBCOMMANDS += ["voices", "voices add", "voices list", "voices show", "voices rm", "watermark"]
 SUBCOMMANDS += ["edit", "demo"]
 
 

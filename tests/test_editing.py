@@ -284,13 +284,25 @@ def test_the_command_keeps_16_bit_samples(tts_fm_command: Command, model_folder:
     before, rate = soundfile.read(RECORDING, dtype="int16")
     after, new_rate = soundfile.read(out, dtype="int16")
     assert new_rate == rate == record["sample_rate"]
-    start, old_end, new_end = (
-        round(t * rate) for t in (change["old_span"][0], change["old_span"][1], change["new_span"][1])
-    )
+    start, old_end = (round(t * rate) for t in change["old_span"])
     slack = round(0.001 * rate)  # the record counts milliseconds
     assert np.array_equal(before[: start - slack], after[: start - slack])
     assert np.array_equal(before[old_end + slack :], after[len(after) - len(before) + old_end + slack :])
     assert soundfile.info(out).subtype == "PCM_16"
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
+def test_the_command_keeps_finer_samples(
+    tts_fm_command: Command, model_folder: Path, tmp_path: Path, subtype: str
+) -> None:
+    fine, out = tmp_path / "fine.wav", tmp_path / "out.wav"
+    waveform = io.read(RECORDING)
+    samples = waveform.samples.numpy() * np.float32(0.7)
+    soundfile.write(fine, samples, waveform.sample_rate, subtype=subtype)
+    new = TEXT.replace("oven", "stove")
+    assert tts_fm_command("edit", fine, "-t", TEXT, "-n", new, "-o", out, "-m", model_folder).code == 0
+    assert io.subtype_of(out) == subtype
+    assert torch.equal(io.read(out).samples[:9000], io.read(fine).samples[:9000])
 
 
 def test_the_command_says_what_it_doubts_and_that_nothing_changed(

@@ -22,41 +22,13 @@ from tts_fm.errors import InputError
 Command = Callable[..., Finished]
 NOTE = "Anna Müller, by e-mail"
 TRAVERSALS = [
-    *(
-        "",
-        ".",
-        "..",
-        "../x",
-        "..\\x",
-        "/x",
-        "/etc/passwd",
-        "x/",
-        "x/y",
-        "x\\y",
-        "./x",
-        "~",
-        "~/x",
-        "~root",
-        "C:x",
-        "C:\\x",
-    ),
-    *("\\\\server\\x", "file:///x", "..%2fx", "%2e%2e/x", "%2e%2e%2fx", "..%5cx", "..%c0%afx", "....//x", "..;/x"),
-    *("x\0", "\0", "x\n", "\nx", "x\r", "x\t", " x", "x ", "x y", "-x", "--force", ".x", "_x", "X", "Anna", "ANNA"),
-    *(
-        "ä",
-        "x\u202e",
-        "\u2024\u2024/x",
-        "\uff0e\uff0e\uff0fx",
-        "x\u2215y",
-        "$HOME",
-        "${HOME}",
-        "`x`",
-        "$(x)",
-        "x;y",
-        "x|y",
-    ),
-    *("*", "?", "x*", "[x]", "x:y", "x" * 65, "x" * 5000, "default", "con/../x", "..//..//x", "x/../../y", "/dev/null"),
-    *("/proc/self/environ", "nul\0.flac", '"x"', "'x'", "x<y", "x>y", "x&y", "#x", "x@y", "x=y", "x,y", "x+y"),
+    *("", ".", "..", "../x", "..\\x", "/x", "/etc/passwd", "x/", "x/y", "x\\y", "./x", "~", "~/x", "~root"),
+    *("C:x", "C:\\x", "\\\\server\\x", "file:///x", "..%2fx", "%2e%2e/x", "%2e%2e%2fx", "..%5cx", "..%c0%afx"),
+    *("....//x", "..;/x", "x\0", "\0", "x\n", "\nx", "x\r", "x\t", " x", "x ", "x y", "-x", "--force", ".x", "_x"),
+    *("X", "Anna", "ANNA", "ä", "x\u202e", "\u2024\u2024/x", "\uff0e\uff0e\uff0fx", "x\u2215y", "$HOME", "${HOME}"),
+    *("`x`", "$(x)", "x;y", "x|y", "*", "?", "x*", "[x]", "x:y", "x" * 65, "x" * 5000, "default", "con/../x"),
+    *("..//..//x", "x/../../y", "/dev/null", "/proc/self/environ", "nul\0.flac", "x.flac", '"x"', "'x'", "x<y"),
+    *("x>y", "x&y", "#x", "x@y", "x=y", "x,y", "x+y"),
 ]
 
 
@@ -315,8 +287,8 @@ def test_a_kept_voice_speaks_as_its_recording_does(
     "voice, code, line",
     [
         ("bob", 2, "there is no voice 'bob'"),
-        ("../bob", 2, "there is no voice file ../bob"),
-        ("bob.flac", 2, "there is no voice file bob.flac"),
+        ("../bob", 3, "the voice file ../bob can not be read: No such file"),
+        ("bob.flac", 3, "the voice file bob.flac can not be read: No such file"),
         ("BOB", 2, "'BOB' is no name for a voice"),
     ],
 )

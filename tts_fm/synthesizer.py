@@ -25,6 +25,7 @@ from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
+from tts_fm.speech import Speech
 from tts_fm.text.chunk import chunk, f5_chunks
 from tts_fm.text.clean import check, clean
 from tts_fm.text.normalize import normalize
@@ -42,32 +43,6 @@ class Voice:
 
     prompt: PreparedPrompt
     mel: Float[Tensor, "n c"]
-
-
-@dataclass(frozen=True, eq=False)
-class Speech:
-    """What was said, and how.
-
-    Attributes:
-        waveform: the sound.
-        mel: the generated log-mel, without the prompt.
-        text: the text as it was read, normalised.
-        chunks: the pieces it was spoken in.
-        unknown: tokens of the text that the model does not know.
-        seconds: computing time.
-    """
-
-    waveform: Waveform
-    mel: Float[Tensor, "n c"]
-    text: str
-    chunks: tuple[str, ...]
-    unknown: tuple[str, ...]
-    seconds: float
-
-    @property
-    def real_time_factor(self) -> float:
-        """Computing time over the length of the speech."""
-        return self.seconds / self.waveform.seconds
 
 
 class Synthesizer:

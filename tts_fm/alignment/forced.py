@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,7 @@ _LOWEST_SCORE = -30.0
 _EDGE, _ROOM = 0.033, 0.3  # seconds: less silence than this was not found; how much to add then
 _FRAME = 0.01
 _OFFSET = 0.0078  # a boundary lies between two windows: half a window minus half a step after its frame's start
+_ONE_AT_A_TIME = threading.Lock()  # there is one decoder
 
 
 class Implausible(ValueError):
@@ -100,7 +102,18 @@ def _decoder() -> Decoder:
 
 def align(audio: np.ndarray, words: list[Word]) -> Alignment:
     """Align ``words`` with 16 kHz ``audio``; Implausible where that fails."""
-    decoder, pcm = _decoder(), _pcm(audio)
+    with _ONE_AT_A_TIME:
+        phones = _decoded(_pcm(audio), words)
+    flat = [phone for word in phones for phone in word]
+    joined = [_joined(*pair) for pair in zip(words, phones, strict=True)]
+    spans, scores = [one for one, _ in joined], [one for _, one in joined]
+    score = sum(phone[2] for phone in flat) / sum(phone[1] for phone in flat)
+    return Alignment(spans, scores, score, sum(phone[1] <= 3 for phone in flat) / len(flat))
+
+
+def _decoded(pcm: bytes, words: list[Word]) -> list[list[tuple[int, int, int]]]:
+    """Return first frame, frames and score of each CMU phone of each word."""
+    decoder = _decoder()
     decoder.reinit_feat()  # it remembers the last recording's level, which would move some borders by a frame or more
     names = [_known(decoder, [arpa for phone in word for arpa in phone.arpa]) for word in words]
     try:
@@ -117,11 +130,7 @@ def align(audio: np.ndarray, words: list[Word]) -> Alignment:
     phones = [word for name, word in found if name.startswith("w.")]
     if len(phones) != len(words):
         raise Implausible("no alignment")
-    flat = [phone for word in phones for phone in word]
-    joined = [_joined(*pair) for pair in zip(words, phones, strict=True)]
-    spans, scores = [one for one, _ in joined], [one for _, one in joined]
-    score = sum(phone[2] for phone in flat) / sum(phone[1] for phone in flat)
-    return Alignment(spans, scores, score, sum(phone[1] <= 3 for phone in flat) / len(flat))
+    return phones
 
 
 def check(alignment: Alignment, lowest_score: float = _LOWEST_SCORE, most_hurried: float = 0.35) -> None:

@@ -26,6 +26,7 @@ from tts_fm.errors import InputError
 FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
 """What can be written: suffix (and libsndfile's format) -> subtype."""
 
+_WIDE = {"wav": {"PCM_24", "FLOAT"}, "flac": {"PCM_24"}}
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 MAX_CHANNELS = 8
 MIN_PEAK = 1e-3  # -60 dBFS
@@ -117,25 +118,27 @@ def write(
     target: str | Path | Writable,
     format: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    subtype: str | None = None,
 ) -> None:
     """Write ``waveform`` to a path, to a stream, or, as ``-``, to the standard output.
 
     The format is ``format``, else what the path's suffix says, else wav. A file appears whole or not at all.
-    ``metadata`` goes into the file's tags; :func:`read_metadata` reads it back.
+    ``metadata`` goes into the file's tags; :func:`read_metadata` reads it back. ``subtype`` is that of another file
+    (:func:`subtype_of`): where the format can, the samples are written as exactly as they were there.
 
     Raises:
         ValueError: an unknown format, or a path that can not be written.
     """
     if isinstance(target, (str, Path)) and str(target) != "-":
         chosen = check_target(target, format)
-        data = encode(waveform, chosen, metadata)
+        data = encode(waveform, chosen, metadata, subtype)
         try:
             with atomic.replacing(Path(target)) as beside:
                 beside.write_bytes(data)
         except OSError as error:
             raise ValueError(f"{_shown(target)} can not be written: {error.strerror}") from None
         return
-    data = encode(waveform, "wav" if format is None else format, metadata)
+    data = encode(waveform, "wav" if format is None else format, metadata, subtype)
     stream = sys.stdout.buffer if isinstance(target, (str, Path)) else target
     if stream.isatty():
         raise ValueError("audio would flood the terminal; redirect it ('-o - > speech.wav') or name a file")
@@ -167,18 +170,22 @@ def check_target(path: str | Path, format: str | None = None) -> str:
     return chosen
 
 
-def encode(waveform: Waveform, format: str, metadata: Mapping[str, Any] | None = None) -> bytes:
+def encode(
+    waveform: Waveform, format: str, metadata: Mapping[str, Any] | None = None, subtype: str | None = None
+) -> bytes:
     """Return a whole file as bytes; samples beyond [-1, 1] are scaled down together, not clipped."""
     if format not in FORMATS:
         raise ValueError(f"format is {format!r}; choose one of {', '.join(FORMATS)}")
     samples = waveform.samples.detach().float().cpu().numpy()
     if not np.isfinite(samples).all():
         raise ValueError("the sound holds values that are not finite numbers; nothing was written")
-    samples = samples / max(1.0, float(np.abs(samples).max(initial=0)))
+    chosen = subtype if subtype in _WIDE.get(format, ()) else FORMATS[format]
+    if chosen != "FLOAT":
+        samples = samples / max(1.0, float(np.abs(samples).max(initial=0)))
     tags = {} if metadata is None else {key: str(value) for key, value in metadata.items()}
     file = io.BytesIO()
     try:
-        with soundfile.SoundFile(file, "w", waveform.sample_rate, 1, format=format, subtype=FORMATS[format]) as sound:
+        with soundfile.SoundFile(file, "w", waveform.sample_rate, 1, format=format, subtype=chosen) as sound:
             if tags:
                 sound.comment = json.dumps(tags)  # the one field that all four formats keep as it is
                 sound.software = tags.get("software", "tts_fm")
@@ -200,6 +207,15 @@ def read_metadata(source: str | Path | Readable) -> dict[str, str]:
         except (json.JSONDecodeError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
+
+
+def subtype_of(path: str | Path) -> str:
+    """Return how the samples in a file are stored, such as ``PCM_16`` or ``FLOAT``."""
+    with _opened(path) as (file, name):
+        try:
+            return soundfile.info(file).subtype
+        except soundfile.LibsndfileError as error:
+            raise InputError(f"{name} can not be read as audio ({error.error_string})") from None
 
 
 @contextmanager

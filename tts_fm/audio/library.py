@@ -25,7 +25,7 @@ from tts_fm.errors import InputError
 BUNDLED = "default"
 """The name of the model's own voice, which no other voice may have."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NAME = re.compile(r"(?!.*\.flac$)[a-z0-9][a-z0-9._-]{0,63}")  # anna.flac is the file of anna
 _MAX_RATE = 48_000  # Hz: nobody's voice is higher
 _MAX_BYTES = 10_000_000
 _MAX_NOTE, _MAX_TRANSCRIPT = 1_000, 5_000  # characters

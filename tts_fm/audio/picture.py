@@ -32,21 +32,25 @@ def save(mel: Float[Tensor, "n c"], path: str | Path) -> None:
         raise ValueError(f"{path} can not be written: {error.strerror or error}") from None
 
 
-def png(mel: Float[Tensor, "n c"]) -> bytes:
-    """Return the same picture as the bytes of a PNG: a pixel for each value, a long mel squeezed to 2,000 columns."""
+def png(mel: Float[Tensor, "n c"], loudest: float | None = None) -> bytes:
+    """Return the same picture as the bytes of a PNG: a pixel for each value, a long mel squeezed to 2,000 columns.
+
+    ``loudest`` is the value that is brightest, where several pictures have one scale.
+    """
     from PIL import Image
 
     if len(mel) > _MOST_COLUMNS:
         mel = adaptive_avg_pool1d(mel.detach().float().T, _MOST_COLUMNS).T
     file = io.BytesIO()
-    Image.fromarray(_pixels(mel)).save(file, format="PNG")
+    Image.fromarray(_pixels(mel, loudest)).save(file, format="PNG")
     return file.getvalue()
 
 
-def _pixels(mel: Float[Tensor, "n c"]) -> np.ndarray:
+def _pixels(mel: Float[Tensor, "n c"], loudest: float | None = None) -> np.ndarray:
     """Return red, green and blue of each value, the highest channel first."""
     values = mel.detach().float().cpu().numpy().T[::-1]  # c n
-    share = np.clip((values - values.max(initial=-100.0)) / 10 + 1, 0, 1)
+    top = values.max(initial=-100.0) if loudest is None else loudest
+    share = np.clip((values - top) / 10 + 1, 0, 1)
     place = share * (len(_COLOURS) - 1)
     stops = np.arange(len(_COLOURS))
     return np.stack([np.interp(place, stops, channel) for channel in _COLOURS.T], axis=-1).astype(np.uint8)

@@ -29,6 +29,7 @@ from tts_fm.commands import (
     synthesize,
     train,
     voices,
+    watermark,
 )
 from tts_fm.commands.cast import StoryCommand
 from tts_fm.commands.terminal import Report, show_help
@@ -55,6 +56,7 @@ for _name in ("synthesize", "synth"):
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.add_typer(voices.app, name="voices")
 app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
+app.command("watermark", epilog=watermark.EXAMPLE)(watermark.watermark)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
 app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)

@@ -43,9 +43,8 @@ def demo(
 
     if watermark:
         marker.check_available()
-    synthesizers = [
-        Synthesizer.load(each, device=device, precision=precision) for each in (["default"] if not model else model)
-    ]
+    names = model if model else ["default"]
+    synthesizers = [Synthesizer.load(name, device=device, precision=precision) for name in names]
     if host not in page.LOOPBACK or share:
         report.warn(
             "everybody who reaches the page can use it, and it asks for no password; it can not change the kept voices"

@@ -48,7 +48,7 @@ def edit(
     """Change words of a recording.
 
     Words in which the two texts differ are generated anew in the same voice, or cut out. Every sample outside of them
-    stays as it is; several channels become one.
+    stays as it is, at 16 or 24 bit or as float; several channels become one.
     """
     report: Report = context.obj
     if output == "-" and as_json:
@@ -75,7 +75,7 @@ def edit(
         made = synthesizer.edit(waveform, text, new_text, seed=seed, sampling=sampling, on_step=on_step)
     facts = {"software": "tts-fm", "model": synthesizer.config.name, "seed": seed, **sampling.model_dump()}
     facts |= {"text": new_text, "edited": [_record(change) for change in made.changes]}
-    io.write(made.waveform, output, metadata=facts)
+    io.write(made.waveform, output, metadata=facts, subtype=io.subtype_of(recording))
     _tell(made, "stdout" if output == "-" else output, report)
     if as_json:
         record = {name: value for name, value in facts.items() if name not in ("software", "edited")}

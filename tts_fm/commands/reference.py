@@ -32,8 +32,6 @@ def kept(voice: str) -> Prompt | None:
 
     if voice == library.BUNDLED:
         return None
-    if Path(voice).suffix and Path(voice).is_file():
-        return library.read_voice(Path(voice)).prompt
     if Path(voice).suffix == ".flac" or Path(voice).name != voice:
-        raise ValueError(f"there is no voice file {voice}; give a file's path, or a name of: tts-fm voices list")
+        return library.read_voice(Path(voice)).prompt
     return library.VoiceLibrary().load(voice).prompt

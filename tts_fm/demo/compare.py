@@ -26,6 +26,7 @@ TIMES = 8
 MAX_TEXT = 200  # characters: one sentence
 _DB = 20 / torch.log(torch.tensor(10.0)).item()  # of a neper
 _FEW = 4  # steps of B at first, so that there is something to hear
+_OUTPUTS = 10
 _TEXT = "The same words, by two ways from noise to speech."
 
 
@@ -78,7 +79,13 @@ class Take:
         mel = self.speech.mel
         times = [i / (TIMES - 1) for i in range(TIMES)]
         pictures = [
-            results.mel_figure(self.trajectory.at(t, mel), self.speech.waveform.seconds, f"t = {t:.2f}", is_small=True)
+            results.mel_figure(
+                self.trajectory.at(t, mel),
+                self.speech.waveform.seconds,
+                f"t = {t:.2f}",
+                is_small=True,
+                loudest=mel.max().item(),
+            )
             for t in times
         ]
         return f'<p class="note">{escape(self.name)}</p><div class="row-of-mels">{"".join(pictures)}</div>'
@@ -147,7 +154,7 @@ class Compare:
             lambda on_step: synthesizer.speak(
                 text, prompt, seed=seed, sampling=options, on_step=on_step, on_state=trajectory
             ),
-            outputs=10,
+            outputs=_OUTPUTS,
             steps=options.steps,
             what=f"{name}: ",
         )
@@ -205,7 +212,7 @@ class Compare:
         way = gr.HTML(elem_id="compare-trajectory")
         running = gr.on(
             [generate.click],
-            safety.kindly_stepwise(self.compare),
+            safety.kindly_stepwise(self.compare, outputs=_OUTPUTS),
             [text, voice, consent, *sides[0], *sides[1], *seeds.inputs],
             [*shown[0], *shown[1], difference, way, seeds.seed, status],
             api_name="compare",
@@ -225,7 +232,7 @@ class Compare:
             model = gr.Dropdown(
                 models, value=models[0], label="Model", visible=len(models) > 1, elem_id=f"{label}-model"
             )
-            controls = FlowControls(label, self.studio.synthesizer, steps)
+            controls = FlowControls(label, self.studio.synthesizer, steps, has_infos=False)
             modes = gr.Textbox(
                 label="Guidance modes",
                 info="What guides, with commas: cfg, apg, cfg_zero, interval.end=0.7, rescale, split.text=3; empty is cfg.",

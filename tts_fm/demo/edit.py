@@ -20,6 +20,8 @@ from tts_fm.demo.voice_choice import recording_input, transcript_input
 from tts_fm.editing import Edit as Edited
 from tts_fm.text.normalize import written_words
 
+_OUTPUTS = 8
+
 
 class Edit:
     """The handlers and the elements of the tab."""
@@ -58,7 +60,7 @@ class Edit:
             lambda on_step: synthesizer.edit(
                 prompt.waveform, transcript, new_text, seed=chosen, sampling=options, on_step=on_step
             ),
-            outputs=8,
+            outputs=_OUTPUTS,
             steps=options.steps,
         )
         before, after = prompt.waveform, made.waveform
@@ -135,7 +137,7 @@ class Edit:
         facts = gr.HTML(elem_id="edit-facts")
         running = gr.on(
             [generate.click],
-            safety.kindly_stepwise(self.edit),
+            safety.kindly_stepwise(self.edit, outputs=_OUTPUTS),
             [recording, transcript, new_text, consent, *controls.inputs, *seeds.inputs],
             [before, after, before_mel, after_mel, words, facts, seeds.seed, status],
             api_name="edit",

@@ -44,6 +44,14 @@ def theme() -> gr.themes.Base:
         block_shadow_dark="none",
         block_label_background_fill="transparent",
         block_label_background_fill_dark="transparent",
+        body_text_color_subdued="#56676e",
+        body_text_color_subdued_dark="#9fb1b8",
+        block_info_text_color="#56676e",
+        block_info_text_color_dark="#9fb1b8",
+        block_title_text_color="#24363c",
+        block_title_text_color_dark="#dbe6e9",
+        block_label_text_color="#24363c",
+        block_label_text_color_dark="#dbe6e9",
         block_label_border_width="0px",
         block_label_text_weight="600",
         block_title_text_weight="600",
@@ -60,7 +68,10 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="white",
         button_secondary_background_fill="white",
         button_secondary_background_fill_dark="#1c2930",
-        button_secondary_border_color="#d6dfe2",
+        button_border_width="1px",
+        button_primary_border_color="transparent",
+        button_primary_border_color_dark="transparent",
+        button_secondary_border_color="#cfd9dc",
         button_secondary_border_color_dark="#2c3c43",
         button_large_padding="12px 22px",
         slider_color="*primary_500",
@@ -69,11 +80,15 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1120px !important; margin: 0 auto !important; }
-#head { padding: 18px 4px 6px; }
+.gradio-container { width: 100% !important; max-width: 1120px !important; margin: 0 auto !important; }
+.gradio-container > main { width: 100%; }
+#head { padding: 12px 4px 0; }
 #head h1 { font-size: 1.7rem; font-weight: 650; letter-spacing: -0.01em; margin: 0; }
 #head p { margin: 4px 0 0; color: var(--body-text-color-subdued); font-size: 1rem; }
-.lead p { color: var(--body-text-color-subdued); margin: 2px 2px 8px; }
+.lead p { color: var(--body-text-color-subdued); margin: 0 2px; }
+.side h3 { margin: 2px; font-size: 1.02rem; font-weight: 650; }
+[id$=-status] .error { display: none; }
+footer img { display: none !important; }
 .mel { margin: 0; }
 .mel .sound { position: relative; border-radius: 10px; overflow: hidden; background: #080820; }
 .mel img { display: block; width: 100%; height: 168px; object-fit: fill; margin: 0; }

@@ -36,10 +36,16 @@ def save(waveform: Waveform, folder: Path, name: str, facts: Mapping[str, Any]) 
 
 
 def mel_figure(
-    mel: Float[Tensor, "n c"], seconds: float, caption: str, marks: Sequence[Span] = (), *, is_small: bool = False
+    mel: Float[Tensor, "n c"],
+    seconds: float,
+    caption: str,
+    marks: Sequence[Span] = (),
+    *,
+    is_small: bool = False,
+    loudest: float | None = None,
 ) -> str:
-    """Return a mel as HTML: time to the right, pitch upwards, spans of time marked."""
-    data = base64.b64encode(picture.png(mel)).decode()
+    """Return a mel as HTML: time to the right, pitch upwards, spans of time marked; ``loudest`` as for a picture."""
+    data = base64.b64encode(picture.png(mel, loudest)).decode()
     shades = "".join(
         f'<i style="left:{100 * mark.start / seconds:.2f}%;width:{max(100 * mark.seconds / seconds, 0.4):.2f}%"></i>'
         for mark in marks

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,6 +15,7 @@ import gradio as gr
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import MIN_SECONDS, Prompt
+from tts_fm.demo import results
 from tts_fm.demo.generation import Stopped
 from tts_fm.errors import InputError
 
@@ -104,17 +104,18 @@ def kindly(handler: Callable[..., Any]) -> Callable[..., Any]:
     return handled
 
 
-def kindly_stepwise(handler: Callable[..., Generator[Any, None, None]]) -> Callable[..., Generator[Any, None, None]]:
-    """As :func:`kindly`, for a handler that yields."""
+def kindly_stepwise(
+    handler: Callable[..., Generator[tuple[Any, ...], None, None]], outputs: int
+) -> Callable[..., Generator[tuple[Any, ...], None, None]]:
+    """As :func:`kindly`, for a handler that yields ``outputs`` values, of which the last is the state: it tells, too."""
 
     @functools.wraps(handler)
-    def handled(*args: Any) -> Generator[Any, None, None]:
-        with mistakes_as_sentences():
-            yield from handler(*args)
+    def handled(*args: Any) -> Generator[tuple[Any, ...], None, None]:
+        try:
+            with mistakes_as_sentences():
+                yield from handler(*args)
+        except gr.Error as error:
+            yield (*[gr.skip()] * (outputs - 1), results.note(error.message, kind="warning"))
+            raise
 
     return handled
-
-
-def file_name(path: str) -> str:
-    """Return the last part of an uploaded file's path."""
-    return Path(path).name

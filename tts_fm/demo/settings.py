@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -14,58 +14,43 @@ from tts_fm.synthesizer import Synthesizer
 
 MAX_STEPS = 64
 MAX_SEED = 2**32 - 1
+_INFOS = {
+    "solver": "How the flow is integrated; Euler asks the network once a step.",
+    "grid": "Where on the way from noise to speech the steps lie.",
+    "steps": "More are slower and finer.",
+    "guidance": "How strictly it keeps to text and voice; 0 is none, and twice as fast.",
+    "sway": "Below 0, more of the steps lie near the noise.",
+}
 
 
 class FlowControls:
-    """Solver, grid, steps, guidance and sway, at the model's own settings (or with ``steps``); ``name`` begins the ids."""
+    """Solver, grid, steps, guidance and sway, at the model's own settings; ``inputs`` are what :func:`sampling` takes.
 
-    def __init__(self, name: str, synthesizer: Synthesizer, steps: int | None = None) -> None:
+    Args:
+        name: what the ids of the elements begin with.
+        synthesizer: the model.
+        steps: another number of steps than the model's own.
+        has_infos: whether each is explained.
+    """
+
+    def __init__(
+        self, name: str, synthesizer: Synthesizer, steps: int | None = None, *, has_infos: bool = True
+    ) -> None:
         own = synthesizer.config.sampling
         grids = [grid for grid in get_args(GridName) if grid != "optimal" or synthesizer.grids]
+
+        def told(field: str) -> dict[str, Any]:
+            return {"info": _INFOS[field] if has_infos else None, "elem_id": f"{name}-{field}", "min_width": 140}
+
         with gr.Row():
-            self.solver = gr.Dropdown(
-                plugins.names(Solver),
-                value=own.solver,
-                label="Solver",
-                info="How the flow is integrated. Euler asks the network once a step.",
-                elem_id=f"{name}-solver",
-            )
-            self.grid = gr.Dropdown(
-                grids,
-                value=own.grid,
-                label="Time grid",
-                info="Where on the way from noise to speech the steps lie.",
-                elem_id=f"{name}-grid",
-            )
+            solver = gr.Dropdown(plugins.names(Solver), value=own.solver, label="Solver", **told("solver"))
+            grid = gr.Dropdown(grids, value=own.grid, label="Time grid", **told("grid"))
+        steps = own.steps if steps is None else steps
+        slider = gr.Slider(1, MAX_STEPS, value=steps, step=1, label="Steps", **told("steps"))
         with gr.Row():
-            self.steps = gr.Slider(
-                1,
-                MAX_STEPS,
-                value=own.steps if steps is None else steps,
-                step=1,
-                label="Steps",
-                info="More are slower and finer.",
-                elem_id=f"{name}-steps",
-            )
-            self.guidance = gr.Slider(
-                0,
-                10,
-                value=own.guidance,
-                step=0.1,
-                label="Guidance",
-                info="How strictly it keeps to text and voice; 0 is none, and twice as fast.",
-                elem_id=f"{name}-guidance",
-            )
-            self.sway = gr.Slider(
-                -1,
-                1,
-                value=own.sway,
-                step=0.1,
-                label="Sway",
-                info="Below 0, more of the steps lie near the noise.",
-                elem_id=f"{name}-sway",
-            )
-        self.inputs = [self.solver, self.grid, self.steps, self.guidance, self.sway]
+            guidance = gr.Slider(0, 10, value=own.guidance, step=0.1, label="Guidance", **told("guidance"))
+            sway = gr.Slider(-1, 1, value=own.sway, step=0.1, label="Sway", **told("sway"))
+        self.inputs = [solver, grid, slider, guidance, sway]
 
 
 class SeedControls:

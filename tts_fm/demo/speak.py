@@ -12,6 +12,7 @@ from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
 from tts_fm.demo.voice_choice import VoiceChoice
 
+_OUTPUTS = 6
 _TEXT = "Flow matching turns noise into speech, step by step. It took 3 minutes to write this page's first line."
 
 
@@ -54,7 +55,7 @@ class Speak:
             lambda on_step: synthesizer.speak(
                 text, prompt, seed=chosen, speed=speed, sampling=options, on_step=on_step
             ),
-            outputs=6,
+            outputs=_OUTPUTS,
             steps=options.steps,
         )
         unknown = ", ".join(speech.unknown[:20])
@@ -110,7 +111,7 @@ class Speak:
                 read = gr.Textbox(label="Text as it was read", lines=2, interactive=False, elem_id="speak-read")
         running = gr.on(
             [generate.click],
-            safety.kindly_stepwise(self.speak),
+            safety.kindly_stepwise(self.speak, outputs=_OUTPUTS),
             [text, *choice.inputs, *controls.inputs, speed, *seeds.inputs],
             [speech, mel, read, facts, seeds.seed, status],
             api_name="speak",

@@ -20,6 +20,7 @@ from tts_fm.story import Role, SpokenStory, Turn
 
 MAX_ROLES = 6
 _MAX_TOML = 100_000  # bytes
+_OUTPUTS = 6
 _TEXT = """[main] It was late when the two of them met at the station.
 [town] You are early, said the town mouse.
 [country] The train was early, said the country mouse. I only sat in it."""
@@ -73,7 +74,7 @@ class Story:
             lambda on_step: story.speak(
                 synthesizer, turns, roles, seed=chosen, speed=speed, sampling=options, on_step=on_step
             ),
-            outputs=6,
+            outputs=_OUTPUTS,
         )
         speech = spoken.speech
         with results.shelf() as folder:
@@ -154,7 +155,7 @@ class Story:
                 when = gr.HTML(elem_id="story-turns")
         running = gr.on(
             [generate.click],
-            safety.kindly_stepwise(self.story),
+            safety.kindly_stepwise(self.story, outputs=_OUTPUTS),
             [text, *voices, consent, *controls.inputs, speed, *seeds.inputs],
             [sound, when, mel, facts, seeds.seed, status],
             api_name="story",
@@ -180,7 +181,7 @@ class Story:
                     label=f"[{names[i]}]" if i < len(names) else "",
                     allow_custom_value=True,
                     visible=i < len(names),
-                    min_width=140,
+                    min_width=200,
                     elem_id=f"story-voice-{i + 1}",
                 )
                 for i in range(MAX_ROLES)

@@ -49,7 +49,7 @@ class Studio:
 
     def voices(self) -> list[tuple[str, str]]:
         """Return what the visitor reads and the name of each voice, the bundled one first."""
-        own = [] if self.synthesizer.default_prompt is None else [(f"{BUNDLED} (comes with the model)", BUNDLED)]
+        own = [] if self.synthesizer.default_prompt is None else [(f"{BUNDLED} (the model's own)", BUNDLED)]
         return own + [(name, name) for name in self.library.names()]
 
     def voice(self, name: str) -> Prompt | None:
@@ -92,10 +92,10 @@ class Studio:
 
 
 def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
-    """Let ``button`` stop the event ``running``; whatever ends that early, ``status`` says so after its last progress."""
+    """Let ``button`` stop the event ``running``, and then say so."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    button.click(None, cancels=running, **quiet)
-    running.failure(lambda: results.note("Stopped; nothing was made."), None, status, **quiet)
+    stopped = button.click(None, cancels=running, **quiet)
+    stopped.then(lambda: results.note("Cancelled."), None, status, **quiet)
 
 
 def pick_seed(seed: float | None, is_locked: bool) -> int:

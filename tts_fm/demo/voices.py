@@ -124,7 +124,9 @@ class Voices:
         for event in (kept, brought, deleted):
             event.success(self.refresh, None, [chosen, *self.choices], **quiet)
         page.load(self.refresh, None, [chosen, *self.choices], **quiet)
-        chosen.change(safety.kindly_stepwise(self.show), chosen, [sound, facts, download], api_name="show_voice")
+        chosen.change(
+            safety.kindly_stepwise(self.show, outputs=3), chosen, [sound, facts, download], api_name="show_voice"
+        )
         gr.api(self.names, api_name="list_voices")
 
     def _check_free(self, name: str) -> None:
