@@ -24,6 +24,8 @@ import torch  # noqa: E402
 
 torch.set_num_threads(1)  # the models are tiny
 
+pytest_plugins = ["browser_page"]
+
 TRANSCRIPT = "Some words that nobody has ever said."
 
 

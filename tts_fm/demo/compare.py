@@ -74,8 +74,8 @@ class Take:
             "Model": self.model,
         }
 
-    def row(self) -> str:
-        """Return the way from noise to mel as a row of pictures."""
+    def row(self, loudest: float) -> str:
+        """Return the way from noise to mel as a row of pictures, in which ``loudest`` is the brightest."""
         mel = self.speech.mel
         times = [i / (TIMES - 1) for i in range(TIMES)]
         pictures = [
@@ -84,7 +84,7 @@ class Take:
                 self.speech.waveform.seconds,
                 f"t = {t:.2f}",
                 is_small=True,
-                loudest=mel.max().item(),
+                loudest=loudest,
             )
             for t in times
         ]
@@ -137,11 +137,12 @@ class Compare:
         for name, synthesizer, options in asked:
             take = yield from self._take(name, synthesizer, options, text, prompt, chosen)
             takes.append(take)
+        loudest = max(take.speech.mel.max().item() for take in takes)  # so that the same noise looks the same
         with results.shelf() as folder:
             yield (
                 *(output for take in takes for output in self._shown(take, folder, chosen)),
                 _difference(takes[0].speech, takes[1].speech),
-                "".join(take.row() for take in takes),
+                "".join(take.row(loudest) for take in takes),
                 chosen,
                 results.note("Done."),
             )

@@ -19,7 +19,7 @@ from tts_fm.demo import results
 from tts_fm.demo.generation import Stopped
 from tts_fm.errors import InputError
 
-MAX_BYTES = 10_000_000
+MAX_BYTES = 10 * 2**20  # 10 MB, as gradio counts them
 MAX_SECONDS = 30.0
 MAX_TEXT = 4_000  # characters
 MAX_WAITING = 16
