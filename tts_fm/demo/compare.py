@@ -88,7 +88,7 @@ class Take:
             )
             for t in times
         ]
-        return f'<p class="note">{escape(self.name)}</p><div class="row-of-mels">{"".join(pictures)}</div>'
+        return f'<p class="note">{escape(self.name)}: from noise (t = 0) to the mel (t = 1)</p><div class="row-of-mels">{"".join(pictures)}</div>'
 
 
 class Compare:
@@ -186,7 +186,7 @@ class Compare:
                 voices = self.studio.voices()
                 voice = gr.Dropdown(
                     voices,
-                    value=voices[0][1] if voices else None,
+                    value=voices[0] if voices else None,
                     label="Voice",
                     allow_custom_value=True,
                     elem_id="compare-voice",

@@ -87,6 +87,9 @@ CSS = """
 #head p { margin: 4px 0 0; color: var(--body-text-color-subdued); font-size: 1rem; }
 .lead p { color: var(--body-text-color-subdued); margin: 0 2px; }
 .side h3 { margin: 2px; font-size: 1.02rem; font-weight: 650; }
+.gr-group .side { background: var(--block-background-fill); padding: 6px 0 0; }
+.dark input[type="range"] { --neutral-200: #33444b; }
+footer .divider { display: none !important; }
 [id$=-status] .error { display: none; }
 footer img { display: none !important; }
 .mel { margin: 0; }
@@ -117,13 +120,16 @@ footer img { display: none !important; }
 .dark .words ins { color: #74e0bf; }
 .words .doubtful { text-decoration: underline wavy #d98a1f; text-underline-offset: 4px; }
 .scroll { overflow-x: auto; }
-table.plain { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table.plain { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 table.plain th { text-align: left; font-weight: 600; font-size: 0.78rem; color: var(--body-text-color-subdued); }
-table.plain th, table.plain td { padding: 6px 12px 6px 2px; border-bottom: 1px solid var(--border-color-primary);
-  vertical-align: top; overflow-wrap: anywhere; }
+table.plain th, table.plain td { padding: 6px 14px 6px 2px; vertical-align: top; border: 0 !important;
+  border-bottom: 1px solid var(--border-color-primary) !important; white-space: nowrap; }
+table.plain :is(thead, tbody, tr) { border: 0 !important; }
+table.plain td:last-child { white-space: normal; min-width: 9em; }
 @media (max-width: 640px) {
   .row-of-mels { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  .gradio-container { padding: 8px !important; }
+  .tab-container button { padding: 0 9px !important; font-size: 0.88rem; }
+  #head h1 { font-size: 1.4rem; }
   .mel img { height: 120px; }
 }
 """

@@ -177,7 +177,7 @@ class Story:
             return [
                 gr.Dropdown(
                     there,
-                    value=there[0][1] if there else None,
+                    value=there[0] if there else None,
                     label=f"[{names[i]}]" if i < len(names) else "",
                     allow_custom_value=True,
                     visible=i < len(names),

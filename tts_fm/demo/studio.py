@@ -47,10 +47,10 @@ class Studio:
         there = ", ".join(synthesizer.config.name for synthesizer in self.synthesizers)
         raise ValueError(f"there is no model {name!r} here; choose one of {there}")
 
-    def voices(self) -> list[tuple[str, str]]:
-        """Return what the visitor reads and the name of each voice, the bundled one first."""
-        own = [] if self.synthesizer.default_prompt is None else [(f"{BUNDLED} (the model's own)", BUNDLED)]
-        return own + [(name, name) for name in self.library.names()]
+    def voices(self) -> list[str]:
+        """Return the names of the voices that can be chosen, the model's own first."""
+        own = [] if self.synthesizer.default_prompt is None else [BUNDLED]
+        return own + self.library.names()
 
     def voice(self, name: str) -> Prompt | None:
         """Return the kept voice ``name``; None is the model's own. Raises ValueError where there is none."""

@@ -75,9 +75,9 @@ class VoiceChoice:
         )
         self.voice = gr.Dropdown(
             voices,
-            value=voices[0][1] if has_voice else None,
+            value=voices[0] if has_voice else None,
             label="Voice",
-            info="Keep more of them under Voices.",
+            info=f"{BUNDLED} is the model's own. Keep more of them under Voices.",
             allow_custom_value=True,
             visible=has_voice,
             elem_id=f"{name}-voice",

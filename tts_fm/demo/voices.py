@@ -60,7 +60,7 @@ class Voices:
 
     def names(self) -> list[str]:
         """Return the names of the voices that can be chosen, the model's own as "default"."""
-        return [name for _, name in self.studio.voices()]
+        return self.studio.voices()
 
     def refresh(self) -> list[Any]:
         """Return the fields in which voices are chosen, with those that are there now: this tab's first."""
