@@ -84,7 +84,7 @@ def compare(
             judged = [one.setting for one in comparison_report.best(found)]
             study.measure(judged, True, on_setting)
             found = study.measure(measured, False)
-    facts = {**study.about, **evaluate.describe(synthesizer), "left_out": left_out}
+    facts = {**study.about, **evaluate.describe(synthesizer), "sampling": own.model_dump(), "left_out": left_out}
     recordings = study.recordings()
     summary = comparison_report.save(out, facts, found, recordings)
     page = comparison_page.write(study, facts, found, recordings)

@@ -12,10 +12,12 @@ from tts_fm.commands.options import Architecture, Device, Model, Precision, Voca
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
+    from tts_fm.config import ModelConfig
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
 PAIRS = Path("tests/data/eval/pairs.jsonl")
+_SPOKEN = ("sampling", "leaps", "match_prompt", "duration", "limits")
 EXAMPLE = f"\b\nExample:\n  tts-fm evaluate --pairs {PAIRS} --out runs/evaluation"
 
 
@@ -30,6 +32,12 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Speak only so many pairs.")] = None,
     page_pairs: Annotated[int, typer.Option(min=0, help="How many pairs can be heard on the page.")] = 12,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed, the same speech.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change the model's configuration, such as sampling.steps=32."
+        ),
+    ] = None,
     vocab: Vocab = None,
     architecture: Architecture = None,
     vocoder: Vocoder = None,
@@ -60,10 +68,13 @@ def evaluate(
     synthesizer = Synthesizer.load(
         model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
     )
+    changes = [] if settings is None else settings
+    synthesizer.config = _changed(synthesizer.config, changes)
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
     source = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
-    facts = {"model": synthesizer.config.name, "pairs": source, "seed": seed, **describe(synthesizer)}
+    facts = {"model": synthesizer.config.name, "changes": changes, "pairs": source, "seed": seed}
+    facts |= describe(synthesizer)
     found = replace(found, facts=facts)
     found.save(out / "report.json")
     page = evaluation_page.write(found, chosen, out, page_pairs)
@@ -75,6 +86,16 @@ def evaluate(
         console = Console()
         Console(width=max(console.width, 100)).print(table(found))
     report.say(f"the report is {out / 'report.json'}, the page is {page}, the speech is in {out / 'wavs'}")
+
+
+def _changed(config: ModelConfig, changes: list[str]) -> ModelConfig:
+    """Return ``config`` with ``changes`` of how the model speaks; its network is built already."""
+    from tts_fm import strict
+
+    if wrong := [change for change in changes if change.split(".")[0].split("=")[0] not in _SPOKEN]:
+        raise ValueError(f"--set {wrong[0]!r} changes nothing that can be evaluated; choose among {', '.join(_SPOKEN)}")
+    value = strict.change(strict.plain(config), changes, "sampling.steps=32")
+    return strict.parse(type(config), value, "--set", "the configuration")
 
 
 def make_folder(out: Path) -> None:

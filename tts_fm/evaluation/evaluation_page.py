@@ -46,7 +46,10 @@ def _described(report: Report, count: str) -> str:
     facts = report.facts
     known = [f"{name} {facts[name]}" for name in ("seed", "threads", "device") if name in facts]
     sampling = facts.get("sampling", {})
-    known += [f"{name} {sampling[name]}" for name in ("solver", "steps", "guidance") if name in sampling]
+    if sampling.get("leap"):
+        known.append(f"{sampling['steps']} leaps")
+    else:
+        known += [f"{name} {sampling[name]}" for name in ("solver", "steps", "guidance") if name in sampling]
     return ", ".join([count, *known])
 
 
