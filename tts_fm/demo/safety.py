@@ -28,6 +28,7 @@ KEPT_FOR = 3600
 """Seconds after which a visitor's files are deleted."""
 
 CONSENT = "The person whose voice this is agreed to it, and I will say that the speech is synthetic."
+_FOR_PROGRAMMERS = re.compile(r", or add the file \S+")
 _UNKNOWN = "Something went wrong here; the server's log tells what."
 _PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\\/'\"]+)")
 _log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def sentence(error: Exception) -> str:
     if not isinstance(error, ValueError):
         _log.error("a request failed", exc_info=error)
         return _UNKNOWN
-    line = " ".join(without_paths(str(error)).split())
+    line = " ".join(without_paths(_FOR_PROGRAMMERS.sub("", str(error))).split())
     return f"{line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}"
 
 

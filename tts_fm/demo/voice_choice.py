@@ -25,6 +25,7 @@ def transcript_input(name: str, recording: gr.Audio, studio: Studio) -> gr.Textb
     is_heard = transcribe.is_available()
     info = _TRANSCRIPT_INFO if is_heard else f"{_TRANSCRIPT_INFO} Listen to it, and type the words."
     transcript = gr.Textbox(
+        value="",
         label="Words in the recording",
         info=info,
         placeholder="The words that I say in this recording.",
