@@ -585,6 +585,17 @@ def test_launch_is_safe_by_default(studio, monkeypatch):
     assert seen["allowed_paths"] == [] and seen["show_error"] is False
 
 
+def test_a_taken_port_is_one_line(studio, monkeypatch):
+    def taken(self, **how):
+        raise OSError("Cannot find empty port")
+
+    monkeypatch.setattr(gr.Blocks, "launch", taken)
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+    with pytest.raises(ValueError, match="127.0.0.1:7860 can not be listened on; take another port"):
+        demo.launch(studio, port=7860)
+
+
 # Pictures
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm.audio.library import BUNDLED
+from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
@@ -147,7 +148,7 @@ class Compare:
             )
 
     def _take(
-        self, name: str, synthesizer: Synthesizer, options: SamplingOptions, text: str, prompt: Any, seed: int
+        self, name: str, synthesizer: Synthesizer, options: SamplingOptions, text: str, prompt: Prompt | None, seed: int
     ) -> Generator[tuple[Any, ...], None, Take]:
         trajectory = Trajectory()
         speech = yield from self.studio.generate(

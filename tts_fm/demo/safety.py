@@ -34,7 +34,7 @@ _PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\
 _log = logging.getLogger(__name__)
 
 
-def recording(path: str | None, *, max_seconds: float = MAX_SECONDS) -> Waveform:
+def recording(path: str | None) -> Waveform:
     """Return the sound that a visitor uploaded or recorded.
 
     Raises:
@@ -46,7 +46,7 @@ def recording(path: str | None, *, max_seconds: float = MAX_SECONDS) -> Waveform
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise InputError(f"the recording has more than {MAX_BYTES // 1_000_000} MB; give a shorter one")
-    return io.read(streams.BytesIO(data), min_seconds=MIN_SECONDS, max_seconds=max_seconds)
+    return io.read(streams.BytesIO(data), min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS)
 
 
 def prompt(path: str | None, transcript: str | None) -> Prompt:
