@@ -53,7 +53,11 @@ def launch(
     is_shared: bool = False,
     opens_browser: bool = True,
 ) -> None:
-    """Show the page at ``host``:``port`` until Ctrl-C; what visitors send and get lies in a folder that then goes."""
+    """Show the page at ``host``:``port`` until Ctrl-C; what visitors send and get lies in a folder that then goes.
+
+    Raises:
+        ValueError: the port is taken, or the host is none of this machine's.
+    """
     with TemporaryDirectory(prefix="tts-fm-demo-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -71,5 +75,7 @@ def launch(
                 footer_links=["api"],
                 run_history=False,
             )
+        except OSError:  # of gradio, which tried the port
+            raise ValueError(f"{host}:{port} can not be listened on; take another port, with --port") from None
         finally:
             studio.device.close()

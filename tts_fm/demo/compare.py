@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm.audio.library import BUNDLED
+from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
@@ -88,7 +88,8 @@ class Take:
             )
             for t in times
         ]
-        return f'<p class="note">{escape(self.name)}: from noise (t = 0) to the mel (t = 1)</p><div class="row-of-mels">{"".join(pictures)}</div>'
+        about = f"{self.name}: from noise (t = 0) to the mel (t = 1)"
+        return f'{results.note(about)}<div class="row-of-mels">{"".join(pictures)}</div>'
 
 
 class Compare:
@@ -105,18 +106,18 @@ class Compare:
         model_a: str,
         solver_a: str,
         grid_a: str,
-        steps_a: float,
+        steps_a: int,
         guidance_a: float,
         sway_a: float,
         modes_a: str,
         model_b: str,
         solver_b: str,
         grid_b: str,
-        steps_b: float,
+        steps_b: int,
         guidance_b: float,
         sway_b: float,
         modes_b: str,
-        seed: float | None,
+        seed: int | None,
         is_seed_locked: bool,
     ) -> Generator[tuple[Any, ...], None, None]:
         """Speak a text twice from the same noise, with the settings A and B.
@@ -148,7 +149,7 @@ class Compare:
             )
 
     def _take(
-        self, name: str, synthesizer: Synthesizer, options: SamplingOptions, text: str, prompt: Any, seed: int
+        self, name: str, synthesizer: Synthesizer, options: SamplingOptions, text: str, prompt: Prompt | None, seed: int
     ) -> Generator[tuple[Any, ...], None, Take]:
         trajectory = Trajectory()
         speech = yield from self.studio.generate(
@@ -236,6 +237,7 @@ class Compare:
             )
             controls = FlowControls(label, self.studio.synthesizer, steps, has_infos=False)
             modes = gr.Textbox(
+                value="",
                 label="Guidance modes",
                 info="What guides, with commas: cfg, apg, cfg_zero, interval.end=0.7, rescale, split.text=3; empty is cfg.",
                 elem_id=f"{label}-modes",

@@ -37,10 +37,10 @@ class Edit:
         consent: bool,
         solver: str,
         grid: str,
-        steps: float,
+        steps: int,
         guidance: float,
         sway: float,
-        seed: float | None,
+        seed: int | None,
         is_seed_locked: bool,
     ) -> Generator[tuple[Any, ...], None, None]:
         """Change words of a recording; what is not changed stays, bit for bit.

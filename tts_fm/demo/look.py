@@ -57,7 +57,8 @@ def theme() -> gr.themes.Base:
         block_title_text_weight="600",
         input_background_fill="#fbfcfc",
         input_background_fill_dark="#10191d",
-        input_border_color="#d6dfe2",
+        input_border_width="1px",
+        input_border_color="#dde5e7",
         input_border_color_dark="#2c3c43",
         input_border_color_focus="*primary_500",
         input_border_color_focus_dark="*primary_400",
@@ -91,6 +92,7 @@ CSS = """
 .dark input[type="range"] { --neutral-200: #33444b; }
 footer .divider { display: none !important; }
 [id$=-status] .error { display: none; }
+footer { width: 100%; justify-content: center; }
 footer img { display: none !important; }
 .mel { margin: 0; }
 .mel .sound { position: relative; border-radius: 10px; overflow: hidden; background: #080820; }

@@ -28,12 +28,13 @@ KEPT_FOR = 3600
 """Seconds after which a visitor's files are deleted."""
 
 CONSENT = "The person whose voice this is agreed to it, and I will say that the speech is synthetic."
+_FOR_PROGRAMMERS = re.compile(r", or add the file \S+")
 _UNKNOWN = "Something went wrong here; the server's log tells what."
 _PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\\/'\"]+)")
 _log = logging.getLogger(__name__)
 
 
-def recording(path: str | None, *, max_seconds: float = MAX_SECONDS) -> Waveform:
+def recording(path: str | None) -> Waveform:
     """Return the sound that a visitor uploaded or recorded.
 
     Raises:
@@ -45,7 +46,7 @@ def recording(path: str | None, *, max_seconds: float = MAX_SECONDS) -> Waveform
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise InputError(f"the recording has more than {MAX_BYTES // 1_000_000} MB; give a shorter one")
-    return io.read(streams.BytesIO(data), min_seconds=MIN_SECONDS, max_seconds=max_seconds)
+    return io.read(streams.BytesIO(data), min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS)
 
 
 def prompt(path: str | None, transcript: str | None) -> Prompt:
@@ -78,7 +79,7 @@ def sentence(error: Exception) -> str:
     if not isinstance(error, ValueError):
         _log.error("a request failed", exc_info=error)
         return _UNKNOWN
-    line = " ".join(without_paths(str(error)).split())
+    line = " ".join(without_paths(_FOR_PROGRAMMERS.sub("", str(error))).split())
     return f"{line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}"
 
 

@@ -90,7 +90,7 @@ class SeedControls:
 
 
 def sampling(
-    synthesizer: Synthesizer, solver: str, grid: str, steps: float, guidance: float, sway: float, modes: str = ""
+    synthesizer: Synthesizer, solver: str, grid: str, steps: int, guidance: float, sway: float, modes: str = ""
 ) -> SamplingOptions:
     """Return the model's own options with what the visitor set. Raises ValueError where that is not possible."""
     if steps > MAX_STEPS:

@@ -32,11 +32,11 @@ class Speak:
         consent: bool,
         solver: str,
         grid: str,
-        steps: float,
+        steps: int,
         guidance: float,
         sway: float,
         speed: float,
-        seed: float | None,
+        seed: int | None,
         is_seed_locked: bool,
     ) -> Generator[tuple[Any, ...], None, None]:
         """Speak a text in a voice.

@@ -98,6 +98,6 @@ def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
     stopped.then(lambda: results.note("Cancelled."), None, status, **quiet)
 
 
-def pick_seed(seed: float | None, is_locked: bool) -> int:
+def pick_seed(seed: int | None, is_locked: bool) -> int:
     """Return the visitor's seed where it is locked, else one by chance."""
-    return secrets.randbelow(2**31) if seed is None or not is_locked else int(seed)
+    return secrets.randbelow(2**31) if seed is None or not is_locked else seed

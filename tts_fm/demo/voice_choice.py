@@ -17,7 +17,9 @@ _TRANSCRIPT_INFO = "Exactly what is said in it, with punctuation."
 
 def recording_input(name: str, label: str) -> gr.Audio:
     """Return the place for a recording, by upload or microphone; ``name`` begins its id."""
-    return gr.Audio(sources=["upload", "microphone"], type="filepath", label=label, elem_id=f"{name}-recording")
+    return gr.Audio(
+        sources=["upload", "microphone"], type="filepath", label=label, buttons=[], elem_id=f"{name}-recording"
+    )
 
 
 def transcript_input(name: str, recording: gr.Audio, studio: Studio) -> gr.Textbox:
@@ -25,6 +27,7 @@ def transcript_input(name: str, recording: gr.Audio, studio: Studio) -> gr.Textb
     is_heard = transcribe.is_available()
     info = _TRANSCRIPT_INFO if is_heard else f"{_TRANSCRIPT_INFO} Listen to it, and type the words."
     transcript = gr.Textbox(
+        value="",
         label="Words in the recording",
         info=info,
         placeholder="The words that I say in this recording.",
