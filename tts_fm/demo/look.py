@@ -127,7 +127,7 @@ table.plain th { text-align: left; font-weight: 600; font-size: 0.78rem; color: 
 table.plain th, table.plain td { padding: 6px 14px 6px 2px; vertical-align: top; border: 0 !important;
   border-bottom: 1px solid var(--border-color-primary) !important; white-space: nowrap; }
 table.plain :is(thead, tbody, tr) { border: 0 !important; }
-table.plain td:last-child { white-space: normal; min-width: 9em; }
+table.plain td:last-child { white-space: normal; min-width: 6em; overflow-wrap: anywhere; padding-right: 0; }
 @media (max-width: 640px) {
   .row-of-mels { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   .tab-container button { padding: 0 9px !important; font-size: 0.88rem; }
