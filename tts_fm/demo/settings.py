@@ -97,7 +97,9 @@ def sampling(
         raise ValueError(f"{steps:g} steps are too many for this page; take at most {MAX_STEPS}")
     if solver == LEAPS:
         if modes.strip():
-            raise ValueError("leaps have their guidance in them; leave the guidance modes empty, or take another solver")
+            raise ValueError(
+                "leaps have their guidance in them; leave the guidance modes empty, or take another solver"
+            )
         return synthesizer.config.sampling_as({"leap": True, "steps": int(steps)})
     given = {"solver": solver, "grid": grid, "steps": int(steps), "guidance": guidance, "sway": sway}
     given |= {"guidance_modes": modes} if modes.strip() else {}
