@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,21 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoint.save_model(folder, model, backbone.state_dict())
     Waveform(buzz(2.0, 24_000), 24_000).save(folder / "voice.flac")
     (folder / "voice.txt").write_text(TRANSCRIPT, encoding="utf-8")
+    return folder
+
+
+def bent_model(model_folder: Path, folder: Path) -> Path:
+    """Make ``folder`` a copy of the tiny model whose last layer is not zero, so that its flow bends, and return it."""
+    from tts_fm import checkpoint
+
+    shutil.copytree(model_folder, folder)
+    config, backbone = checkpoint.load_model(folder)
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        name: value + 0.05 * torch.randn(value.shape, generator=generator)
+        for name, value in backbone.state_dict().items()
+    }
+    checkpoint.save_model(folder, config, state)
     return folder
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from conftest import TRANSCRIPT
+from conftest import TRANSCRIPT, bent_model
 from test_gallery import Page
 
-from tts_fm import checkpoint, plugins
+from tts_fm import plugins
 from tts_fm.evaluation import comparison_report, pairs, settings
 from tts_fm.evaluation.comparison import Comparison
 from tts_fm.evaluation.comparison_report import Spoken
@@ -30,16 +28,7 @@ OWN = SamplingOptions(solver="euler", grid="uniform", steps=8, guidance=1.0, swa
 
 @pytest.fixture(scope="module")
 def model(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the tiny model whose last layer is not zero, so that its flow bends."""
-    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("bent") / "tiny")
-    config, backbone = checkpoint.load_model(folder)
-    generator = torch.Generator().manual_seed(0)
-    state = {
-        name: value + 0.05 * torch.randn(value.shape, generator=generator)
-        for name, value in backbone.state_dict().items()
-    }
-    checkpoint.save_model(folder, config, state)
-    return folder
+    return bent_model(model_folder, tmp_path_factory.mktemp("bent") / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import bent_model
 from torch import Tensor
 
 from tts_fm import checkpoint, plugins
@@ -20,16 +20,7 @@ from tts_fm.flow.solvers import Solver
 
 @pytest.fixture
 def model(model_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model whose last layer is not zero, so that its flow bends."""
-    folder = shutil.copytree(model_folder, tmp_path / "tiny")
-    config, backbone = checkpoint.load_model(folder)
-    generator = torch.Generator().manual_seed(0)
-    state = {
-        name: value + 0.05 * torch.randn(value.shape, generator=generator)
-        for name, value in backbone.state_dict().items()
-    }
-    checkpoint.save_model(folder, config, state)
-    return folder
+    return bent_model(model_folder, tmp_path / "tiny")
 
 
 def test_the_search_finds_the_known_best_grid() -> None:

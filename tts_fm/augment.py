@@ -13,9 +13,8 @@ from torch import Tensor
 
 from tts_fm.infill import Probability
 from tts_fm.plugins import Options
-from tts_fm.types import Batch, MelSpec
+from tts_fm.types import DECIBELS, Batch, MelSpec
 
-_NEPER = math.log(10) / 20  # natural logarithms of a magnitude in one decibel
 _FLOOR = math.log(1e-5)
 _WAVES = 4  # a random response is a sum of so many cosines over the mel axis
 _LOWEST_CUT = 3400.0  # Hz, a telephone
@@ -55,7 +54,7 @@ def vary(
     added = is_changed[:, None] * (
         response(waves, len(centres)) * options.response_db + (2 * loudness - 1)[:, None] * options.level_db
     )  # b c
-    log_mel = log_mel + (_NEPER * added)[:, None].to(device)
+    log_mel = log_mel + (added / DECIBELS)[:, None].to(device)
     highest = _LOWEST_CUT * (mel.sample_rate / 2 / _LOWEST_CUT) ** cut_at  # b
     is_gone = (cuts < options.cut)[:, None] & (centres > highest[:, None])  # b c
     log_mel = log_mel.masked_fill(is_gone[:, None].to(device), _FLOOR).clamp(min=_FLOOR)

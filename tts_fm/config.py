@@ -78,9 +78,14 @@ class ModelConfig(Options):
 
     @model_validator(mode="after")
     def _check(self) -> ModelConfig:
-        if self.leaps and not getattr(self.backbone.options, "leaps", False):
+        if self.leaps and not self.can_leap:
             raise ValueError(f"leaps is {self.leaps}: the backbone {self.backbone.name} was not taught to leap; take 0")
         return self
+
+    @property
+    def can_leap(self) -> bool:
+        """Whether the backbone knows the length of a step."""
+        return getattr(self.backbone.options, "leaps", False)
 
     @property
     def default_sampling(self) -> SamplingOptions:

@@ -6,6 +6,7 @@ Dimensions: ``b`` batch, ``n`` frames, ``c`` mel channels, ``m`` tokens, ``d`` m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from torch import Tensor
 
 VelocityField = Callable[[Tensor, Tensor], Tensor]
 """``v(x_t, t)``: takes ``x_t`` of shape ``(b n c)`` and ``t`` of shape ``()``, returns ``(b n c)``."""
+
+DECIBELS = 20 / math.log(10)
+"""In one unit of a log-mel, which is a natural logarithm of a magnitude."""
 
 FILLER = -1
 """The token id that means "nothing": it pads batches, and a backbone embeds it as its row 0."""

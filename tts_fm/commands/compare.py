@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from tts_fm.commands import evaluate
+from tts_fm.commands.options import Device, Model, Precision
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ EXAMPLE = "\b\nExample:\n  tts-fm compare --solver euler,ab2 --grid cosine --nfe
 
 def compare(
     context: typer.Context,
-    model: Annotated[str, typer.Option("--model", "-m", help="What --model of synthesize takes.")] = "default",
+    model: Model = "default",
     pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {evaluate.PAIRS}]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[
@@ -43,8 +44,8 @@ def compare(
     ] = "all",
     page_pairs: Annotated[int, typer.Option(min=0, max=99, help="How many pairs can be heard on the page.")] = 3,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the noise.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tts_fm.commands.options import Device, Precision, RefText
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def optimize_steps(
     nfe: Annotated[int, typer.Option(min=2, max=32, help="Evaluations: so many steps of Euler's method.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model folder, or default.")],
     ref_audio: Annotated[Path | None, typer.Option("--ref-audio", "-r", help="A voice, instead of its own.")] = None,
-    ref_text: Annotated[str | None, typer.Option("--ref-text", "-s", help="The words in that recording.")] = None,
+    ref_text: RefText = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the noise.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

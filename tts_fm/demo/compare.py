@@ -16,15 +16,15 @@ from tts_fm.audio.library import BUNDLED
 from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
-from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
+from tts_fm.demo.studio import QUIET, Studio, connect, pick_seed
 from tts_fm.demo.voice_choice import KEPT, VoiceChoice
 from tts_fm.sampler import SamplingOptions
 from tts_fm.synthesizer import Speech, Synthesizer
+from tts_fm.types import DECIBELS
 
 TIMES = 8
 """At how many times the way is shown."""
 MAX_TEXT = 200  # characters: one sentence
-_DB = 20 / torch.log(torch.tensor(10.0)).item()  # of a neper
 _FEW = 4  # steps of B at first where A does not leap, so that there is something to hear
 _OUTPUTS = 10
 _TEXT = "The same words, by two ways from noise to speech."
@@ -197,9 +197,7 @@ class Compare:
                     lambda name: gr.update(visible=name != BUNDLED),
                     voice,
                     consent,
-                    queue=False,
-                    show_progress="hidden",
-                    api_visibility="private",
+                    **QUIET,
                 )
         with gr.Row():
             own = self.studio.synthesizer.config
@@ -213,18 +211,14 @@ class Compare:
             shown = [self._result(name) for name in ("A", "B")]
         difference = gr.HTML(elem_id="compare-difference")
         way = gr.HTML(elem_id="compare-trajectory")
-        running = gr.on(
-            [generate.click],
-            safety.kindly_stepwise(self.compare, outputs=_OUTPUTS),
+        connect(
+            generate,
+            cancel,
+            self.compare,
             [text, voice, consent, *sides[0], *sides[1], *seeds.inputs],
             [*shown[0], *shown[1], difference, way, seeds.seed, status],
-            api_name="compare",
-            concurrency_id=QUEUE,
-            concurrency_limit=1,
-            show_progress="minimal",
-            show_progress_on=status,
+            "compare",
         )
-        connect_cancel(cancel, running, status)
         return [voice]
 
     def _side(self, name: str, steps: int | None = None) -> list[Any]:
@@ -259,5 +253,5 @@ def _difference(a: Speech, b: Speech) -> str:
     if a.mel.shape != b.mel.shape:
         words = "lengths differ, so there is no difference frame by frame"
     else:
-        words = f"{(a.mel - b.mel).square().mean().sqrt().item() * _DB:.2f} dB"
+        words = f"{(a.mel - b.mel).square().mean().sqrt().item() * DECIBELS:.2f} dB"
     return results.facts_list({"Difference of the mels (root mean square)": words})

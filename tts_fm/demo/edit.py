@@ -15,7 +15,7 @@ from tts_fm.audio.level import Span
 from tts_fm.audio.mel import log_mel
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
-from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
+from tts_fm.demo.studio import QUIET, Studio, connect, pick_seed
 from tts_fm.demo.voice_choice import recording_input, transcript_input
 from tts_fm.editing import Edit as Edited
 from tts_fm.text.normalize import written_words
@@ -135,22 +135,17 @@ class Edit:
                 after = gr.Audio(label="After", interactive=False, buttons=["download"], elem_id="edit-after")
                 after_mel = gr.HTML(elem_id="edit-after-mel")
         facts = gr.HTML(elem_id="edit-facts")
-        running = gr.on(
-            [generate.click],
-            safety.kindly_stepwise(self.edit, outputs=_OUTPUTS),
+        connect(
+            generate,
+            cancel,
+            self.edit,
             [recording, transcript, new_text, consent, *controls.inputs, *seeds.inputs],
             [before, after, before_mel, after_mel, words, facts, seeds.seed, status],
-            api_name="edit",
-            concurrency_id=QUEUE,
-            concurrency_limit=1,
-            show_progress="minimal",
-            show_progress_on=status,
+            "edit",
         )
-        connect_cancel(cancel, running, status)
         last = gr.State("")
-        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        transcript.change(self.follow, [transcript, new_text, last], [new_text, last, words], **quiet)
-        new_text.change(changed_words, [transcript, new_text], words, **quiet)
+        transcript.change(self.follow, [transcript, new_text, last], [new_text, last, words], **QUIET)
+        new_text.change(changed_words, [transcript, new_text], words, **QUIET)
         if self.studio.synthesizer.default_prompt is not None:
             sample.click(self.sample, None, [recording, transcript, new_text], api_visibility="private")
         return []

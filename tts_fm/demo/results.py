@@ -17,6 +17,7 @@ from tts_fm.audio import picture
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.demo.generation import Progress
+from tts_fm.speech import Speech
 
 _TICKS = 5
 
@@ -63,6 +64,15 @@ def facts_list(facts: Mapping[str, object]) -> str:
     """Return facts as HTML: a name above each value."""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts.items())
     return f'<dl class="facts">{items}</dl>'
+
+
+def timing(speech: Speech) -> dict[str, object]:
+    """Return how long the speech is and how long it took, as facts."""
+    return {
+        "Length": f"{speech.waveform.seconds:.2f} s",
+        "Made in": f"{speech.seconds:.2f} s",
+        "Real-time factor": f"{speech.real_time_factor:.2f}",
+    }
 
 
 def progress_bar(progress: Progress, steps: int | None = None, what: str = "") -> str:

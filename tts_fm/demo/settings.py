@@ -7,6 +7,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from tts_fm import plugins
+from tts_fm.demo.studio import QUIET
 from tts_fm.flow.solvers import Solver
 from tts_fm.flow.time_grid import GridName
 from tts_fm.sampler import SamplingOptions
@@ -64,9 +65,7 @@ class FlowControls:
                 ),
                 solver,
                 [grid, slider, how],
-                queue=False,
-                show_progress="hidden",
-                api_visibility="private",
+                **QUIET,
             )
 
 

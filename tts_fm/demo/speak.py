@@ -9,7 +9,7 @@ import gradio as gr
 
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
-from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
+from tts_fm.demo.studio import Studio, connect, pick_seed
 from tts_fm.demo.voice_choice import VoiceChoice
 
 _OUTPUTS = 6
@@ -64,15 +64,7 @@ class Speak:
                 self.studio.save(speech.waveform, folder, f"speech-{chosen}", chosen, options, speech.text),
                 results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the speech"),
                 speech.text,
-                results.facts_list(
-                    {
-                        "Length": f"{speech.waveform.seconds:.2f} s",
-                        "Made in": f"{speech.seconds:.2f} s",
-                        "Real-time factor": f"{speech.real_time_factor:.2f}",
-                        "Seed": chosen,
-                        "Model": synthesizer.config.name,
-                    }
-                ),
+                results.facts_list({**results.timing(speech), "Seed": chosen, "Model": synthesizer.config.name}),
                 chosen,
                 results.note(f"The model does not know {unknown}; the speech may lack them.", kind="warning")
                 if unknown
@@ -109,16 +101,12 @@ class Speak:
                 facts = gr.HTML(elem_id="speak-facts")
                 mel = gr.HTML(elem_id="speak-mel")
                 read = gr.Textbox(label="Text as it was read", lines=2, interactive=False, elem_id="speak-read")
-        running = gr.on(
-            [generate.click],
-            safety.kindly_stepwise(self.speak, outputs=_OUTPUTS),
+        connect(
+            generate,
+            cancel,
+            self.speak,
             [text, *choice.inputs, *controls.inputs, speed, *seeds.inputs],
             [speech, mel, read, facts, seeds.seed, status],
-            api_name="speak",
-            concurrency_id=QUEUE,
-            concurrency_limit=1,
-            show_progress="minimal",
-            show_progress_on=status,
+            "speak",
         )
-        connect_cancel(cancel, running, status)
         return [choice.voice]

@@ -14,7 +14,7 @@ from tts_fm import story
 from tts_fm.audio.library import BUNDLED
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
-from tts_fm.demo.studio import QUEUE, Studio, connect_cancel, pick_seed
+from tts_fm.demo.studio import QUIET, Studio, connect, pick_seed
 from tts_fm.errors import InputError
 from tts_fm.story import Role, SpokenStory, Turn
 
@@ -82,15 +82,7 @@ class Story:
                 self.studio.save(speech.waveform, folder, f"story-{chosen}", chosen, options, speech.text),
                 _who_speaks_when(spoken, cast),
                 results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the story"),
-                results.facts_list(
-                    {
-                        "Length": f"{speech.waveform.seconds:.2f} s",
-                        "Made in": f"{speech.seconds:.2f} s",
-                        "Real-time factor": f"{speech.real_time_factor:.2f}",
-                        "Turns": len(spoken.turns),
-                        "Seed": chosen,
-                    }
-                ),
+                results.facts_list({**results.timing(speech), "Turns": len(spoken.turns), "Seed": chosen}),
                 chosen,
                 results.note("Done."),
             )
@@ -153,21 +145,16 @@ class Story:
                 facts = gr.HTML(elem_id="story-facts")
                 mel = gr.HTML(elem_id="story-mel")
                 when = gr.HTML(elem_id="story-turns")
-        running = gr.on(
-            [generate.click],
-            safety.kindly_stepwise(self.story, outputs=_OUTPUTS),
+        connect(
+            generate,
+            cancel,
+            self.story,
             [text, *voices, consent, *controls.inputs, speed, *seeds.inputs],
             [sound, when, mel, facts, seeds.seed, status],
-            api_name="story",
-            concurrency_id=QUEUE,
-            concurrency_limit=1,
-            show_progress="minimal",
-            show_progress_on=status,
+            "story",
         )
-        connect_cancel(cancel, running, status)
-        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        text.change(self.rows, [text, *voices], voices, **quiet)
-        file.upload(self.from_toml, file, text, **quiet)
+        text.change(self.rows, [text, *voices], voices, **QUIET)
+        file.upload(self.from_toml, file, text, **QUIET)
         return voices
 
     def _voices(self) -> list[gr.Dropdown]:

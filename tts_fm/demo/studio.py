@@ -15,7 +15,7 @@ from tts_fm.audio import watermark
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import BUNDLED, VoiceLibrary
 from tts_fm.audio.prompt import Prompt
-from tts_fm.demo import results
+from tts_fm.demo import results, safety
 from tts_fm.demo.generation import Device
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.synthesizer import Synthesizer
@@ -23,6 +23,8 @@ from tts_fm.synthesizer import Synthesizer
 T = TypeVar("T")
 QUEUE = "generation"
 """Gradio's name of the queue in which all that generates waits."""
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""How an event runs that only changes what is shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +93,32 @@ class Studio:
         return results.save(watermark.mark(waveform) if self.is_marked else waveform, folder, name, facts)
 
 
-def connect_cancel(button: gr.Button, running: Any, status: gr.HTML) -> None:
-    """Let ``button`` stop the event ``running``, and then say so."""
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    stopped = button.click(None, cancels=running, **quiet)
-    stopped.then(lambda: results.note("Cancelled."), None, status, **quiet)
+def connect(
+    generate: gr.Button,
+    cancel: gr.Button,
+    handler: Callable[..., Generator[tuple[Any, ...], None, None]],
+    inputs: list[Any],
+    outputs: list[Any],
+    name: str,
+) -> None:
+    """Let ``generate`` run ``handler``, called ``name`` by programs, in the queue, and ``cancel`` stop it and say so.
+
+    The last of ``outputs`` tells the state.
+    """
+    status = outputs[-1]
+    running = gr.on(
+        [generate.click],
+        safety.kindly_stepwise(handler, outputs=len(outputs)),
+        inputs,
+        outputs,
+        api_name=name,
+        concurrency_id=QUEUE,
+        concurrency_limit=1,
+        show_progress="minimal",
+        show_progress_on=status,
+    )
+    stopped = cancel.click(None, cancels=running, **QUIET)
+    stopped.then(lambda: results.note("Cancelled."), None, status, **QUIET)
 
 
 def pick_seed(seed: int | None, is_locked: bool) -> int:

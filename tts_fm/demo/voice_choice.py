@@ -9,7 +9,7 @@ from tts_fm.audio.library import BUNDLED
 from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import safety
 from tts_fm.demo.generation import Device
-from tts_fm.demo.studio import QUEUE, Studio
+from tts_fm.demo.studio import QUEUE, QUIET, Studio
 
 KEPT, NEW = "kept", "new"
 _TRANSCRIPT_INFO = "Exactly what is said in it, with punctuation."
@@ -99,9 +99,7 @@ class VoiceChoice:
             ],
             [self.source, self.voice],
             [self.voice, new, self.consent],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **QUIET,
         )
 
     @staticmethod

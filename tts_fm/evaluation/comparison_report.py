@@ -17,11 +17,11 @@ from tts_fm import atomic
 from tts_fm.evaluation import report
 from tts_fm.evaluation.report import Figure, Judgement, Scores
 from tts_fm.evaluation.settings import Setting
+from tts_fm.types import DECIBELS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-DECIBELS = 20 / math.log(10)
 """Of a neper, the unit of a log-mel."""
 
 

@@ -82,7 +82,7 @@ def load(options: DistillOptions, model: ModelConfig, device: torch.device) -> T
         ValueError: the student can not leap, or the teacher has another mel or frontend.
         ModelError: the teacher is not there.
     """
-    if not getattr(model.backbone.options, "leaps", False):
+    if not model.can_leap:
         raise ValueError(
             f"distill teaches leaps, and the backbone {model.backbone.name} can not leap; take aligned_dit with "
             f"leaps: true"
