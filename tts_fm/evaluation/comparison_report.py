@@ -22,8 +22,6 @@ from tts_fm.types import DECIBELS
 if TYPE_CHECKING:
     from rich.table import Table
 
-"""Of a neper, the unit of a log-mel."""
-
 
 @dataclass(frozen=True)
 class Spoken:

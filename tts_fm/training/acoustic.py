@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,18 +20,18 @@ from tts_fm.config import RunConfig
 from tts_fm.data import batching, dataset
 from tts_fm.data.batching import Place, Schedule
 from tts_fm.data.dataset import Corpus
-from tts_fm.errors import TrainingError
 from tts_fm.flow import objective
 from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.strict import plain
 from tts_fm.training import lora, sharding
 from tts_fm.training.distillation import Teacher
+from tts_fm.training.faults import FaultLog
 from tts_fm.training.finetune import Start
 from tts_fm.training.learner import Learner, Step
 from tts_fm.training.optimizer import Average, adamw, learning_rate
 from tts_fm.training.team import Team
-from tts_fm.types import Batch, Fault
+from tts_fm.types import Batch
 
 MAY_CHANGE = {
     "training": {"log_every", "save_every", "keep", "validate_every", "sample_every", "sample_pairs", "loggers"}
@@ -106,7 +103,7 @@ class AcousticLearner(Learner):
         team: the processes that train together.
         vocab: the frontend's vocabulary file, copied beside the model.
         start: where a fine-tune started from.
-        faults: where broken utterances are named, a JSON line each; several processes may write to it.
+        faults: where broken utterances are named, see :class:`FaultLog`.
         teacher: what is imitated, instead of the path itself.
     """
 
@@ -123,7 +120,7 @@ class AcousticLearner(Learner):
         faults: Path | None = None,
         teacher: Teacher | None = None,
     ) -> None:
-        self.config, self.team, self.vocab, self.start, self.faults = config, team, vocab, start, faults
+        self.config, self.team, self.vocab, self.start = config, team, vocab, start
         self.corpus, self.validation = corpus, validation
         self.backbone = backbone.to(team.device)
         objective_ = Objective(config, self.backbone, teacher)
@@ -140,7 +137,7 @@ class AcousticLearner(Learner):
         self.average = Average(self.backbone, config.training)
         self.schedule = Schedule(partial(_plan, corpus, config))
         self.place, self._batches = Place(0, 0), None
-        self._named: set[str] = set()
+        self._faults = FaultLog(faults, len(corpus), config.data.max_broken)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -167,7 +164,7 @@ class AcousticLearner(Learner):
         sums, ids = torch.zeros(4), ()
         for i in range(options.accumulation):
             place, batch = self._next()
-            self._name(batch)
+            self._faults.name(batch.faults)
             batch = batch.to(self.team.device)
             seed = draw_seed(options.seed, place)
             torch.manual_seed(seed)  # dropout
@@ -199,7 +196,7 @@ class AcousticLearner(Learner):
                 k = i + self.team.rank
                 is_mine = k < len(plan)  # the others compute, too: FSDP gathers weights in every forward pass
                 batch = self.validation.batch(plan[k if is_mine else 0])
-                self._name(batch)
+                self._faults.name(batch.faults)
                 batch = batch.to(self.team.device)
                 losses = self.objective(batch, draw_seed(0, Place(0, k)))
                 weight = float(batch.is_valid.sum()) * is_mine * (len(batch.ids) > 0)
@@ -279,22 +276,6 @@ class AcousticLearner(Learner):
             self.average.follow(update)
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _name(self, batch: Batch) -> None:
-        """Name each broken utterance once, held-out ones too, and stop where there are too many."""
-        if all(fault.id in self._named for fault in batch.faults):
-            return
-        self._named |= _ids_in(self.faults)
-        new = [fault for fault in batch.faults if fault.id not in self._named]
-        self._named |= {fault.id for fault in new}
-        for fault in new:
-            warnings.warn(f"{fault.id} is left out: {fault.reason}", stacklevel=2)
-        _append(self.faults, new)
-        if len(self._named) > max(1, self.config.data.max_broken * len(self.corpus)):
-            raise TrainingError(
-                f"{len(self._named)} of {len(self.corpus)} utterances are broken, which is more than data.max_broken "
-                f"= {self.config.data.max_broken:g} of them; find them with tts-fm data check"
-            )
-
 
 def draw_seed(seed: int, place: Place) -> int:
     """Return what everything random in the batch at ``place`` follows from."""
@@ -315,20 +296,5 @@ def _prepare_blocks(backbone: Backbone, recomputes: bool, compiles: bool) -> Non
         for layers in (m for m in backbone.modules() if isinstance(m, nn.ModuleList)):
             for layer in layers:
                 layer.compile(dynamic=True)
-
-
-def _ids_in(path: Path | None) -> set[str]:
-    """The utterances that a file of faults names already."""
-    if path is None or not path.exists():
-        return set()
-    return {json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")}
-
-
-def _append(path: Path | None, faults: list[Fault]) -> None:
-    if path is None or not faults:
-        return
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(asdict(fault), ensure_ascii=False) + "\n" for fault in faults))
-    except OSError as error:
-        warnings.warn(f"{path} can not be written ({error.strerror})", stacklevel=2)
+        # Masks, gradients and precisions that may be there or not are a compilation each, for a teacher's layers too.
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
