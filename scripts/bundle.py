@@ -1,4 +1,4 @@
-"""Puts trained weights into the package: an acoustic model, a vocoder and a reference voice, in float16."""
+"""Puts trained weights into the package: an acoustic model in int8, a vocoder in float16 and a reference voice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     model = config.read_model(args.config)
     weights = checkpoint.read_tensors(args.acoustic / "model" / checkpoint.WEIGHTS)
-    checkpoint.save_model(args.out, model, weights, dtype=torch.float16)
+    checkpoint.save_model(args.out, model, weights, dtype=torch.int8)
     if args.vocoder is not None:
         vocoder = vocos.load(args.vocoder, model.mel)
         vocos.save(args.out / model.vocoder_source, vocoder, dtype=torch.float16)

@@ -135,6 +135,31 @@ def test_tensors_that_share_memory_are_saved(tmp_path):
     assert torch.equal(back["b"], value.T) and torch.equal(back["c"], value[0])
 
 
+def test_int8_rounds_each_row_to_its_own_127_steps_and_does_so_once(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(5, 3, 7, generator=generator) * torch.tensor([1e-6, 1.0, 0.0, 30.0, 1e4])[:, None, None]
+    state = {"matrix": matrix, "vector": torch.randn(3, generator=generator), "count": torch.tensor([[7, 300]])}
+    path, again = tmp_path / "a.safetensors", tmp_path / "again.safetensors"
+    checkpoint.write_tensors(path, state, dtype=torch.int8)
+    back = checkpoint.read_tensors(path)
+    assert back.keys() == state.keys()
+    half_a_step = matrix.abs().amax(dim=(1, 2)) / 254
+    assert ((back["matrix"] - matrix).abs().amax(dim=(1, 2)) <= half_a_step * 1.0001).all()
+    assert torch.equal(back["vector"], state["vector"].half()) and torch.equal(back["count"], state["count"])
+    checkpoint.write_tensors(again, back, dtype=torch.int8)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_int8_weights_that_are_not_finite_are_not_saved_and_scales_alone_not_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(ValueError, match="'a' is not finite"):
+        checkpoint.write_tensors(path, {"a": torch.tensor([[1.0, float("inf")]])}, dtype=torch.int8)
+    assert not path.exists()
+    save_file({"a:scale": torch.ones(1, 1)}, path)
+    with pytest.raises(ModelError, match="no whole safetensors file"):
+        checkpoint.read_tensors(path)
+
+
 def test_an_interrupted_save_leaves_the_old_model(model, folder, monkeypatch):
     before = (folder / "model.safetensors").read_bytes()
 

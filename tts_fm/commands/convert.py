@@ -10,9 +10,9 @@ import typer
 from tts_fm.commands.terminal import Report, Verbose, show_help
 
 OutFolder = Annotated[Path, typer.Argument(help="Where the model folder goes; it must be new or empty.")]
-Dtype = Annotated[str, typer.Option(help="How weights are stored: float32, float16 or bfloat16.")]
+Dtype = Annotated[str, typer.Option(help="How weights are stored: float32, float16, bfloat16 or int8.")]
 
-_STORED_AS = ("float32", "float16", "bfloat16")
+_STORED_AS = ("float32", "float16", "bfloat16", "int8")
 _LORA_EXAMPLE = "\b\nExample:\n  tts-fm convert lora runs/mine/adapter my-model --model F5TTS_v1_Base"
 _EXAMPLE = "\b\nExample:\n  tts-fm convert f5 model_1250000.safetensors my-model --vocab vocab.txt --architecture F5TTS_v1_Base"
 
