@@ -7,11 +7,12 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import TRANSCRIPT, bent_model
 from test_gallery import Page
 
 from tts_fm import plugins
-from tts_fm.evaluation import comparison_report, pairs, settings
+from tts_fm.evaluation import comparison, comparison_report, pairs, settings
 from tts_fm.evaluation.comparison import Comparison
 from tts_fm.evaluation.comparison_report import Spoken
 from tts_fm.evaluation.pairs import Pair
@@ -176,6 +177,16 @@ def test_the_fine_solution_has_no_error_and_others_less_with_more_evaluations(
     errors = [found[f"euler cosine {nfe}"].error.value for nfe in (2, 8, 32)]
     assert errors[0] > 2.5 * errors[1] > 2.5 * 2.5 * errors[2] > 0
     assert not (tmp_path / "sounds").exists()
+
+
+def test_leaps_are_evaluations_too(synthesizer: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = synthesizer.backbone
+    for name in ("velocity", "mean_velocity"):
+        monkeypatch.setattr(type(backbone), name, lambda self, *arguments: torch.zeros(len(arguments)))
+    with comparison.counted_evaluations(backbone) as count:
+        assert len(backbone.velocity(1, 2, 3)) == 3 and len(backbone.mean_velocity(1, 2, 3, 4)) == 4
+    backbone.velocity(1, 2, 3)
+    assert count.total() == 2
 
 
 @pytest.mark.usefixtures("coarse")

@@ -323,3 +323,20 @@ def test_the_command_refuses_in_one_line(tts_fm_command: Command, model_folder: 
     assert done.code == 2 and "suffix" in done.line
     done = tts_fm_command("edit", tmp_path / "no.wav", "-t", TEXT, "-n", TEXT, "-o", tmp_path / "o.wav")
     assert done.code == 3 and "no file" in done.line
+    done = tts_fm_command("edit", RECORDING, "-t", TEXT, "-n", TEXT, "--leaps", "2", "--steps", "4")
+    assert done.code == 2 and "--leaps says how many steps there are; leave out --steps" in done.stderr
+    done = tts_fm_command(
+        "edit",
+        RECORDING,
+        "-t",
+        TEXT,
+        "-n",
+        f"{TEXT} Yes.",
+        "--leaps",
+        "2",
+        "-m",
+        model_folder,
+        "-o",
+        tmp_path / "o.wav",
+    )
+    assert done.code == 2 and "was not taught to leap" in done.stderr

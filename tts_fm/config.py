@@ -99,7 +99,7 @@ class ModelConfig(Options):
         """
         if not asked:
             return self.default_sampling
-        base = self.default_sampling if asked.get("leap") else self.sampling
+        base = self.sampling.leaping(max(self.leaps, 1)) if asked.get("leap") else self.sampling
         return parse(SamplingOptions, {**base.model_dump(), **asked}, "sampling")
 
 

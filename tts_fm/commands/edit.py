@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_fm.commands.options import Architecture, Device, Model, Precision, Vocab, Vocoder
+from tts_fm.commands.options import (
+    Architecture,
+    Device,
+    Leaps,
+    Model,
+    Precision,
+    Vocab,
+    Vocoder,
+    check_sampling,
+    sampling_options,
+)
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ def edit(
     vocab: Vocab = None,
     architecture: Architecture = None,
     vocoder: Vocoder = None,
+    leaps: Leaps = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
     seed: Annotated[
@@ -50,13 +61,12 @@ def edit(
     if output == "-" and as_json:
         raise ValueError("--json and --output - both write to stdout; give --output a file")
 
-    from tts_fm import config, provenance
+    from tts_fm import provenance
     from tts_fm.audio import io, prompt
-    from tts_fm.sampler import SamplingOptions
     from tts_fm.synthesizer import Synthesizer
 
-    given = {name: value for name, value in (("steps", steps), ("guidance", guidance)) if value is not None}
-    config.parse(SamplingOptions, given, "sampling")
+    given = sampling_options(leaps, steps=steps, guidance=guidance)
+    check_sampling(given)
     if output != "-":
         io.check_target(output)
     waveform = io.read(recording, min_seconds=prompt.MIN_SECONDS)

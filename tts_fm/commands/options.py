@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from tts_fm.sampler import SamplingOptions
 
 Model = Annotated[
     str,
@@ -21,3 +24,29 @@ RefText = Annotated[str | None, typer.Option("--ref-text", "-s", help="The words
 Leaps = Annotated[
     int | None, typer.Option(help="Leaps, for a model that can; other options of sampling use its flow itself.")
 ]
+
+
+def sampling_options(leaps: int | None, **given: Any) -> dict[str, Any]:
+    """Return what was given of the options of sampling: all that is not None, and ``leaps`` as steps of another kind.
+
+    Raises:
+        ValueError: both leaps and steps were given.
+    """
+    if leaps is not None:
+        if given.get("steps") is not None:
+            raise ValueError("--leaps says how many steps there are; leave out --steps")
+        given |= {"leap": True, "steps": leaps}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def check_sampling(given: dict[str, Any]) -> SamplingOptions:
+    """Return the options of sampling as they are without a model's own, to find mistakes before a model is loaded.
+
+    Raises:
+        ValueError: an unknown option, a value out of range, or two that do not go together.
+    """
+    from tts_fm import config
+    from tts_fm.sampler import SamplingOptions
+
+    base = SamplingOptions().leaping(1).model_dump() if given.get("leap") else {}
+    return config.parse(SamplingOptions, base | given, "sampling", "it")

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts_fm.commands import cast, text_input
-from tts_fm.commands.options import Architecture, Device, Leaps, Model, Precision, RefAudio, RefText, Vocab, Vocoder
+from tts_fm.commands.options import (
+    Architecture,
+    Device,
+    Leaps,
+    Model,
+    Precision,
+    RefAudio,
+    RefText,
+    Vocab,
+    Vocoder,
+    check_sampling,
+    sampling_options,
+)
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 from tts_fm.interop import f5_options
 
@@ -106,14 +118,18 @@ def synthesize(
     """
     report: Report = context.obj
     target = _target(output, output_dir, output_file, as_json)
-    given = {"steps": steps, "guidance": guidance, "sway": sway, "shift": shift, "solver": solver}
-    given |= {"tolerance": tolerance, "grid": grid, "noise": noise}
-    given["guidance_modes"] = None if not guidance_mode else ",".join(guidance_mode)
-    if leaps is not None:
-        if steps is not None:
-            raise ValueError("--leaps says how many steps there are; leave out --steps")
-        given |= {"leap": True, "steps": leaps}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = sampling_options(
+        leaps,
+        steps=steps,
+        guidance=guidance,
+        sway=sway,
+        shift=shift,
+        solver=solver,
+        tolerance=tolerance,
+        grid=grid,
+        noise=noise,
+        guidance_modes=",".join(guidance_mode) if guidance_mode else None,
+    )
     voices = [] if voice is None else voice
     _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
     is_story = config is not None or any("=" in one for one in voices)
@@ -187,14 +203,11 @@ def _check_early(
     is_marked: bool,
 ) -> None:
     """Find mistakes before anything takes long; ``settings`` are made in ``sampling``."""
-    from tts_fm import config, strict
+    from tts_fm import strict
     from tts_fm.audio import io, picture, watermark
-    from tts_fm.sampler import SamplingOptions
 
     strict.change(sampling, settings, "follow_prompt=true")
-    base = SamplingOptions().leaping(1).model_dump() if sampling.get("leap") else {}
-    modes = config.parse(SamplingOptions, base | sampling, "sampling", "it").guidance_modes
-    if ("auto" in modes) != (weak_model is not None):
+    if ("auto" in check_sampling(sampling).guidance_modes) != (weak_model is not None):
         raise ValueError(
             "--guidance-mode auto and --guidance-model MODEL, the weaker model, need each other; give both"
         )

@@ -104,7 +104,7 @@ class Comparison:
 
     def _spoken(self, setting: Setting, i: int, is_judged: bool) -> Spoken:
         pair, true = self.pairs[i], self._true(setting.reference, i)
-        with _evaluations(self.synthesizer.backbone) as count:
+        with counted_evaluations(self.synthesizer.backbone) as count:
             began = time.process_time()
             speech = self._speak(setting, i)
             processor_seconds = time.process_time() - began
@@ -115,7 +115,7 @@ class Comparison:
             id=pair.id,
             squares=float((speech.mel - true).double().square().sum()),
             values=true.numel(),
-            nfe=count["velocity"],
+            nfe=count.total(),
             computing_seconds=speech.seconds,
             processor_seconds=processor_seconds,
             seconds=speech.waveform.seconds,
@@ -160,20 +160,24 @@ class Comparison:
 
 
 @contextmanager
-def _evaluations(backbone: Backbone) -> Iterator[Counter[str]]:
+def counted_evaluations(backbone: Backbone) -> Iterator[Counter[str]]:
     """Count how often ``backbone`` is asked for velocities; what is asked at once counts once. For one thread."""
     count: Counter[str] = Counter()
-    ask = backbone.velocity
 
-    def velocity(*arguments: Any) -> Tensor:
-        count["velocity"] += 1
-        return ask(*arguments)
+    def counted(ask: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def velocity(*arguments: Any) -> Tensor:
+            count["evaluations"] += 1
+            return ask(*arguments)
 
-    vars(backbone)["velocity"] = velocity
+        return velocity
+
+    asked = ("velocity", "mean_velocity")
+    vars(backbone).update({name: counted(getattr(backbone, name)) for name in asked})
     try:
         yield count
     finally:
-        del vars(backbone)["velocity"]
+        for name in asked:
+            del vars(backbone)[name]
 
 
 def _to_spoken(row: dict[str, Any]) -> Spoken:
