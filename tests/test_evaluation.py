@@ -213,7 +213,9 @@ def test_without_a_second_speaker_there_is_no_right_voice(tmp_path: Path) -> Non
     assert made.kinds["real"].output.right_voice is None
     made.save(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text())["kinds"]["real"]["output"]["right_voice"] is None
-    assert report.table(made).row_count == 7
+    assert report.table(made).row_count == 7 and report.table(made).caption is None
+    made = report.make([_result(0.8, None)], {"parameters": 11_590_000, "weights_mb": 19.04})
+    assert report.table(made).caption == "11.6 M parameters, 19.0 MB of weights"
 
 
 # Checks

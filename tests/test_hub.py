@@ -257,3 +257,13 @@ def test_vocoder_folders(cache, tmp_path, monkeypatch):
 def test_no_torch_is_imported():
     code = "import sys, tts_fm.hub; sys.exit('torch' in sys.modules or 'huggingface_hub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+def test_the_size_of_a_model_is_that_of_its_weights_and_its_vocoders(tmp_path: Path) -> None:
+    sizes = {"model.safetensors": 300, "vocoder/model.safetensors": 50, "README.md": 7}
+    for name, size in sizes.items():
+        path = tmp_path / "model" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    assert hub.ModelSource("a", folder=tmp_path / "model").weights_bytes == 350
+    assert hub.ModelSource("a", checkpoint=tmp_path / "model" / "README.md").weights_bytes == 7

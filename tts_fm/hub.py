@@ -38,6 +38,13 @@ class ModelSource:
     vocab: Path | None = None
     architecture: str | None = None
 
+    @property
+    def weights_bytes(self) -> int:
+        """How large the weights are, those of a vocoder in the model's folder too."""
+        assert self.folder is not None or self.checkpoint is not None
+        files = [self.checkpoint] if self.folder is None else self.folder.rglob("*.safetensors")
+        return sum(path.stat().st_size for path in files if path is not None)
+
 
 @dataclass(frozen=True)
 class Published:

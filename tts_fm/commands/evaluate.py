@@ -59,6 +59,7 @@ def evaluate(
 
     from dataclasses import replace
 
+    from tts_fm import hub
     from tts_fm.evaluation import evaluation_page
     from tts_fm.evaluation.report import table
     from tts_fm.evaluation.suite import Suite
@@ -72,9 +73,10 @@ def evaluate(
     synthesizer.config = _changed(synthesizer.config, changes)
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
-    source = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
-    facts = {"model": synthesizer.config.name, "changes": changes, "pairs": source, "seed": seed}
-    facts |= describe(synthesizer)
+    spoken = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
+    facts = {"model": synthesizer.config.name, "changes": changes, "pairs": spoken, "seed": seed}
+    source = hub.resolve(model, vocab=vocab, architecture=architecture)
+    facts |= {**describe(synthesizer), "weights_mb": round(source.weights_bytes / 1e6, 1)}
     found = replace(found, facts=facts)
     found.save(out / "report.json")
     page = evaluation_page.write(found, chosen, out, page_pairs)

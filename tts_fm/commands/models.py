@@ -74,15 +74,17 @@ def download(
 
 
 def _parameters(weights: Path) -> int:
-    """Return how many numbers a safetensors file holds, from its header alone."""
+    """Return how many numbers a safetensors file holds, scales not counted, from its header alone."""
     import math
 
     from safetensors import SafetensorError, safe_open
 
+    from tts_fm.checkpoint import SCALE
     from tts_fm.errors import ModelError
 
     try:
         with safe_open(weights, framework="numpy") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (it is no mapping)
+            names = [name for name in file.keys() if not name.endswith(SCALE)]  # noqa: SIM118 (it is no mapping)
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{weights} is no whole safetensors file ({error}); copy it again") from None

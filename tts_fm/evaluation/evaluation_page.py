@@ -50,6 +50,8 @@ def _described(report: Report, count: str) -> str:
         known.append(f"{sampling['steps']} leaps")
     else:
         known += [f"{name} {sampling[name]}" for name in ("solver", "steps", "guidance") if name in sampling]
+    if "weights_mb" in facts:
+        known.append(f"{facts['weights_mb']} MB of weights")
     return ", ".join([count, *known])
 
 

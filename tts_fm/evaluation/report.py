@@ -169,7 +169,10 @@ def table(report: Report) -> Table:
     """Return the figures as a table for people."""
     from rich.table import Table
 
-    made = Table(title=f"{report.facts.get('model', 'evaluation')}: means over pairs, 95 % intervals")
+    facts = report.facts
+    made = Table(title=f"{facts.get('model', 'evaluation')}: means over pairs, 95 % intervals")
+    if "weights_mb" in facts:
+        made.caption = f"{facts['parameters'] / 1e6:.1f} M parameters, {facts['weights_mb']:.1f} MB of weights"
     made.add_column("")
     for heading in SOURCES.values():
         made.add_column(heading, justify="right")
