@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import soundfile
 import torch
 from conftest import TRANSCRIPT, bent_model
 from test_gallery import Page
 
 from tts_fm import plugins
+from tts_fm.audio.io import Waveform
 from tts_fm.evaluation import comparison, comparison_report, pairs, settings
 from tts_fm.evaluation.comparison import Comparison
 from tts_fm.evaluation.comparison_report import Spoken
@@ -21,7 +25,8 @@ from tts_fm.evaluation.suite import Suite
 from tts_fm.flow.guidance import Guidance
 from tts_fm.flow.solvers import Solver
 from tts_fm.sampler import SamplingOptions
-from tts_fm.synthesizer import Synthesizer
+from tts_fm.synthesizer import Speech, Synthesizer
+from tts_fm.types import DECIBELS
 
 PAIRS = Path(__file__).parent / "data" / "eval" / "pairs.jsonl"
 OWN = SamplingOptions(solver="euler", grid="uniform", steps=8, guidance=1.0, sway=-1.0)
@@ -215,6 +220,27 @@ def test_evaluations_are_those_that_the_network_makes(
         if one.nfe is not None:
             assert [single.nfe for single in found.spoken] == [one.nfe] * 2
     assert "velocity" not in vars(synthesizer.backbone)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_solver_that_diverges_is_measured_and_silent(
+    synthesizer: Synthesizer, two: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak = Synthesizer.speak
+
+    def diverging(self: Synthesizer, *arguments: Any, sampling: SamplingOptions, **how: Any) -> Speech:
+        speech = speak(self, *arguments, sampling=sampling, **how)
+        if sampling.steps != 4:
+            return speech
+        nothing = Waveform(speech.waveform.samples * math.inf, speech.waveform.sample_rate)
+        return replace(speech, mel=speech.mel + 100, waveform=nothing)
+
+    monkeypatch.setattr(Synthesizer, "speak", diverging)
+    one = next(one for one in chosen(synthesizer, solvers=("euler",), nfe=(4,)) if one.nfe == 4)
+    (found,) = Comparison(synthesizer, two, tmp_path, page_pairs=1).measure([one], False)
+    assert found.error.value == pytest.approx(100 * DECIBELS, rel=0.02)
+    (sound,) = (tmp_path / "sounds").glob("*.ogg")
+    assert not soundfile.read(sound)[0].any()
 
 
 @pytest.mark.usefixtures("coarse")

@@ -27,7 +27,7 @@ from tts_fm.evaluation.comparison_report import Figures, Spoken
 from tts_fm.evaluation.pairs import Pair
 from tts_fm.evaluation.report import Judgement
 from tts_fm.evaluation.settings import Setting
-from tts_fm.evaluation.suite import Suite
+from tts_fm.evaluation.suite import Suite, finite
 from tts_fm.synthesizer import Speech, Synthesizer
 
 RESULTS, SOUNDS, REFERENCES = "results.jsonl", "sounds", "references"
@@ -109,7 +109,8 @@ class Comparison:
             speech = self._speak(setting, i)
             processor_seconds = time.process_time() - began
         if i < len(self.shown):
-            exhibit.save(self.folder, self._sound(setting, i), speech.waveform, speech.mel)
+            sound = finite(speech.waveform)  # a solver may diverge
+            exhibit.save(self.folder, self._sound(setting, i), sound, speech.mel)
         assert speech.mel.shape == true.shape
         return Spoken(
             id=pair.id,

@@ -107,7 +107,7 @@ class Suite:
     def judge(self, pair: Pair, waveform: Waveform) -> Judgement:
         """Return what ``waveform`` scores as the speech of ``pair``."""
         known = self._know(pair)
-        return self._judge(_finite(waveform), pair.target_text, known.own, known.other)
+        return self._judge(finite(waveform), pair.target_text, known.own, known.other)
 
     def recording(self, pair: Pair) -> Judgement:
         """Return what the real recording of ``pair`` scores."""
@@ -119,9 +119,9 @@ class Suite:
         began = time.perf_counter()
         output = synthesizer.synthesize(pair.target_text, known.prompt, seed=seed + known.seed)
         computing = time.perf_counter() - began
-        output = _finite(output)
+        output = finite(output)
         copy = getattr(synthesizer, "copy", None)
-        copied = None if copy is None else _finite(copy(known.target))
+        copied = None if copy is None else finite(copy(known.target))
         if out is not None:
             (out / "wavs").mkdir(parents=True, exist_ok=True)
             output.save(out / "wavs" / f"{pair.id}.wav")
@@ -194,7 +194,7 @@ def _from_first_to_last_word(waveform: Waveform) -> float:
     return spans[-1].end - spans[0].start if spans else waveform.seconds
 
 
-def _finite(waveform: Waveform) -> Waveform:
+def finite(waveform: Waveform) -> Waveform:
     """Return ``waveform`` on the CPU; one with a value that is no number is silence, and found to be."""
     samples = waveform.samples.detach().float().cpu()
     return Waveform(samples if bool(samples.isfinite().all()) else torch.zeros_like(samples), waveform.sample_rate)
