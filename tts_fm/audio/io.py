@@ -178,7 +178,10 @@ def encode(
         raise ValueError(f"format is {format!r}; choose one of {', '.join(FORMATS)}")
     samples = waveform.samples.detach().float().cpu().numpy()
     if not np.isfinite(samples).all():
-        raise ValueError("the sound holds values that are not finite numbers; nothing was written")
+        raise ValueError(
+            "the sound holds values that are not finite numbers, so nothing was written; "
+            "a solver with too few steps may end so: take more of them, or euler"
+        )
     chosen = subtype if subtype in _WIDE.get(format, ()) else FORMATS[format]
     if chosen != "FLOAT":
         samples = samples / max(1.0, float(np.abs(samples).max(initial=0)))

@@ -21,7 +21,7 @@ Axis = Callable[[float], float]
 _WIDTH, _HEIGHT = 340, 230  # of a chart
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 12, 10, 24  # its margins
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-_COLOURS = ("#3f86c9", "#d9822b", "#3f9c5a", "#b8549e", "#8c7a2e", "#7a6ad0", "#c94f4f")
+_COLOURS = ("#3f86c9", "#d9822b", "#3f9c5a", "#b8549e", "#8c7a2e", "#7a6ad0", "#c94f4f", "#2fa3a3")
 
 
 def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures], recordings: Scores) -> Path:
