@@ -70,7 +70,7 @@ def test_cancel_stops_between_two_steps_and_the_next_one_works(visitor: Visitor)
 
 
 def test_a_second_visitor_waits_his_turn(visitor: Visitor, other: Visitor) -> None:
-    for each, steps in ((visitor, 48), (other, 4)):
+    for each, steps in ((visitor, 48), (other, 24)):
         each.settle("speak", steps)
         each.type("speak-text", TEXT)
     visitor["speak-generate"].click()
@@ -79,7 +79,7 @@ def test_a_second_visitor_waits_his_turn(visitor: Visitor, other: Visitor) -> No
     other.wait("speak", "queue: 1/1")
     assert "of 48" in visitor["speak-status"].inner_text()  # the first is not done, and the second has not begun
     assert other["speak-status"].get_by_role("progressbar").count() == 0
-    other.wait("speak", "of 4")
+    other.wait("speak", "of 24")
     visitor.wait("speak", "Done", timeout=5)
     other.wait("speak", "Done")
     first, second = (io.read(each.download("speak-audio")).seconds for each in (visitor, other))
