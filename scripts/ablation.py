@@ -2,8 +2,8 @@
 
     python -m scripts.ablation --corpus runs/corpus --out runs/ablation
 
-Every row learns from nothing with the same processor time (what makes an update dearer gets fewer of them), the same seed
-and batches, and speaks the real pairs of the evaluation. Stopped, the same command goes on; rows that are done are kept.
+Every row learns from nothing with the same processor time (what makes an update dearer gets fewer of them), the same seed,
+and speaks the real pairs of the evaluation. Stopped, the same command goes on; rows that are done are kept.
 Prints a table and writes ablation.json. Needs '.[train]'; about ten minutes of one core a row.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tts_fm import Prompt, Synthesizer, atomic
+from tts_fm import Synthesizer, atomic
 from tts_fm.commands.evaluate import PAIRS
 from tts_fm.evaluation import pairs, report
 from tts_fm.evaluation.suite import Suite
@@ -110,13 +110,9 @@ def train(row: Row, corpus: Path, folder: Path) -> None:
 
 def judge(suite: Suite, folder: Path) -> None:
     """Let the row's model speak every pair, and keep how it was judged."""
-    synthesizer = Synthesizer.load(str(folder / "model"), device="cpu")
-    judged = []
-    for seed, pair in enumerate(suite.pairs):
-        prompt = Prompt.load(pair.prompt_audio, pair.prompt_text)
-        judged.append(suite.judge(pair, synthesizer.synthesize(pair.target_text, prompt, seed=seed)))
+    judged = suite.evaluate(Synthesizer.load(str(folder / "model"), device="cpu")).results
     with atomic.replacing(folder / "judged.json") as beside:
-        beside.write_text(json.dumps([asdict(one) for one in judged]), encoding="utf-8")
+        beside.write_text(json.dumps([asdict(one.output) for one in judged]), encoding="utf-8")
 
 
 def figures(row: Row, folder: Path) -> dict[str, object]:
