@@ -14,11 +14,12 @@ from tts_fm.audio.mel import FLOOR, filterbank, log_mel
 from tts_fm.types import MelSpec
 
 GOLDEN = load_file(Path(__file__).parent / "data" / "goldens" / "mel.golden.safetensors")  # computed by f5-tts 1.1.22
-FLAVOURS = [MelSpec(), MelSpec(flavour="bigvgan")]
+HIFIGAN = MelSpec(22_050, 1024, 256, 1024, 80, "hifigan")
+FLAVOURS = [MelSpec(), MelSpec(flavour="bigvgan"), HIFIGAN]
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("spec", FLAVOURS, ids=lambda spec: spec.flavour)
+@pytest.mark.parametrize("spec", FLAVOURS[:2], ids=lambda spec: spec.flavour)
 def test_mel_is_the_golden_one(spec):
     mel = log_mel(GOLDEN["wav"].reshape(-1), spec)
     assert mel.shape[-1] == spec.n_mels
@@ -34,10 +35,32 @@ def test_a_row_of_a_batch_is_the_mel_of_its_samples(spec):
         torch.testing.assert_close(row, log_mel(alone, spec), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("spec", "extra"), [(FLAVOURS[0], 1), (FLAVOURS[1], 0)])
+@pytest.mark.parametrize(("spec", "extra"), [(FLAVOURS[0], 1), (FLAVOURS[1], 0), (HIFIGAN, 0)])
 @pytest.mark.parametrize("n_samples", [2560, 2561, 2815])
 def test_number_of_frames(spec, extra, n_samples):
     assert log_mel(torch.zeros(n_samples), spec).shape == (n_samples // spec.hop_length + extra, spec.n_mels)
+    assert spec.n_frames(n_samples) == n_samples // spec.hop_length + extra
+
+
+@pytest.mark.parametrize("spec", FLAVOURS[1:], ids=lambda spec: spec.flavour)
+def test_slaney_filters_are_librosas(spec):
+    from librosa.filters import mel
+
+    theirs = mel(sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels, fmin=0, fmax=spec.highest_hz)
+    torch.testing.assert_close(filterbank(spec, CPU).mT, torch.from_numpy(theirs), rtol=0, atol=1e-7)
+
+
+def test_hifigans_mel_is_the_one_that_its_own_code_computes():
+    """``meldataset.mel_spectrogram`` of jik876/hifi-gan, by librosa and numpy."""
+    import librosa
+    import numpy as np
+
+    samples = torch.randn(5000, generator=torch.Generator().manual_seed(0)) * 0.1
+    padded = np.pad(samples.double().numpy(), 384, mode="reflect")
+    power = np.abs(librosa.stft(padded, n_fft=1024, hop_length=256, center=False)) ** 2
+    filters = librosa.filters.mel(sr=22_050, n_fft=1024, n_mels=80, fmin=0, fmax=8000, dtype=np.float64)
+    expected = np.log(np.maximum(filters @ np.sqrt(power + 1e-9), 1e-5)).T
+    torch.testing.assert_close(log_mel(samples, HIFIGAN).double(), torch.from_numpy(expected), rtol=0, atol=1e-5)
 
 
 def test_silence_is_the_floor():

@@ -11,11 +11,12 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from tts_fm.audio.mel import FLOOR, filter_edges
 from tts_fm.infill import Probability
 from tts_fm.plugins import Options
 from tts_fm.types import DECIBELS, Batch, MelSpec
 
-_FLOOR = math.log(1e-5)
+_FLOOR = math.log(FLOOR)
 _WAVES = 4  # a random response is a sum of so many cosines over the mel axis
 _LOWEST_CUT = 3400.0  # Hz, a telephone
 
@@ -55,17 +56,15 @@ def vary(
         response(waves, len(centres)) * options.response_db + (2 * loudness - 1)[:, None] * options.level_db
     )  # b c
     log_mel = log_mel + (added / DECIBELS)[:, None].to(device)
-    highest = _LOWEST_CUT * (mel.sample_rate / 2 / _LOWEST_CUT) ** cut_at  # b
+    highest = _LOWEST_CUT * (mel.highest_hz / _LOWEST_CUT) ** cut_at  # b
     is_gone = (cuts < options.cut)[:, None] & (centres > highest[:, None])  # b c
     log_mel = log_mel.masked_fill(is_gone[:, None].to(device), _FLOOR).clamp(min=_FLOOR)
     return replace(batch, mel=(log_mel - mean) / std * batch.is_valid[..., None])
 
 
 def mel_centres(mel: MelSpec) -> Float[Tensor, " c"]:
-    """Return the centre of each mel channel in Hz: evenly spaced on the HTK scale ``2595 log10(1 + f / 700)``."""
-    top = 2595 * math.log10(1 + mel.sample_rate / 2 / 700)
-    places = torch.arange(1, mel.n_mels + 1) / (mel.n_mels + 1) * top
-    return 700 * (10 ** (places / 2595) - 1)
+    """Return where each mel channel is most sensitive, in Hz."""
+    return filter_edges(mel)[1:-1].float()
 
 
 def warped(

@@ -29,8 +29,9 @@ FILLER = -1
 class MelSpec:
     """How a mel was computed; a vocoder that expects another one is refused.
 
-    ``flavour`` is ``"vocos"`` (torchaudio: HTK scale, centred frames) or ``"bigvgan"`` (librosa: Slaney scale,
-    reflect padding). Both are ``log(max(mel, 1e-5))`` of the magnitude spectrum.
+    ``flavour`` is ``"vocos"`` (torchaudio: HTK scale, centred frames), ``"bigvgan"`` (librosa: Slaney scale,
+    reflect padding) or ``"hifigan"`` (as BigVGAN's, up to 8 kHz). All are ``log(max(mel, 1e-5))`` of the magnitude
+    spectrum.
     """
 
     sample_rate: int = 24_000
@@ -38,12 +39,26 @@ class MelSpec:
     hop_length: int = 256
     win_length: int = 1024
     n_mels: int = 100
-    flavour: Literal["vocos", "bigvgan"] = "vocos"
+    flavour: Literal["vocos", "bigvgan", "hifigan"] = "vocos"
 
     @property
     def frame_rate(self) -> float:
         """Frames per second."""
         return self.sample_rate / self.hop_length
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether frame ``i`` is centred on sample ``i * hop_length``; else it is half a hop later."""
+        return self.flavour == "vocos"
+
+    @property
+    def highest_hz(self) -> float:
+        """Where the topmost filter ends."""
+        return min(8000.0, self.sample_rate / 2) if self.flavour == "hifigan" else self.sample_rate / 2
+
+    def n_frames(self, n_samples: int) -> int:
+        """How many frames so many samples have."""
+        return n_samples // self.hop_length + (1 if self.is_centred else 0)
 
 
 @dataclass(frozen=True)

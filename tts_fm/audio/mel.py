@@ -1,4 +1,4 @@
-"""Waveform to log-mel, in the two flavours that published vocoders expect."""
+"""Waveform to log-mel, in the flavours that published vocoders expect."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SLANEY_STEP = math.log(6.4) / 27
 def log_mel(samples: Float[Tensor, "*b s"], spec: MelSpec) -> Float[Tensor, "*b n c"]:
     """Return ``log(max(mel, 1e-5))`` of the magnitude spectrum, in float32.
 
-    ``vocos`` centres its frames: ``n = s // hop_length + 1``. ``bigvgan`` pads by ``(n_fft - hop_length) / 2`` on each
-    side: ``n = s // hop_length``, and its magnitude is ``sqrt(re^2 + im^2 + 1e-9)``.
+    ``vocos`` centres its frames: ``n = s // hop_length + 1``. ``bigvgan`` and ``hifigan`` pad by
+    ``(n_fft - hop_length) / 2`` on each side: ``n = s // hop_length``, and their magnitude is
+    ``sqrt(re^2 + im^2 + 1e-9)``.
 
     Raises:
         ValueError: fewer samples than the reflected edges need.
     """
-    is_centred = spec.flavour == "vocos"
-    margin = spec.n_fft // 2 if is_centred else (spec.n_fft - spec.hop_length) // 2
+    margin = spec.n_fft // 2 if spec.is_centred else (spec.n_fft - spec.hop_length) // 2
     if samples.shape[-1] <= margin:
         raise ValueError(f"a mel needs more than {margin} samples, it got {samples.shape[-1]}; give it longer audio")
     batch = samples.float().reshape(-1, samples.shape[-1])
@@ -42,7 +42,7 @@ def log_mel(samples: Float[Tensor, "*b s"], spec: MelSpec) -> Float[Tensor, "*b 
             center=False,
             return_complex=True,
         )
-        magnitude = spectrum.abs() if is_centred else (torch.view_as_real(spectrum).square().sum(-1) + 1e-9).sqrt()
+        magnitude = spectrum.abs() if spec.is_centred else (torch.view_as_real(spectrum).square().sum(-1) + 1e-9).sqrt()
         mel = magnitude.mT @ filterbank(spec, samples.device)  # (b n c)
         return mel.clamp(min=FLOOR).log().reshape(*samples.shape[:-1], *mel.shape[1:])
 
@@ -59,7 +59,8 @@ def hann_window(length: int, device: torch.device) -> Float[Tensor, " w"]:
 def filterbank(spec: MelSpec, device: torch.device) -> Float[Tensor, "f c"]:
     """Return the triangular filters from ``n_fft / 2 + 1`` frequencies to mel channels; shared, do not write to it.
 
-    ``vocos``: the HTK scale, peaks of 1. ``bigvgan``: the Slaney scale, areas of 1.
+    ``vocos``: the HTK scale, peaks of 1. ``bigvgan`` and ``hifigan``: the Slaney scale, areas of 1, as
+    ``librosa.filters.mel`` has them.
     """
     n_freqs, top = spec.n_fft // 2 + 1, spec.sample_rate / 2
     if spec.flavour == "vocos":
@@ -68,10 +69,22 @@ def filterbank(spec: MelSpec, device: torch.device) -> Float[Tensor, "f c"]:
         return melscale_fbanks(n_freqs, 0.0, top, spec.n_mels, spec.sample_rate, norm=None, mel_scale="htk").to(device)
     # torchaudio's Slaney filters are float32 throughout: an error of 1e-5 in the log-mel
     frequencies = torch.linspace(0, top, n_freqs, dtype=torch.float64)
-    end = 15 + math.log(top / 1000) / SLANEY_STEP if top >= 1000 else top * 3 / 200
-    mels = torch.linspace(0, end, spec.n_mels + 2, dtype=torch.float64)
-    edges = torch.where(mels < 15, mels * 200 / 3, 1000 * ((mels - 15) * SLANEY_STEP).exp())
+    edges = filter_edges(spec)
     rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
     filters = torch.minimum(rising, falling).clamp(min=0) * 2 / (edges[2:] - edges[:-2])
     return filters.float().to(device)
+
+
+def filter_edges(spec: MelSpec) -> Float[Tensor, " e"]:
+    """Return where filters begin, peak and end in Hz, ``n_mels + 2`` edges: filter ``i`` lies from edge ``i`` to edge ``i + 2``.
+
+    They are evenly spaced on the flavour's mel scale: HTK's ``2595 log10(1 + f / 700)``, or Slaney's.
+    """
+    top = spec.highest_hz
+    if spec.flavour == "vocos":
+        mels = torch.linspace(0, 2595 * math.log10(1 + top / 700), spec.n_mels + 2, dtype=torch.float64)
+        return 700 * (10 ** (mels / 2595) - 1)
+    end = 15 + math.log(top / 1000) / SLANEY_STEP if top >= 1000 else top * 3 / 200
+    mels = torch.linspace(0, end, spec.n_mels + 2, dtype=torch.float64)
+    return torch.where(mels < 15, mels * 200 / 3, 1000 * ((mels - 15) * SLANEY_STEP).exp())

@@ -38,7 +38,7 @@ class GriffinLim(Vocoder):
         if mel.shape[-1] != self.mel.n_mels:
             raise ValueError(f"the vocoder expects {self.mel.n_mels} mel channels, it was given {mel.shape[-1]}")
         hop = self.mel.hop_length
-        margin = hop // 2 if self.mel.flavour == "bigvgan" else 0  # its frames begin half a hop later
+        margin = 0 if self.mel.is_centred else hop // 2  # its frames begin half a hop later
         if mel.shape[1] < 2:
             return mel.new_zeros(mel.shape[0], 2 * margin * mel.shape[1])
         magnitude = phase.magnitude(mel, self.mel)  # (b f n)
