@@ -15,7 +15,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.config import DataOptions, ModelConfig, parse
 from tts_fm.data import batching
 from tts_fm.data.batching import Place, Schedule
-from tts_fm.data.dataset import Corpus, load, read_manifest
+from tts_fm.data.dataset import Corpus, load, read_manifest, shared_out
 from tts_fm.frontends import Frontend
 
 MODEL = parse(
@@ -152,3 +152,33 @@ def test_utterances_outside_the_limits_are_counted(tmp_path):
 def test_an_utterance_that_fits_no_batch_is_an_error():
     with pytest.raises(ValueError, match="900 frames but frames_per_batch is 800"):
         batching.plan([10, 900], 800, 4, 0, 0)
+
+
+def test_a_mel_of_another_rate_gets_the_frames_of_its_own_grid(tmp_path):
+    manifest = write_corpus(tmp_path, [1.0, 0.5])
+    mel = {"sample_rate": 22050, "n_mels": 80, "flavour": "hifigan"}
+    model = parse(
+        ModelConfig,
+        {"name": "t", "mel": mel, "frontend": "utf8", "backbone": "aligned_dit", "vocoder": "griffin_lim"},
+        "",
+    )
+    data = DataOptions(manifests=(str(manifest),), frames_per_batch=500)
+    c = Corpus(read_manifest(manifest), model, data, model.frontend.build(Frontend))
+    batch = c.batch([0, 1])
+    assert not batch.faults and batch.mel.shape == (2, 86, 80)
+    assert batch.token_frames.sum(1).tolist() == [86, 43] == c.lengths()
+
+
+def test_shares_say_how_often_a_part_is_heard(tmp_path):
+    manifest = write_corpus(tmp_path, [2.0, 2.0, 0.5, 0.5])
+    every = read_manifest(manifest)
+    parts = [every[:2], every[2:]]
+    assert [u.times for u in shared_out(parts, ())] == [1.0] * 4
+    shared = shared_out(parts, (1.0, 1.0))
+    assert [u.times for u in shared] == [0.625, 0.625, 2.5, 2.5]
+    lengths, times = [200, 200, 50, 50], [u.times for u in shared]
+    epochs = [batching.plan(lengths, 500, 8, 0, epoch, times) for epoch in range(400)]
+    counts = [sum(batch.count(i) for plan in epochs for batch in plan) / 400 for i in range(4)]
+    assert counts == pytest.approx(times, abs=0.08)
+    with pytest.raises(ValueError, match="2 shares for 1 manifests"):
+        DataOptions(manifests=("a",), frames_per_batch=1, shares=(0.5, 0.5))

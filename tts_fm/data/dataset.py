@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from tts_fm.alignment import phones
 from tts_fm.audio import io
 from tts_fm.audio.mel import log_mel
 from tts_fm.config import DataOptions, ModelConfig
@@ -32,7 +33,13 @@ _FRAMES_OF_NOTHING = 16  # what stands in for a batch whose utterances are all b
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a manifest; ``token_frames`` is None where the corpus has no alignment."""
+    """One line of a manifest.
+
+    Attributes:
+        token_frames: frames of each token on the aligner's grid (see :func:`tts_fm.alignment.phones.on_grid`); None where
+            the corpus has no alignment.
+        times: how often an epoch holds it, on average.
+    """
 
     id: str
     audio: Path
@@ -40,6 +47,19 @@ class Utterance:
     seconds: float
     speaker: str = ""
     token_frames: tuple[int, ...] | None = None
+    times: float = 1.0
+
+
+def shared_out(parts: Sequence[Sequence[Utterance]], shares: Sequence[float]) -> list[Utterance]:
+    """Return all utterances, each as many ``times`` as gives its part the share of the time; none given: once each.
+
+    An epoch lasts as long as with each of them once.
+    """
+    seconds = [sum(utterance.seconds for utterance in part) for part in parts]
+    if not shares:
+        return [utterance for part in parts for utterance in part]
+    times = [share / sum(shares) * sum(seconds) / max(own, 1e-9) for share, own in zip(shares, seconds, strict=True)]
+    return [replace(utterance, times=n) for part, n in zip(parts, times, strict=True) for utterance in part]
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
@@ -112,9 +132,12 @@ class Corpus:
 
     def lengths(self) -> list[int]:
         """Frames of each utterance, as the mel has them."""
-        rate = self.model.mel.frame_rate
+        spec = self.model.mel
         return [
-            int(u.seconds * rate + 1e-6) + 1 if u.token_frames is None else sum(u.token_frames) for u in self.utterances
+            sum(u.token_frames)
+            if u.token_frames is not None and phones.is_grid_of(spec)
+            else spec.n_frames(int(u.seconds * spec.sample_rate + 1e-3))
+            for u in self.utterances
         ]
 
     def mel(self, index: int) -> Float[Tensor, "n c"]:
@@ -150,9 +173,8 @@ class Corpus:
                 faults.append(Fault(self.utterances[i].id, str(self.utterances[i].audio), str(error)))
         if not whole:
             return replace(_nothing(self.model.mel.n_mels), faults=tuple(faults))
-        utterances, mels, ids = zip(*whole, strict=True)
+        utterances, mels, ids, frames = zip(*whole, strict=True)
         n, m = max(map(len, mels)), max(map(len, ids))
-        frames = [u.token_frames for u in utterances]
         is_aligned = all(f is not None for f in frames)
         return Batch(
             mel=torch.stack([F.pad(mel, (0, 0, 0, n - len(mel))) for mel in mels]),
@@ -163,14 +185,19 @@ class Corpus:
             faults=tuple(faults),
         )
 
-    def _checked(self, index: int) -> tuple[Tensor, list[int]]:
-        mel, ids, frames = self.mel(index), self.token_ids(index), self.utterances[index].token_frames
-        if frames is not None and (len(frames) != len(ids) or sum(frames) != len(mel)):
+    def _checked(self, index: int) -> tuple[Tensor, list[int], list[int] | None]:
+        mel, ids, utterance = self.mel(index), self.token_ids(index), self.utterances[index]
+        if utterance.token_frames is None:
+            return mel, ids, None
+        frames, spec, n = list(utterance.token_frames), self.model.mel, len(mel)
+        if not phones.is_grid_of(spec):
+            n = phones.GRID.n_frames(round(utterance.seconds * phones.SAMPLE_RATE))
+        if len(frames) != len(ids) or abs(sum(frames) - n) > (not phones.is_grid_of(spec)):  # seconds are rounded
             raise InputError(
-                f"{len(frames)} token durations of {sum(frames)} frames, but {len(ids)} tokens and {len(mel)} frames; "
+                f"{len(frames)} token durations of {sum(frames)} frames, but {len(ids)} tokens and {n} frames; "
                 f"prepare the corpus again"
             )
-        return mel, ids
+        return mel, ids, frames if phones.is_grid_of(spec) else phones.on_grid(frames, spec, len(mel))
 
     def _computed(self, index: int) -> Float[Tensor, "n c"]:
         utterance, spec, scale = self.utterances[index], self.model.mel, self.model.mel_scale
