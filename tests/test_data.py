@@ -15,7 +15,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.config import DataOptions, ModelConfig, parse
 from tts_fm.data import batching
 from tts_fm.data.batching import Place, Schedule
-from tts_fm.data.dataset import Corpus, load, read_manifest, shared_out
+from tts_fm.data.dataset import Corpus, load, read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
 
 MODEL = parse(
@@ -182,3 +182,30 @@ def test_shares_say_how_often_a_part_is_heard(tmp_path):
     assert counts == pytest.approx(times, abs=0.08)
     with pytest.raises(ValueError, match="2 shares for 1 manifests"):
         DataOptions(manifests=("a",), frames_per_batch=1, shares=(0.5, 0.5))
+
+
+def test_another_utterance_of_the_voice_is_the_prompt(tmp_path):
+    manifest = write_corpus(tmp_path, [1.0, 0.5, 0.7, 0.6, 2.0])  # u0 and u3 are of one voice, u1 and u4 of another
+    utterances = with_prompts(read_manifest(manifest), 0.25, 1.8)
+    assert {u.id: u.times for u in utterances} == {
+        "u0": 0.75, "u3+u0": 0.25, "u3": 0.75, "u0+u3": 0.25, "u1": 1.0, "u2": 1.0, "u4": 1.0,
+    }  # fmt: skip
+    data = DataOptions(manifests=(str(manifest),), frames_per_batch=500)
+    c = Corpus(utterances, MODEL, data, MODEL.frontend.build(Frontend))
+    names = [u.id for u in c.utterances]
+    i, alone, prompt = (names.index(name) for name in ("u3+u0", "u0", "u3"))
+    batch = c.batch([i, alone])
+    kept = 5  # frames of 50 ms of silence; the tokens at the edges last 50 and 4
+    given = len(c.mel(prompt)) - (len(c.mel(prompt)) - 7 - kept)
+    assert batch.given.tolist() == [given, 0] and c.lengths()[i] >= int(batch.is_valid[0].sum())
+    assert batch.token_ids[0].tolist() == [-1, 97, 98, 99] and int(batch.token_frames[0, 0]) == given
+    assert torch.equal(batch.mel[0, given : given + 94], batch.mel[1, :94])
+    first = len(c.mel(prompt)) - 7 - kept
+    assert torch.equal(batch.mel[0, :given], c.mel(prompt)[first:])
+
+
+def test_voices_that_speak_once_have_no_prompt():
+    from tts_fm.data.dataset import Utterance
+
+    alone = [Utterance(f"u{i}", Path("x"), "a", 1.0, f"s{i}", (94,)) for i in range(3)]
+    assert with_prompts(alone, 0.5, 14.0) == alone
