@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tts_fm.audio import io
 from tts_fm.audio.level import rms
-from tts_fm.evaluation.wer import Recognizer, errors
+from tts_fm.evaluation.judges import Choice
+from tts_fm.evaluation.wer import errors
 
 
 def main() -> int:
@@ -25,8 +26,9 @@ def main() -> int:
     waveform = io.read(args.file)
     level = rms(waveform.samples)
     others = [json.loads(line)["target_text"] for line in args.among.read_text(encoding="utf-8").splitlines()]
-    heard = Recognizer([args.text, *others]).transcribe(waveform)
-    judged = errors(args.text, heard)
+    recogniser = Choice("pocketsphinx", naturalness=["none"]).open([args.text, *others]).recogniser
+    heard = recogniser.transcribe(waveform)
+    judged = errors(recogniser.words(args.text), recogniser.words(heard))
     wer = judged.count / judged.words
     words = len(args.text.split())
     print(f"{waveform.seconds:.2f} s, rms {level:.3f}, heard {heard!r}, word error rate {wer:.0%}")

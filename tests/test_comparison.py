@@ -19,6 +19,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.evaluation import comparison, comparison_report, pairs, settings
 from tts_fm.evaluation.comparison import Comparison
 from tts_fm.evaluation.comparison_report import Spoken
+from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.pairs import Pair
 from tts_fm.evaluation.settings import Choices, Setting
 from tts_fm.evaluation.suite import Suite
@@ -254,7 +255,9 @@ def test_what_was_measured_is_kept_and_judged_when_it_is_asked_for(
     times_spoken = []
     speak = Synthesizer.speak
     monkeypatch.setattr(Synthesizer, "speak", lambda *a, **k: times_spoken.append(1) or speak(*a, **k))
-    again = Comparison(synthesizer, two, tmp_path, page_pairs=1, suite=Suite(two))
+    again = Comparison(
+        synthesizer, two, tmp_path, page_pairs=1, suite=Suite(two, Choice("pocketsphinx", naturalness=["none"]))
+    )
     assert again.measure(made[:1], False) == [first] and not times_spoken
     judged = again.measure(made[:1], True)[0]
     assert len(times_spoken) == 1 + 2  # one warms up

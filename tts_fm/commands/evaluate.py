@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.commands.options import Architecture, Device, Model, Precision, Vocab, Vocoder
+from tts_fm.commands.options import (
+    Architecture,
+    Device,
+    Model,
+    Naturalness,
+    Precision,
+    Recogniser,
+    RecogniserModel,
+    Vocab,
+    Vocoder,
+)
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from tts_fm.config import ModelConfig
+    from tts_fm.evaluation.judges import Choice
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
@@ -38,6 +49,9 @@ def evaluate(
             "--set", metavar="NAME=VALUE", help="Change the model's configuration, such as sampling.steps=32."
         ),
     ] = None,
+    recogniser: Recogniser = None,
+    recogniser_model: RecogniserModel = None,
+    naturalness: Naturalness = None,
     vocab: Vocab = None,
     architecture: Architecture = None,
     vocoder: Vocoder = None,
@@ -50,11 +64,14 @@ def evaluate(
     """Judge a model by pairs of recordings.
 
     The prompt is one recording of a speaker; the text of another one is said in that voice. Reported are the word error
-    rate (PocketSphinx, a bigram model of the texts) and the cosine of voices (Resemblyzer), each beside that of the
-    real recordings and of their copies through the vocoder, the checks, and the real-time factor.
+    rate, the cosine of voices (Resemblyzer) and how natural it sounds (scores from 1 to 5, which hear noise and blur better
+    than prosody), each beside that of the real recordings and of their copies through the vocoder; the silence before
+    speech, the checks, and the real-time factor. What PocketSphinx hears is easier than what Whisper hears, for it knows
+    the texts.
     """
     report: Report = context.obj
     chosen = read_pairs(pairs, corpus, seed)
+    judges = choose_judges(recogniser, recogniser_model, naturalness)
     make_folder(out)
 
     from dataclasses import replace
@@ -65,7 +82,7 @@ def evaluate(
     from tts_fm.evaluation.suite import Suite
     from tts_fm.synthesizer import Synthesizer
 
-    suite = Suite(chosen)
+    suite = Suite(chosen, judges)
     synthesizer = Synthesizer.load(
         model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
     )
@@ -74,7 +91,7 @@ def evaluate(
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
     spoken = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
-    facts = {"model": synthesizer.config.name, "changes": changes, "pairs": spoken, "seed": seed}
+    facts = found.facts | {"model": synthesizer.config.name, "changes": changes, "pairs": spoken, "seed": seed}
     source = hub.resolve(model, vocab=vocab, architecture=architecture)
     facts |= {**describe(synthesizer), "weights_mb": round(source.weights_bytes / 1e6, 1)}
     found = replace(found, facts=facts)
@@ -119,6 +136,17 @@ def read_pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]
     if pairs is None and not PAIRS.is_file():
         raise ValueError(f"there is no {PAIRS} here; run this in the project's folder, or give --pairs or --corpus")
     return sets.read(PAIRS if pairs is None else pairs)
+
+
+def choose_judges(
+    recogniser: str | None = None, recogniser_model: str | None = None, naturalness: list[str] | None = None
+) -> Choice:
+    """Return who judges, by the options that name them."""
+    from tts_fm.evaluation.judges import Choice
+
+    choice = Choice(recogniser, recogniser_model, naturalness)
+    choice.check()
+    return choice
 
 
 def describe(synthesizer: Synthesizer) -> dict[str, Any]:
