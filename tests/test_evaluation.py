@@ -17,9 +17,9 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt
 from tts_fm.commands import main
 from tts_fm.evaluation import evaluation_page, pairs, report, similarity, suite, wer
+from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.lexicon import lexicon
 from tts_fm.evaluation.pairs import Pair
-from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.recognisers import pocketsphinx
 from tts_fm.evaluation.report import Judgement, Result
 from tts_fm.text.arpabet import from_ipa

@@ -214,8 +214,8 @@ def table(report: Report) -> Table:
         lines = [str(made.caption)] if made.caption else []
         made.caption = "\n".join([*lines, judged_by(facts["judges"])])
     made.add_column("")
-    for heading in SOURCES.values():
-        made.add_column(heading, justify="right")
+    for title in SOURCES.values():
+        made.add_column(title, justify="right")
     for kind, figures in report.kinds.items():
         made.add_section()
         made.add_row(f"[bold]{kind} speakers[/bold]", f"{figures.pairs} pairs", f"{figures.speakers} speakers", "")

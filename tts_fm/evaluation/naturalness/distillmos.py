@@ -6,6 +6,7 @@ from contextlib import redirect_stdout
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import StringIO
+from typing import ClassVar
 
 import torch
 from torch.nn.functional import pad
@@ -20,7 +21,7 @@ RATE = 16_000
 class DistillMOS(Naturalness):
     """One score, by the weights inside the package ``distillmos``."""
 
-    headings = {"distillmos": "DistillMOS"}
+    headings: ClassVar = {"distillmos": "DistillMOS"}
 
     def __init__(self) -> None:
         if not self.is_ready():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch.nn.functional import pad
@@ -28,7 +29,7 @@ class DNSMOS(Naturalness):
     Its opinion depends on the level, so the sound is taken as it is.
     """
 
-    headings = {
+    headings: ClassVar = {
         "dnsmos_overall": "DNSMOS overall",
         "dnsmos_signal": "DNSMOS signal",
         "dnsmos_background": "DNSMOS background",
