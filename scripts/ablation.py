@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tts_fm import Synthesizer, atomic
-from tts_fm.commands.evaluate import PAIRS
 from tts_fm.evaluation import pairs, report
 from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.suite import Suite
@@ -81,7 +80,7 @@ def main() -> None:
     given = parser.parse_args()
 
     judges = Choice("pocketsphinx")  # as all rows that were judged before
-    suite = Suite([pair for pair in pairs.read(PAIRS) if pair.kind == "real"], judges)
+    suite = Suite([pair for pair in pairs.read(pairs.BUNDLED) if pair.kind == "real"], judges)
     for row in ROWS if given.rows is None else [ROWS[i] for i in given.rows]:
         folder = given.out / str(ROWS.index(row))
         if not (folder / "judged.json").is_file():

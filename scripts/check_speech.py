@@ -10,6 +10,7 @@ from pathlib import Path
 from tts_fm.audio import io
 from tts_fm.audio.level import rms
 from tts_fm.evaluation.judges import Choice
+from tts_fm.evaluation.pairs import BUNDLED
 from tts_fm.evaluation.wer import errors
 
 
@@ -18,9 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("text")
-    parser.add_argument(
-        "--among", type=Path, default=Path("tests/data/eval/pairs.jsonl"), help="more sentences to choose from"
-    )
+    parser.add_argument("--among", type=Path, default=BUNDLED, help="more sentences to choose from")
     parser.add_argument("--max-wer", type=float, default=0.5)
     args = parser.parse_args()
     waveform = io.read(args.file)

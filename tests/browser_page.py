@@ -29,7 +29,7 @@ from tts_fm.evaluation.recognisers.pocketsphinx import PocketSphinx
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
-DATA = Path(__file__).parent / "data" / "eval"
+DATA = pairs.BUNDLED.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TABS = ["Speak", "Story", "Edit", "Compare", "Voices"]
 TEXT = "Every morning the old man walked down to the river."

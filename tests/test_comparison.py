@@ -29,7 +29,6 @@ from tts_fm.sampler import SamplingOptions
 from tts_fm.synthesizer import Speech, Synthesizer
 from tts_fm.types import DECIBELS
 
-PAIRS = Path(__file__).parent / "data" / "eval" / "pairs.jsonl"
 OWN = SamplingOptions(solver="euler", grid="uniform", steps=8, guidance=1.0, sway=-1.0)
 
 
@@ -336,6 +335,5 @@ def test_the_command_writes_figures_and_a_page(
     ],
 )
 def test_wrong_options_are_one_line(tts_fm_command, model: Path, tmp_path: Path, options: list[str], message: str):
-    words = ["--pairs", PAIRS] if "--pairs" not in options else []
-    done = tts_fm_command("compare", "--model", model, "--out", tmp_path, "--judge", "none", *words, *options)
+    done = tts_fm_command("compare", "--model", model, "--out", tmp_path, "--judge", "none", *options)
     assert done.code == 2 and message in done.line

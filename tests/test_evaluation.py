@@ -24,13 +24,12 @@ from tts_fm.evaluation.recognisers import pocketsphinx
 from tts_fm.evaluation.report import Judgement, Result
 from tts_fm.text.arpabet import from_ipa
 
-DATA = Path(__file__).parent / "data" / "eval"
-PAIRS = DATA / "pairs.jsonl"
+GOLDEN = Path(__file__).parent / "data" / "eval" / "resemblyzer.json"
 
 
 @pytest.fixture(scope="module")
 def committed() -> list[Pair]:
-    return pairs.read(PAIRS)
+    return pairs.read(pairs.BUNDLED)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +152,7 @@ def test_real_recordings_score_about_16_percent(committed: list[Pair]) -> None:
 
 def test_embeddings_are_those_of_resemblyzer(few: list[Pair]) -> None:
     """Origin: ``resemblyzer.VoiceEncoder().embed_utterance(voiced)`` of Resemblyzer 0.1.4, every 16th number."""
-    golden = json.loads((DATA / "resemblyzer.json").read_text())
+    golden = json.loads(GOLDEN.read_text())
     for pair, expected in zip(few, golden, strict=True):
         embedding = similarity.voice_encoder().embed(io.read(pair.target_audio))
         assert embedding[::16].tolist() == pytest.approx(expected, abs=1e-3)
@@ -320,7 +319,7 @@ def test_the_committed_pairs_hold_together(committed: list[Pair]) -> None:
     for pair in committed:
         assert pair.prompt_audio.is_file() and pair.target_audio.is_file() and pair.prompt_audio != pair.target_audio
         assert pair.target_text[0].isupper() and pair.target_text[-1] in ".?!"
-    size = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in pairs.BUNDLED.parent.rglob("*") if path.is_file())
     assert size <= 2_500_000
 
 
@@ -387,7 +386,12 @@ def test_a_wrong_file_of_pairs_is_explained(tmp_path: Path, line: str, message: 
         (["--pairs", "missing.jsonl"], "missing.jsonl can not be read: No such file or directory"),
         (["--corpus", "."], "has no held-out speakers"),
         (["--pairs", "a.jsonl", "--corpus", "."], "give --pairs or --corpus, not both"),
-        ([], "there is no tests/data/eval/pairs.jsonl here"),
+        (["--recogniser", "ears"], "there is no Recogniser called 'ears'; choose one of pocketsphinx, whisper"),
+        (["--naturalness", "nose"], "there is no Naturalness called 'nose'; choose one of distillmos, dnsmos"),
+        (
+            ["--recogniser", "pocketsphinx", "--recogniser-model", "base"],
+            "pocketsphinx has one model; leave out 'base'",
+        ),
         (["--limit", "0"], "limit"),
     ],
 )
@@ -406,7 +410,7 @@ def test_wrong_options_are_one_line_and_exit_code_2(
 
 @pytest.mark.slow
 def test_the_bundled_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--pairs", str(PAIRS), "--limit", "2", "--device", "cpu", "--json", "--out", str(tmp_path)]
+    options = ["--limit", "2", "--device", "cpu", "--json", "--out", str(tmp_path)]
     assert main(["evaluate", *options]) == 0
     printed = json.loads(capsys.readouterr().out)
     saved = json.loads((tmp_path / "report.json").read_text())

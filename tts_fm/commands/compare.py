@@ -22,7 +22,7 @@ EXAMPLE = "\b\nExample:\n  tts-fm compare --solver euler,ab2 --grid cosine --nfe
 def compare(
     context: typer.Context,
     model: Model = "default",
-    pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {evaluate.PAIRS}]")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="JSON lines of pairs.  [default: the bundled ones]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Gets compare.json, index.html and what was measured.")

@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
-PAIRS = Path("tests/data/eval/pairs.jsonl")
 _SPOKEN = ("sampling", "leaps", "match_prompt", "duration", "limits")
-EXAMPLE = f"\b\nExample:\n  tts-fm evaluate --pairs {PAIRS} --out runs/evaluation"
+EXAMPLE = "\b\nExample:\n  tts-fm evaluate --recogniser whisper --recogniser-model base --out runs/evaluation"
 
 
 def evaluate(
     context: typer.Context,
     model: Model = "default",
-    pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="JSON lines of pairs.  [default: the bundled ones]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json, index.html and the speech.")] = Path(
         "runs/evaluation"
@@ -90,7 +89,7 @@ def evaluate(
     synthesizer.config = _changed(synthesizer.config, changes)
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
-    spoken = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
+    spoken = next((str(path) for path in (pairs, corpus) if path is not None), "bundled")
     facts = found.facts | {"model": synthesizer.config.name, "changes": changes, "pairs": spoken, "seed": seed}
     source = hub.resolve(model, vocab=vocab, architecture=architecture)
     facts |= {**describe(synthesizer), "weights_mb": round(source.weights_bytes / 1e6, 1)}
@@ -126,16 +125,14 @@ def make_folder(out: Path) -> None:
 
 
 def read_pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
-    """Return the pairs that the options name."""
+    """Return the pairs that the options name, the bundled ones where they name none."""
     from tts_fm.evaluation import pairs as sets
 
     if pairs is not None and corpus is not None:
         raise ValueError("give --pairs or --corpus, not both")
     if corpus is not None:
         return sets.from_corpus(corpus, seed=seed)
-    if pairs is None and not PAIRS.is_file():
-        raise ValueError(f"there is no {PAIRS} here; run this in the project's folder, or give --pairs or --corpus")
-    return sets.read(PAIRS if pairs is None else pairs)
+    return sets.read(sets.BUNDLED if pairs is None else pairs)
 
 
 def choose_judges(
