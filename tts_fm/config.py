@@ -187,6 +187,22 @@ class DistillOptions(Options):
     sampling: dict[str, Any] = Field(default_factory=dict)
 
 
+class AdversaryOptions(Options):
+    """Speech that the model makes in ``leaps`` leaps is judged by networks that learn to tell it from recordings.
+
+    A ``share`` of the batches is judged. Each judge sees windows of so many frames through layers of these widths; what it
+    holds against the speech counts by ``weight``, and ``feature_matching`` times that the distance in its hidden layers.
+    """
+
+    leaps: int = Field(default=3, ge=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+    weight: float = Field(default=0.1, gt=0)
+    feature_matching: float = Field(default=2.0, ge=0)
+    windows: tuple[Annotated[int, Field(ge=8)], ...] = Field(default=(32, 64, 128), min_length=1)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 96, 96), min_length=1)
+    lr: float = Field(default=5e-4, gt=0)
+
+
 class LoopOptions(Options):
     """Length and book-keeping, of an acoustic model's training and of a vocoder's.
 
@@ -236,6 +252,7 @@ class RunConfig(Options):
     data: DataOptions
     finetune: FinetuneOptions | None = None
     distill: DistillOptions | None = None
+    adversary: AdversaryOptions | None = None
     augment: AugmentOptions = AugmentOptions()
     infill: InfillOptions = InfillOptions()
     optimizer: OptimizerOptions = OptimizerOptions()
