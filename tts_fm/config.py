@@ -106,12 +106,17 @@ class ModelConfig(Options):
 class DataOptions(Options):
     """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames.
 
+    ``shares`` gives each manifest its share of the time in an epoch, where it is not to be that of its length. With
+    ``prompted`` so much of what is heard of an utterance has another one of the same voice as its prompt, as in zero-shot
+    synthesis (needs token durations).
     Without ``validation_manifests`` the utterances whose ``split`` is ``heldout`` are held out. ``cache`` keeps mels in
     ``memory`` (in the process, so with ``workers: 0``), on ``disk`` (in the run's folder), or computes them each time
     (``none``).
     """
 
     manifests: tuple[str, ...]
+    shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    prompted: float = Field(default=0.0, ge=0, le=1)
     validation_manifests: tuple[str, ...] = ()
     vocab: str = Field(default="", description="vocab.txt, for a frontend that has one")
     min_seconds: float = Field(default=0.4, ge=0)
@@ -126,6 +131,8 @@ class DataOptions(Options):
     def _check(self) -> DataOptions:
         if self.workers and self.cache == "memory":
             raise ValueError("cache 'memory' is of one process; with workers take cache 'disk' or 'none'")
+        if self.shares and len(self.shares) != len(self.manifests):
+            raise ValueError(f"{len(self.shares)} shares for {len(self.manifests)} manifests; give one for each")
         return self
 
 

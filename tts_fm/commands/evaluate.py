@@ -8,23 +8,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.commands.options import Architecture, Device, Model, Precision, Vocab, Vocoder
+from tts_fm.commands.options import (
+    Architecture,
+    Device,
+    Model,
+    Naturalness,
+    Precision,
+    Recogniser,
+    RecogniserModel,
+    Vocab,
+    Vocoder,
+)
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from tts_fm.config import ModelConfig
+    from tts_fm.evaluation.judges import Choice
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
-PAIRS = Path("tests/data/eval/pairs.jsonl")
 _SPOKEN = ("sampling", "leaps", "match_prompt", "duration", "limits")
-EXAMPLE = f"\b\nExample:\n  tts-fm evaluate --pairs {PAIRS} --out runs/evaluation"
+EXAMPLE = "\b\nExample:\n  tts-fm evaluate --recogniser whisper --recogniser-model base --out runs/evaluation"
 
 
 def evaluate(
     context: typer.Context,
     model: Model = "default",
-    pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {PAIRS}]")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="JSON lines of pairs.  [default: the bundled ones]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Gets report.json, index.html and the speech.")] = Path(
         "runs/evaluation"
@@ -38,6 +48,9 @@ def evaluate(
             "--set", metavar="NAME=VALUE", help="Change the model's configuration, such as sampling.steps=32."
         ),
     ] = None,
+    recogniser: Recogniser = None,
+    recogniser_model: RecogniserModel = None,
+    naturalness: Naturalness = None,
     vocab: Vocab = None,
     architecture: Architecture = None,
     vocoder: Vocoder = None,
@@ -50,11 +63,14 @@ def evaluate(
     """Judge a model by pairs of recordings.
 
     The prompt is one recording of a speaker; the text of another one is said in that voice. Reported are the word error
-    rate (PocketSphinx, a bigram model of the texts) and the cosine of voices (Resemblyzer), each beside that of the
-    real recordings and of their copies through the vocoder, the checks, and the real-time factor.
+    rate, the cosine of voices (Resemblyzer) and how natural it sounds (scores from 1 to 5, which hear noise and blur better
+    than prosody), each beside that of the real recordings and of their copies through the vocoder; the silence before
+    speech, the checks, and the real-time factor. What PocketSphinx hears is easier than what Whisper hears, for it knows
+    the texts.
     """
     report: Report = context.obj
     chosen = read_pairs(pairs, corpus, seed)
+    judges = choose_judges(recogniser, recogniser_model, naturalness)
     make_folder(out)
 
     from dataclasses import replace
@@ -65,7 +81,7 @@ def evaluate(
     from tts_fm.evaluation.suite import Suite
     from tts_fm.synthesizer import Synthesizer
 
-    suite = Suite(chosen)
+    suite = Suite(chosen, judges)
     synthesizer = Synthesizer.load(
         model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
     )
@@ -73,8 +89,8 @@ def evaluate(
     synthesizer.config = _changed(synthesizer.config, changes)
     with report.progress("evaluating") as on_pair:
         found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
-    spoken = str(next(path for path in (pairs, corpus, PAIRS) if path is not None))
-    facts = {"model": synthesizer.config.name, "changes": changes, "pairs": spoken, "seed": seed}
+    spoken = next((str(path) for path in (pairs, corpus) if path is not None), "bundled")
+    facts = found.facts | {"model": synthesizer.config.name, "changes": changes, "pairs": spoken, "seed": seed}
     source = hub.resolve(model, vocab=vocab, architecture=architecture)
     facts |= {**describe(synthesizer), "weights_mb": round(source.weights_bytes / 1e6, 1)}
     found = replace(found, facts=facts)
@@ -109,16 +125,25 @@ def make_folder(out: Path) -> None:
 
 
 def read_pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
-    """Return the pairs that the options name."""
+    """Return the pairs that the options name, the bundled ones where they name none."""
     from tts_fm.evaluation import pairs as sets
 
     if pairs is not None and corpus is not None:
         raise ValueError("give --pairs or --corpus, not both")
     if corpus is not None:
         return sets.from_corpus(corpus, seed=seed)
-    if pairs is None and not PAIRS.is_file():
-        raise ValueError(f"there is no {PAIRS} here; run this in the project's folder, or give --pairs or --corpus")
-    return sets.read(PAIRS if pairs is None else pairs)
+    return sets.read(sets.BUNDLED if pairs is None else pairs)
+
+
+def choose_judges(
+    recogniser: str | None = None, recogniser_model: str | None = None, naturalness: list[str] | None = None
+) -> Choice:
+    """Return who judges, by the options that name them."""
+    from tts_fm.evaluation.judges import Choice
+
+    choice = Choice(recogniser, recogniser_model, naturalness)
+    choice.check()
+    return choice
 
 
 def describe(synthesizer: Synthesizer) -> dict[str, Any]:
