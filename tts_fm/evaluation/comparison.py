@@ -65,7 +65,7 @@ class Comparison:
         self.seed, self.shown = seed, list(pairs)[:page_pairs]
         self.about = {
             "model": synthesizer.config.name,
-            "weights": _digest(synthesizer.backbone),
+            "weights": digest(synthesizer.backbone),
             "seed": seed,
             "pairs": [pair.id for pair in pairs],
             "sounds": len(self.shown),
@@ -189,7 +189,7 @@ def _to_spoken(row: dict[str, Any]) -> Spoken:
     return Spoken(**{**row, "judgement": None if judged is None else Judgement(**judged)})
 
 
-def _digest(backbone: Backbone) -> str:
+def digest(backbone: Backbone) -> str:
     """Return what tells one network's weights from another's."""
     found = hashlib.sha256()
     for name, value in sorted(backbone.state_dict().items()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxtyping import Float
@@ -20,6 +20,8 @@ from tts_fm.evaluation.wer import errors
 
 NONE = "none"
 """Named in place of a judge of naturalness where none is wanted."""
+PUBLISHED = "large-v3"
+"""The size of Whisper that hears published lists."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,22 @@ class Choice:
         for name in self._naturalness():
             plugins.load(Naturalness, name)
 
-    def open(self, texts: Sequence[str]) -> Judges:
-        """Return the judges of ``texts``.
+    def for_a_list(self) -> Choice:
+        """Return who judges a published list: somebody who may hear any word, Whisper large-v3 if no model is named.
+
+        Raises:
+            ValueError: the recogniser that is named knows no other words than the texts'.
+        """
+        name = "whisper" if self.recogniser is None else self.recogniser
+        if not plugins.load(Recogniser, name).is_open:
+            raise ValueError(
+                f"the recogniser {name} knows the texts, and a published list is heard without; use whisper"
+            )
+        is_whisper = name == "whisper" and self.recogniser_model is None
+        return replace(self, recogniser=name, recogniser_model=PUBLISHED if is_whisper else self.recogniser_model)
+
+    def open(self, texts: Sequence[str], normalise: Callable[[str], str] | None = None) -> Judges:
+        """Return the judges of ``texts``, which are compared as ``normalise`` makes them, else as the recogniser does.
 
         Raises:
             ValueError: there is no such judge, or it is not installed.
@@ -53,7 +69,8 @@ class Choice:
         """
         self.check()
         recogniser = plugins.build(Recogniser, self._recogniser(), texts, self.recogniser_model)
-        return Judges(recogniser, tuple(plugins.build(Naturalness, name) for name in self._naturalness()))
+        words = recogniser.words if normalise is None else lambda text: normalise(text).split()
+        return Judges(recogniser, words, tuple(plugins.build(Naturalness, name) for name in self._naturalness()))
 
     def _recogniser(self) -> str:
         if self.recogniser is not None:
@@ -70,9 +87,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Judges:
-    """Judges what is said, whose voice it is and how natural it sounds."""
+    """Judges what is said, whose voice it is and how natural it sounds; ``words`` are a text's, as they are compared."""
 
     recogniser: Recogniser
+    words: Callable[[str], list[str]]
     naturalness: tuple[Naturalness, ...] = ()
 
     def judge(
@@ -87,11 +105,11 @@ class Judges:
         Raises:
             ValueError: ``text`` has no words to count.
         """
-        told = self.recogniser.words(text)
+        told = self.words(text)
         if not told:
             raise ValueError(f"the text {text!r} has no words to count; give each pair an English target_text")
         heard = self.recogniser.transcribe(waveform)
-        found, voice = errors(told, self.recogniser.words(heard)), voice_encoder().embed(waveform)
+        found, voice = errors(told, self.words(heard)), voice_encoder().embed(waveform)
         return Judgement(
             heard=heard,
             errors=found.count,
