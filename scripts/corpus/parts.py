@@ -19,7 +19,8 @@ from scripts.corpus import sound
 from tts_fm.alignment.phones import SAMPLE_RATE, Span, n_frames, token_ends, token_frames
 from tts_fm.frontends.phonemes import Phonemes
 
-T, R = TypeVar("T"), TypeVar("R")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 SHORTEST, LONGEST = 1.0, 14.0
 _LICENCES = {
     "librispeech": "CC BY 4.0",
@@ -154,7 +155,7 @@ def licence(source: str) -> str:
     return next(text for start, text in _LICENCES.items() if source.startswith(start))
 
 
-def in_order(work: Callable[[T], R], todo: Iterable[T], workers: int) -> Iterator[R]:
+def in_order(work: Callable[[Given], Made], todo: Iterable[Given], workers: int) -> Iterator[Made]:
     """What ``work`` gives for each, as it is ready; more than one worker are processes."""
     if workers == 1:
         yield from map(work, todo)

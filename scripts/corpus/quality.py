@@ -11,10 +11,9 @@ import torch
 
 from scripts.corpus import sound
 from scripts.corpus.parts import in_order, json_line, json_lines, without_half
-from tts_fm import plugins
 from tts_fm.atomic import replacing
 from tts_fm.audio.io import Waveform
-from tts_fm.evaluation.naturalness import Naturalness
+from tts_fm.evaluation.naturalness.dnsmos import DNSMOS
 
 _WINDOW, _HOP = 1024, 512
 _LOUDEST = 95  # percentile of the frames, for the high sounds of speech are rare
@@ -93,6 +92,6 @@ def _quality(line: dict, out: Path) -> Quality:
 
 
 @cache
-def _judge() -> Naturalness:
+def _judge() -> DNSMOS:
     torch.set_num_threads(1)
-    return plugins.load(Naturalness, "dnsmos")()
+    return DNSMOS()
