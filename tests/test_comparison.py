@@ -278,6 +278,7 @@ def test_what_was_measured_is_kept_and_judged_when_it_is_asked_for(
     assert again.measure(made, False)[0] == judged  # it is judged already, and that is not lost
     recordings = again.recordings()
     assert recordings.to_prompt is not None and recordings.to_prompt.value == pytest.approx(1)  # the prompt itself
+    assert Comparison(synthesizer, two, tmp_path, page_pairs=1).about["judges"] == again.about["judges"]
     with pytest.raises(ValueError, match="measured with other judges; remove it"):
         Comparison(
             synthesizer, two, tmp_path, page_pairs=1, suite=Suite(two[:1], Choice("pocketsphinx", naturalness=[]))

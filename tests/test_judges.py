@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -263,6 +264,8 @@ def test_a_sound_is_judged_by_all(few: list[Pair]) -> None:
     assert judged.naturalness == {"dnsmos_overall": pytest.approx(1 + sound.seconds / 10)}
     with pytest.raises(ValueError, match="has no words to count"):
         judge.judge(sound, " ", own)
+    broken = judge.judge(Waveform(torch.full((16_000,), math.nan), 16_000), "Some words", own)
+    assert (broken.heard, broken.errors, broken.to_prompt, broken.leading_silence) == ("", 2, 0, 1)  # as silence
 
 
 def test_scores_of_naturalness_are_means_with_intervals() -> None:

@@ -229,6 +229,9 @@ def test_a_run_counts_what_is_missing_and_goes_on_where_it_stopped(few: list[Pai
     assert run().speak(says)[2].problem is None and len(says.seeds) == 6  # it came, and alone is spoken
     with pytest.raises(ValueError, match="was made with other seed; remove it, or choose another folder with --out"):
         run(seed=6)
+    path.write_text("{}\n[]\n")
+    with pytest.raises(ValueError, match="is none that tts-fm evaluate has written; choose another folder"):
+        run()
 
 
 def test_what_can_not_be_spoken_is_counted_too(few: list[Pair], tmp_path: Path) -> None:
