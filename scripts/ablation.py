@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tts_fm import Synthesizer, atomic
-from tts_fm.commands.evaluate import PAIRS
 from tts_fm.evaluation import pairs, report
+from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.suite import Suite
 
 CONFIG = Path("configs/bundled.yaml")
@@ -79,7 +79,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", help="only these, 0 is the recipe")
     given = parser.parse_args()
 
-    suite = Suite([pair for pair in pairs.read(PAIRS) if pair.kind == "real"])
+    judges = Choice("pocketsphinx")  # as all rows that were judged before
+    suite = Suite([pair for pair in pairs.read(pairs.BUNDLED) if pair.kind == "real"], judges)
     for row in ROWS if given.rows is None else [ROWS[i] for i in given.rows]:
         folder = given.out / str(ROWS.index(row))
         if not (folder / "judged.json").is_file():

@@ -1,4 +1,4 @@
-"""Puts trained weights into the package: an acoustic model in int8, a vocoder in float16 and a reference voice."""
+"""Puts trained weights into the package: an acoustic model in int8, a vocoder and a reference voice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tts_fm import checkpoint, config
-from tts_fm.interop import vocos
+from tts_fm import checkpoint, config, vocoder_folder
 
 
 def main() -> None:
@@ -17,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--acoustic", type=Path, default=Path("runs/bundled"), help="folder that `tts-fm train` wrote")
     parser.add_argument("--vocoder", type=Path, help="folder with the exported vocoder; without, it stays as it is")
+    parser.add_argument("--vocoder-dtype", choices=["float16", "bfloat16", "int8"], default="float16")
     parser.add_argument(
         "--config", type=Path, default=Path("configs/bundled.yaml"), help="whose sampling defaults to take"
     )
@@ -27,8 +27,9 @@ def main() -> None:
     weights = checkpoint.read_tensors(args.acoustic / "model" / checkpoint.WEIGHTS)
     checkpoint.save_model(args.out, model, weights, dtype=torch.int8)
     if args.vocoder is not None:
-        vocoder = vocos.load(args.vocoder, model.mel)
-        vocos.save(args.out / model.vocoder_source, vocoder, dtype=torch.float16)
+        about, vocoder = vocoder_folder.read(args.vocoder)
+        out, dtype = args.out / model.vocoder_source, getattr(torch, args.vocoder_dtype)
+        vocoder_folder.save(out, vocoder, name=about.name, license=about.license, dtype=dtype)
     if args.voice is not None:
         shutil.copy(args.voice, args.out / "voice.flac")
         shutil.copy(args.voice.with_suffix(".txt"), args.out / "voice.txt")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tts_fm.audio import io
 from tts_fm.audio.level import rms
-from tts_fm.evaluation.wer import Recognizer, errors
+from tts_fm.evaluation.judges import Choice
+from tts_fm.evaluation.pairs import BUNDLED
+from tts_fm.evaluation.wer import errors
 
 
 def main() -> int:
@@ -17,16 +19,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("text")
-    parser.add_argument(
-        "--among", type=Path, default=Path("tests/data/eval/pairs.jsonl"), help="more sentences to choose from"
-    )
+    parser.add_argument("--among", type=Path, default=BUNDLED, help="more sentences to choose from")
     parser.add_argument("--max-wer", type=float, default=0.5)
     args = parser.parse_args()
     waveform = io.read(args.file)
     level = rms(waveform.samples)
     others = [json.loads(line)["target_text"] for line in args.among.read_text(encoding="utf-8").splitlines()]
-    heard = Recognizer([args.text, *others]).transcribe(waveform)
-    judged = errors(args.text, heard)
+    recogniser = Choice("pocketsphinx", naturalness=["none"]).open([args.text, *others]).recogniser
+    heard = recogniser.transcribe(waveform)
+    judged = errors(recogniser.words(args.text), recogniser.words(heard))
     wer = judged.count / judged.words
     words = len(args.text.split())
     print(f"{waveform.seconds:.2f} s, rms {level:.3f}, heard {heard!r}, word error rate {wer:.0%}")

@@ -17,7 +17,6 @@ import numpy as np
 
 from tts_fm import Synthesizer
 from tts_fm.audio import io
-from tts_fm.commands.evaluate import PAIRS
 from tts_fm.evaluation import pairs, report
 from tts_fm.evaluation.likelihood import ScoreOptions, score
 from tts_fm.evaluation.pairs import Pair
@@ -36,7 +35,7 @@ class Found:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--pairs", type=Path, default=PAIRS)
+    parser.add_argument("--pairs", type=Path, default=pairs.BUNDLED)
     parser.add_argument("--limit", type=int, default=16)
     given = parser.parse_args()
     found = measure(Synthesizer.load(given.model), pairs.thin_out(pairs.read(given.pairs), given.limit))

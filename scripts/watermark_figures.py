@@ -1,6 +1,6 @@
 """How surely the watermark is heard after what may happen to a file, and in recordings that never had one.
 
-python -m scripts.watermark_figures --pairs tests/data/eval/pairs.jsonl --limit 10
+python -m scripts.watermark_figures --limit 10
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Surety = dict[str, list[float]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=Path, default=Path("tests/data/eval/pairs.jsonl"))
+    parser.add_argument("--pairs", type=Path, default=pairs.BUNDLED)
     parser.add_argument("--limit", type=int, default=10)
     given = parser.parse_args()
     watermark.check_available()

@@ -24,11 +24,12 @@ import soundfile
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.evaluation import pairs, wer
+from tts_fm.evaluation.recognisers.pocketsphinx import PocketSphinx
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
-DATA = Path(__file__).parent / "data" / "eval"
+DATA = pairs.BUNDLED.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TABS = ["Speak", "Story", "Edit", "Compare", "Voices"]
 TEXT = "Every morning the old man walked down to the river."
@@ -233,8 +234,8 @@ def hears() -> Callable[[Path, str], float]:
     others = [pair.target_text for pair in pairs.read(DATA / "pairs.jsonl")]
 
     def word_error_rate(path: Path, text: str) -> float:
-        heard = wer.Recognizer([text, *others]).transcribe(io.read(path))
-        errors = wer.errors(text, heard)
+        recogniser = PocketSphinx([text, *others])
+        errors = wer.errors(recogniser.words(text), recogniser.words(recogniser.transcribe(io.read(path))))
         return errors.count / errors.words
 
     return word_error_rate

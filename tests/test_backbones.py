@@ -25,6 +25,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"rope_heads": 1, "qk_norm": True},
     {"skip": "add"},
     {"depth": 1},
+    {"refine_layers": 2, "patch": 3},
 )
 
 

@@ -19,6 +19,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.evaluation import comparison, comparison_report, pairs, settings
 from tts_fm.evaluation.comparison import Comparison
 from tts_fm.evaluation.comparison_report import Spoken
+from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.pairs import Pair
 from tts_fm.evaluation.settings import Choices, Setting
 from tts_fm.evaluation.suite import Suite
@@ -28,7 +29,6 @@ from tts_fm.sampler import SamplingOptions
 from tts_fm.synthesizer import Speech, Synthesizer
 from tts_fm.types import DECIBELS
 
-PAIRS = Path(__file__).parent / "data" / "eval" / "pairs.jsonl"
 OWN = SamplingOptions(solver="euler", grid="uniform", steps=8, guidance=1.0, sway=-1.0)
 
 
@@ -254,7 +254,9 @@ def test_what_was_measured_is_kept_and_judged_when_it_is_asked_for(
     times_spoken = []
     speak = Synthesizer.speak
     monkeypatch.setattr(Synthesizer, "speak", lambda *a, **k: times_spoken.append(1) or speak(*a, **k))
-    again = Comparison(synthesizer, two, tmp_path, page_pairs=1, suite=Suite(two))
+    again = Comparison(
+        synthesizer, two, tmp_path, page_pairs=1, suite=Suite(two, Choice("pocketsphinx", naturalness=["none"]))
+    )
     assert again.measure(made[:1], False) == [first] and not times_spoken
     judged = again.measure(made[:1], True)[0]
     assert len(times_spoken) == 1 + 2  # one warms up
@@ -333,6 +335,5 @@ def test_the_command_writes_figures_and_a_page(
     ],
 )
 def test_wrong_options_are_one_line(tts_fm_command, model: Path, tmp_path: Path, options: list[str], message: str):
-    words = ["--pairs", PAIRS] if "--pairs" not in options else []
-    done = tts_fm_command("compare", "--model", model, "--out", tmp_path, "--judge", "none", *words, *options)
+    done = tts_fm_command("compare", "--model", model, "--out", tmp_path, "--judge", "none", *options)
     assert done.code == 2 and message in done.line

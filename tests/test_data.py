@@ -15,7 +15,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.config import DataOptions, ModelConfig, parse
 from tts_fm.data import batching
 from tts_fm.data.batching import Place, Schedule
-from tts_fm.data.dataset import Corpus, load, read_manifest
+from tts_fm.data.dataset import Corpus, load, read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
 
 MODEL = parse(
@@ -152,3 +152,60 @@ def test_utterances_outside_the_limits_are_counted(tmp_path):
 def test_an_utterance_that_fits_no_batch_is_an_error():
     with pytest.raises(ValueError, match="900 frames but frames_per_batch is 800"):
         batching.plan([10, 900], 800, 4, 0, 0)
+
+
+def test_a_mel_of_another_rate_gets_the_frames_of_its_own_grid(tmp_path):
+    manifest = write_corpus(tmp_path, [1.0, 0.5])
+    mel = {"sample_rate": 22050, "n_mels": 80, "flavour": "hifigan"}
+    model = parse(
+        ModelConfig,
+        {"name": "t", "mel": mel, "frontend": "utf8", "backbone": "aligned_dit", "vocoder": "griffin_lim"},
+        "",
+    )
+    data = DataOptions(manifests=(str(manifest),), frames_per_batch=500)
+    c = Corpus(read_manifest(manifest), model, data, model.frontend.build(Frontend))
+    batch = c.batch([0, 1])
+    assert not batch.faults and batch.mel.shape == (2, 86, 80)
+    assert batch.token_frames.sum(1).tolist() == [86, 43] == c.lengths()
+
+
+def test_shares_say_how_often_a_part_is_heard(tmp_path):
+    manifest = write_corpus(tmp_path, [2.0, 2.0, 0.5, 0.5])
+    every = read_manifest(manifest)
+    parts = [every[:2], every[2:]]
+    assert [u.times for u in shared_out(parts, ())] == [1.0] * 4
+    shared = shared_out(parts, (1.0, 1.0))
+    assert [u.times for u in shared] == [0.625, 0.625, 2.5, 2.5]
+    lengths, times = [200, 200, 50, 50], [u.times for u in shared]
+    epochs = [batching.plan(lengths, 500, 8, 0, epoch, times) for epoch in range(400)]
+    counts = [sum(batch.count(i) for plan in epochs for batch in plan) / 400 for i in range(4)]
+    assert counts == pytest.approx(times, abs=0.08)
+    with pytest.raises(ValueError, match="2 shares for 1 manifests"):
+        DataOptions(manifests=("a",), frames_per_batch=1, shares=(0.5, 0.5))
+
+
+def test_another_utterance_of_the_voice_is_the_prompt(tmp_path):
+    manifest = write_corpus(tmp_path, [1.0, 0.5, 0.7, 0.6, 2.0])  # u0 and u3 are of one voice, u1 and u4 of another
+    utterances = with_prompts(read_manifest(manifest), 0.25, 1.8)
+    assert {u.id: u.times for u in utterances} == {
+        "u0": 0.75, "u3+u0": 0.25, "u3": 0.75, "u0+u3": 0.25, "u1": 1.0, "u2": 1.0, "u4": 1.0,
+    }  # fmt: skip
+    data = DataOptions(manifests=(str(manifest),), frames_per_batch=500)
+    c = Corpus(utterances, MODEL, data, MODEL.frontend.build(Frontend))
+    names = [u.id for u in c.utterances]
+    i, alone, prompt = (names.index(name) for name in ("u3+u0", "u0", "u3"))
+    batch = c.batch([i, alone])
+    kept = 5  # frames of 50 ms of silence; the tokens at the edges last 50 and 4
+    given = len(c.mel(prompt)) - (len(c.mel(prompt)) - 7 - kept)
+    assert batch.given.tolist() == [given, 0] and c.lengths()[i] >= int(batch.is_valid[0].sum())
+    assert batch.token_ids[0].tolist() == [-1, 97, 98, 99] and int(batch.token_frames[0, 0]) == given
+    assert torch.equal(batch.mel[0, given : given + 94], batch.mel[1, :94])
+    first = len(c.mel(prompt)) - 7 - kept
+    assert torch.equal(batch.mel[0, :given], c.mel(prompt)[first:])
+
+
+def test_voices_that_speak_once_have_no_prompt():
+    from tts_fm.data.dataset import Utterance
+
+    alone = [Utterance(f"u{i}", Path("x"), "a", 1.0, f"s{i}", (94,)) for i in range(3)]
+    assert with_prompts(alone, 0.5, 14.0) == alone

@@ -23,6 +23,7 @@ from tts_fm.editing.revision import revise
 from tts_fm.editing.splice import MARGIN, Patch, splice, swell
 from tts_fm.editing.window import open_window, tell
 from tts_fm.errors import InputError
+from tts_fm.evaluation.pairs import BUNDLED
 from tts_fm.frontends import Frontend
 from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.text.normalize import WrittenWord, written_words
@@ -96,18 +97,18 @@ def test_every_word_has_its_time() -> None:
 
 
 def test_a_number_is_one_word_with_one_time() -> None:
-    waveform = io.read(DATA / "eval/audio/84-121123-0019.ogg")  # "The old man made a sign in the affirmative."
+    waveform = io.read(BUNDLED.parent / "audio/84-121123-0019.ogg")  # "The old man made a sign in the affirmative."
     words = timed_words(waveform, "The old man made 1 sign in the affirmative.")
     assert words[4].word == WrittenWord("1", "one") and 0.5 < words[4].start < words[4].end < 1.3
 
 
 @pytest.mark.slow
 def test_doubt_marks_wrong_words_and_few_right_ones() -> None:
-    pairs = [json.loads(line) for line in (DATA / "eval/pairs.jsonl").read_text().splitlines()]
+    pairs = [json.loads(line) for line in BUNDLED.read_text().splitlines()]
     texts = {pair["target_audio"]: pair["target_text"] for pair in pairs if pair["kind"] == "real"}
     right, wrong = [], []
     for i, (audio, text) in enumerate(sorted(texts.items())):
-        waveform, words = io.read(DATA / "eval" / audio), text.split()
+        waveform, words = io.read(BUNDLED.parent / audio), text.split()
         right += [word.is_doubtful for word in timed_words(waveform, text)]
         place = i % len(words)
         other = ["mountain", "telephone", "blue", "quick", "umbrella"][i % 5]

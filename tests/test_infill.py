@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -133,3 +135,12 @@ def test_impossible_options_are_refused() -> None:
         InfillOptions(drop_prompt=0.5, drop_both=0.6)
     with pytest.raises(ValueError, match="drop_text"):
         InfillOptions(drop_text=1.5)
+
+
+def test_all_behind_a_prompt_of_its_own_is_the_target():
+    b = replace(batch(3), given=torch.tensor([0, 7, 0]))
+    condition, is_target = infill.random_span(b, InfillOptions(span_min=0.5, span_max=0.5), rng())
+    lengths = b.is_valid.sum(1).tolist()
+    assert is_target[1].nonzero()[:, 0].tolist() == list(range(7, lengths[1]))
+    assert torch.equal(condition.is_prompt[1], b.is_valid[1] & ~is_target[1])
+    assert int(is_target[0].sum()) == lengths[0] // 2

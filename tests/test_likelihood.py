@@ -155,7 +155,7 @@ def test_a_score_is_per_dimension_and_the_same_for_the_same_words(model_folder: 
 
 @pytest.mark.slow
 def test_the_bundled_voice_finds_the_right_words_more_probable_than_shuffled_ones() -> None:
-    short = [pair for pair in pairs.read(Path("tests/data/eval/pairs.jsonl")) if pair.id in SCORED]
+    short = [pair for pair in pairs.read(pairs.BUNDLED) if pair.id in SCORED]
     found = likelihood_figures.measure(Synthesizer.load("default"), short)
     assert all(math.isfinite(one.own + one.shuffled + one.without) and one.error > 0 for one in found)
     assert sum(one.own - one.shuffled for one in found) > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tts_fm.interop import vocos as published
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 from tts_fm.vocoders.griffin_lim import GriffinLim
+from tts_fm.vocoders.hifigan import HiFiGAN
 from tts_fm.vocoders.vocos import Vocos
 
 SMALL = MelSpec(n_fft=256, hop_length=64, win_length=256, n_mels=20)
@@ -192,10 +194,18 @@ def test_a_missing_file_is_a_model_error(tmp_path):
         published.load(tmp_path, SMALL)
 
 
+def made(name: str) -> Vocoder:
+    """Return the vocoder called ``name`` with its defaults, for mels of the first flavour that it takes."""
+    kind = plugins.load(Vocoder, name)
+    for flavour in ("vocos", "bigvgan"):
+        with suppress(ValueError):
+            return kind(kind.Options(), MelSpec(flavour=flavour))  # type: ignore[call-arg]
+    raise AssertionError(f"{name} takes no flavour of mel")
+
+
 @pytest.mark.parametrize("name", plugins.names(Vocoder))
 def test_decode_gives_about_n_hops_of_finite_samples(name):
-    kind = plugins.load(Vocoder, name)
-    vocoder = kind(kind.Options(), MelSpec())  # type: ignore[call-arg]
+    vocoder = made(name)
     mel = torch.randn(2, 12, 100, generator=torch.Generator().manual_seed(0)) - 4
     with torch.no_grad():
         samples = vocoder.decode(mel)
@@ -206,8 +216,7 @@ def test_decode_gives_about_n_hops_of_finite_samples(name):
 
 @pytest.mark.parametrize("name", plugins.names(Vocoder))
 def test_an_utterance_does_not_depend_on_its_batch(name):
-    kind = plugins.load(Vocoder, name)
-    vocoder = kind(kind.Options(), MelSpec())  # type: ignore[call-arg]
+    vocoder = made(name)
     mel = torch.randn(2, 12, 100, generator=torch.Generator().manual_seed(0)) - 4
     with torch.no_grad():
         torch.testing.assert_close(vocoder.decode(mel)[1:], vocoder.decode(mel[1:]), rtol=0, atol=1e-4)
@@ -215,8 +224,7 @@ def test_an_utterance_does_not_depend_on_its_batch(name):
 
 @pytest.mark.parametrize("name", plugins.names(Vocoder))
 def test_a_mel_of_another_width_is_refused(name):
-    kind = plugins.load(Vocoder, name)
-    vocoder = kind(kind.Options(), MelSpec())  # type: ignore[call-arg]
+    vocoder = made(name)
     with pytest.raises(ValueError, match="100 mel channels, it was given 80"):
         vocoder.decode(torch.zeros(1, 12, 80))
 
@@ -228,6 +236,8 @@ def test_a_mel_of_another_width_is_refused(name):
         (Vocos, MelSpec(win_length=512)),
         (GriffinLim, MelSpec(n_mels=600)),
         (GriffinLim, MelSpec(hop_length=1024)),
+        (HiFiGAN, MelSpec()),
+        (HiFiGAN, MelSpec(hop_length=300, flavour="hifigan")),
     ],
 )
 def test_a_mel_that_a_vocoder_was_not_made_for_is_refused(kind, mel):

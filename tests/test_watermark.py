@@ -18,6 +18,7 @@ from conftest import Finished, buzz
 from tts_fm.audio import io, watermark
 from tts_fm.audio.io import Waveform
 from tts_fm.errors import ModelError
+from tts_fm.evaluation.pairs import BUNDLED
 
 Command = Callable[..., Finished]
 HAS_PERTH = watermark.is_available()
@@ -125,7 +126,7 @@ def test_hearing_a_mark_needs_the_extra(no_perth, tts_fm_command: Command, voice
 
 @pytest.mark.skipif(not HAS_PERTH, reason="the extra watermark is not installed")
 def test_perth_hears_its_mark_after_mp3_and_none_in_a_recording():
-    recording = io.read(sorted(Path("tests/data/eval/audio").glob("84-*.ogg"))[0])
+    recording = io.read(sorted((BUNDLED.parent / "audio").glob("84-*.ogg"))[0])
     marked = watermark.mark(recording)
     difference = marked.samples - recording.samples
     assert 10 * torch.log10(recording.samples.square().sum() / difference.square().sum()) > 10

@@ -214,13 +214,17 @@ def save_state(path: Path, state: Mapping[str, Any], keep: int | None = None) ->
             old.unlink(missing_ok=True)
 
 
-def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def load_state(path: Path, device: torch.device | str = "cpu", is_old_format_read: bool = False) -> dict[str, Any]:
     """Return a training state. No code in the file is run.
+
+    With ``is_old_format_read`` the file may be one of PyTorch before 1.6, which is no archive.
 
     Raises:
         ModelError: missing, damaged, or holding more than plain values and tensors.
     """
-    if not zipfile.is_zipfile(path):  # what torch.save writes; its older formats need not be read
+    if not (
+        zipfile.is_zipfile(path) or (is_old_format_read and path.is_file())
+    ):  # an archive is what torch.save writes
         reason = "it is no archive of PyTorch" if path.is_file() else "No such file"
         raise ModelError(f"{path} can not be read as a PyTorch file ({reason})")
     try:

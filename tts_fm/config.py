@@ -106,12 +106,17 @@ class ModelConfig(Options):
 class DataOptions(Options):
     """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames.
 
+    ``shares`` gives each manifest its share of the time in an epoch, where it is not to be that of its length. With
+    ``prompted`` so much of what is heard of an utterance has another one of the same voice as its prompt, as in zero-shot
+    synthesis (needs token durations).
     Without ``validation_manifests`` the utterances whose ``split`` is ``heldout`` are held out. ``cache`` keeps mels in
     ``memory`` (in the process, so with ``workers: 0``), on ``disk`` (in the run's folder), or computes them each time
     (``none``).
     """
 
     manifests: tuple[str, ...]
+    shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    prompted: float = Field(default=0.0, ge=0, le=1)
     validation_manifests: tuple[str, ...] = ()
     vocab: str = Field(default="", description="vocab.txt, for a frontend that has one")
     min_seconds: float = Field(default=0.4, ge=0)
@@ -126,6 +131,8 @@ class DataOptions(Options):
     def _check(self) -> DataOptions:
         if self.workers and self.cache == "memory":
             raise ValueError("cache 'memory' is of one process; with workers take cache 'disk' or 'none'")
+        if self.shares and len(self.shares) != len(self.manifests):
+            raise ValueError(f"{len(self.shares)} shares for {len(self.manifests)} manifests; give one for each")
         return self
 
 
@@ -180,6 +187,22 @@ class DistillOptions(Options):
     sampling: dict[str, Any] = Field(default_factory=dict)
 
 
+class AdversaryOptions(Options):
+    """Speech that the model makes in ``leaps`` leaps is judged by networks that learn to tell it from recordings.
+
+    A ``share`` of the batches is judged. Each judge sees windows of so many frames through layers of these widths; what it
+    holds against the speech counts by ``weight``, and ``feature_matching`` times that the distance in its hidden layers.
+    """
+
+    leaps: int = Field(default=3, ge=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+    weight: float = Field(default=0.1, gt=0)
+    feature_matching: float = Field(default=2.0, ge=0)
+    windows: tuple[Annotated[int, Field(ge=8)], ...] = Field(default=(32, 64, 128), min_length=1)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 96, 96), min_length=1)
+    lr: float = Field(default=5e-4, gt=0)
+
+
 class LoopOptions(Options):
     """Length and book-keeping, of an acoustic model's training and of a vocoder's.
 
@@ -229,6 +252,7 @@ class RunConfig(Options):
     data: DataOptions
     finetune: FinetuneOptions | None = None
     distill: DistillOptions | None = None
+    adversary: AdversaryOptions | None = None
     augment: AugmentOptions = AugmentOptions()
     infill: InfillOptions = InfillOptions()
     optimizer: OptimizerOptions = OptimizerOptions()

@@ -20,6 +20,10 @@ VOCOS = "hf://charactr/vocos-mel-24khz"
 """The vocoder of the published models."""
 
 _OURS = "model.safetensors"
+_WHISPER = "hf://Systran/faster-whisper-"
+_WHISPER_SIZES = ("tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3")
+_WHISPER_SIZES += tuple(f"{size}.en" for size in _WHISPER_SIZES[:4])
+_WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json")
 _CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _HF = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<path>.+?))?/?")
 
@@ -130,7 +134,7 @@ def resolve(model: str, vocab: str | None = None, architecture: str | None = Non
 
 
 def download(model: str) -> ModelSource:
-    """Fetch ``model`` into the cache, and the vocoder that a published one needs; a vocoder alone will do too."""
+    """Fetch ``model`` into the cache, and the vocoder that a published one needs; a vocoder or a Whisper alone will do too."""
     if not model.startswith("hf://"):
         source = resolve(model)
         if source.folder is None:
@@ -141,10 +145,10 @@ def download(model: str) -> ModelSource:
     try:
         return resolve(model)
     except ModelError as no_model:
-        try:
-            return ModelSource(model, folder=vocoder_folder(model))
-        except ModelError:
-            raise no_model from None
+        for folder_of in (vocoder_folder, whisper_folder):
+            with suppress(ModelError):
+                return ModelSource(model, folder=folder_of(model))
+        raise no_model from None
 
 
 def vocoder_folder(source: str) -> Path:
@@ -172,6 +176,51 @@ def vocoder_folder(source: str) -> Path:
             _get(repo, name, revision, source)
             return config.parent
     raise ModelError(f"{source} is no vocoder: it has neither {_OURS} nor pytorch_model.bin")
+
+
+def whisper_folder(source: str) -> Path:
+    """Return the folder of a Whisper for CTranslate2: a size such as ``large-v3``, a path or ``hf://OWNER/REPO``.
+
+    Raises:
+        ModelError: it is not there and can not be fetched.
+    """
+    if source in _WHISPER_SIZES:
+        source = f"{_WHISPER}{source}"
+    if not source.startswith("hf://"):
+        folder = Path(source).expanduser()
+        if missing := [name for name in _WHISPER_FILES if not (folder / name).is_file()]:
+            raise ModelError(
+                f"{source} is no Whisper for CTranslate2: it has no {missing[0]}; give its folder, hf://OWNER/REPO or "
+                f"one of {', '.join(_WHISPER_SIZES)}"
+            )
+        return folder
+    repo, path, revision = _split(source)
+    prefix = f"{path}/" if path else ""
+    try:
+        first, *others = _WHISPER_FILES
+        config = _get(repo, f"{prefix}{first}", revision, source)
+        for name in others:
+            _get(repo, f"{prefix}{name}", _commit(config), source)
+    except LookupError as error:
+        raise ModelError(f"{source} is no Whisper for CTranslate2: it has no {error.args[0]}") from None
+    for name in ("vocabulary.txt", "vocabulary.json", "preprocessor_config.json"):
+        with suppress(LookupError, ModelError):  # the older have a text, large-v3 the other two
+            _get(repo, f"{prefix}{name}", _commit(config), source)
+    return config.parent
+
+
+def has_whisper(size: str) -> bool:
+    """Whether the Whisper of ``size`` can be used without a network."""
+    repo, _, _ = _split(f"{_WHISPER}{size}")
+    try:
+        return all(_cached(repo, name, None) is not None for name in _WHISPER_FILES)
+    except LookupError:
+        return False
+
+
+def revision(folder: Path) -> str | None:
+    """Return the commit of a folder that came from a repository; None for another."""
+    return _commit(folder)
 
 
 def bundled(name: str = DEFAULT) -> Path:

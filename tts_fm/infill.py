@@ -108,7 +108,8 @@ def random_span(
 ) -> tuple[Condition, Bool[Tensor, "b n"]]:
     """Hide a random span of each utterance; return the condition and which frames are to be predicted.
 
-    F5-TTS arXiv 2410.06885, section 3.1: the span is the target, all else is the prompt.
+    F5-TTS arXiv 2410.06885, section 3.1: the span is the target, all else is the prompt. Of an utterance with a prompt of
+    its own all else is the target.
     """
     b, n, _ = batch.mel.shape
     lengths = batch.is_valid.sum(dim=1)  # b
@@ -116,6 +117,9 @@ def random_span(
     span = ((options.span_min + (options.span_max - options.span_min) * fraction) * lengths).long().clamp(min=1)
     start = (position * (lengths - span + 1)).long().clamp(max=lengths - span)
     start = torch.where(is_continuation < options.continuation, lengths - span, start)
+    if batch.given is not None:
+        start = torch.where(batch.given > 0, batch.given, start)
+        span = torch.where(batch.given > 0, lengths - batch.given, span)
     frame = torch.arange(n, device=lengths.device)[None]  # 1 n
     is_target = (frame >= start[:, None]) & (frame < (start + span)[:, None])
     is_prompt = batch.is_valid & ~is_target

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from tts_fm import checkpoint, hub, plugins
+from tts_fm import checkpoint, hub, plugins, vocoder_folder
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
-from tts_fm.interop import f5_tts, vocos
+from tts_fm.interop import f5_tts
 from tts_fm.strict import Choice
 from tts_fm.vocoders import Vocoder
 
@@ -93,8 +93,7 @@ def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = 
         return vocoder
     inside = None if folder is None else folder / wanted
     found = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(wanted)
-    refinements = getattr(config.vocoder.options, "refinements", 0) if source is None else 0
-    return vocos.load(found, config.mel, refinements)
+    return vocoder_folder.load(found, config.mel)
 
 
 def own_voice(folder: Path | None) -> Prompt | None:

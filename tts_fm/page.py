@@ -70,12 +70,15 @@ def sound(audio: str, mel: str, seconds: float) -> str:
     )
 
 
-def verdict(text: str, heard: str, errors: int, words: int, similarity: float) -> str:
-    """Return how well ``text`` was understood, and what was heard with the words marked that the text has not."""
+def verdict(text: str, heard: str, errors: int, words: int, similarity: float, scored: str = "") -> str:
+    """Return how well ``text`` was understood, and what was heard with the words marked that the text has not.
+
+    ``scored`` says what else was found.
+    """
     grade = "good" if errors == 0 else "fair" if errors <= _POOR * max(1, words) else "poor"
     return (
         f'<small> · <b class="{grade}">{errors} of {words} wrong</b>'
-        f" · voice {similarity:.2f}</small><p>{_marked(heard, text)}</p>"
+        f" · voice {similarity:.2f}{f' · {escape(scored)}' if scored else ''}</small><p>{_marked(heard, text)}</p>"
     )
 
 

@@ -58,6 +58,11 @@ def load(interface: type[P], name: str) -> type[P]:
     return found[0]
 
 
+def name_of(plugin: Plugin) -> str:
+    """Return the name of the file that implements ``plugin``."""
+    return type(plugin).__module__.rpartition(".")[2]
+
+
 def build(interface: type[P], name: str, *args: Any, **kwargs: Any) -> P:
     """Return an instance of the implementation called ``name``; see :func:`load`."""
     return load(interface, name)(*args, **kwargs)

@@ -134,6 +134,7 @@ class Batch:
         is_valid: which frames are speech and not padding.
         token_ids: ``FILLER`` pads.
         token_frames: frames of each token, or None where the corpus has no alignment.
+        given: how many frames at the beginning are a prompt of its own; 0 where a prompt is to be drawn. None: 0 for all.
         ids: the utterances' names; empty where all of them were broken, and then nothing in the batch counts.
         faults: the broken utterances, left out.
     """
@@ -142,6 +143,7 @@ class Batch:
     is_valid: Bool[Tensor, "b n"]
     token_ids: Int[Tensor, "b m"]
     token_frames: Int[Tensor, "b m"] | None
+    given: Int[Tensor, " b"] | None = None
     ids: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
@@ -156,6 +158,7 @@ class Batch:
             is_valid=self.is_valid.to(device),
             token_ids=self.token_ids.to(device),
             token_frames=None if self.token_frames is None else self.token_frames.to(device),
+            given=None if self.given is None else self.given.to(device),
         )
 
 

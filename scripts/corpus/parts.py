@@ -1,8 +1,9 @@
-"""What the three parts of the corpus share: utterances, a resumable manifest each, and the summary."""
+"""What the parts of the corpus share: utterances, a resumable manifest each, and the summary."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -78,30 +79,42 @@ class Part:
         self.manifest = out / f"manifest-{name}.jsonl"
         self._progress = out / f"progress-{name}.jsonl"
         out.mkdir(parents=True, exist_ok=True)
-        self._done = {line["job"]: line for line in _lines(self._progress)}
-        finished = {id for line in self._done.values() for id in line["ids"]}
-        whole = [line for line in _lines(self.manifest) if line["id"] in finished]
-        self.manifest.write_text("".join(_json(line) for line in whole), encoding="utf-8")
+        self._done = {line["job"]: line for line in json_lines(self._progress)}
 
-    def run(self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int) -> None:
-        """Do every job that is not done yet, in order."""
+    def run(
+        self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int, hours: float = math.inf
+    ) -> None:
+        """Do every job that is not done yet, in order, until there are ``hours`` of speech."""
+        self._without_halves()
         todo = [(work, key, arguments) for key, arguments in jobs.items() if key not in self._done]
+        seconds = sum(utterance.seconds for utterance in self.utterances())
+        if not todo or seconds >= hours * 3600:
+            return
         with get_context("spawn").Pool(workers) as pool:
             for i, outcome in enumerate(pool.imap(_do, todo), 1):
                 self._add(outcome)
+                seconds += sum(utterance.seconds for utterance in outcome.utterances)
                 if i % 50 == 0 or i == len(todo):
-                    print(f"{self.name}: {i} of {len(todo)}", flush=True)
+                    print(f"{self.name}: {i} of {len(todo)}, {seconds / 3600:.2f} h", flush=True)
+                if seconds >= hours * 3600:
+                    break
+
+    def _without_halves(self) -> None:
+        """Leave no line of a job that was killed."""
+        finished = {id for line in self._done.values() for id in line["ids"]}
+        whole = [line for line in json_lines(self.manifest) if line["id"] in finished]
+        self.manifest.write_text("".join(json_line(line) for line in whole), encoding="utf-8")
 
     def _add(self, outcome: Outcome) -> None:
         with self.manifest.open("a", encoding="utf-8") as file:
-            file.writelines(_json(asdict(utterance)) for utterance in outcome.utterances)
+            file.writelines(json_line(asdict(utterance)) for utterance in outcome.utterances)
         line = {"job": outcome.job, "ids": [u.id for u in outcome.utterances], "dropped": dict(outcome.dropped)}
         self._done[outcome.job] = line
         with self._progress.open("a", encoding="utf-8") as file:
-            file.write(_json(line))
+            file.write(json_line(line))
 
     def utterances(self) -> list[Utterance]:
-        return [Utterance(**line) for line in _lines(self.manifest)]
+        return [Utterance(**line) for line in json_lines(self.manifest)]
 
     def summary(self) -> dict[str, object]:
         """Hours, speakers and utterances per source, and what was dropped and why."""
@@ -127,11 +140,11 @@ def _do(task: tuple[Callable[..., Outcome], str, Iterable]) -> Outcome:
     return work(key, *arguments)
 
 
-def _json(line: object) -> str:
+def json_line(line: object) -> str:
     return json.dumps(line, ensure_ascii=False) + "\n"
 
 
-def _lines(path: Path) -> list[dict]:
+def json_lines(path: Path) -> list[dict]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]

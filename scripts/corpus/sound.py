@@ -62,11 +62,11 @@ def padded(audio: np.ndarray, spans: list[list[Span]]) -> tuple[np.ndarray, list
     return np.pad(_faded(audio), (before, after)), [[(a + shift, b + shift) for a, b in word] for word in spans]
 
 
-def on_floor(audio: np.ndarray, seed: str) -> np.ndarray:
-    """The audio on noise 60 to 75 dB below it, for digital silence is like nothing that a microphone hears."""
+def on_floor(audio: np.ndarray, seed: str, below_db: tuple[float, float] = (60, 75)) -> np.ndarray:
+    """The audio on noise so far below it, for digital silence is like nothing that a microphone hears."""
     rng = np.random.default_rng(zlib.crc32(seed.encode()))
     rms = float(np.sqrt(np.mean(audio**2)))
-    return audio + rng.standard_normal(len(audio), np.float32) * rms * 10 ** (-rng.uniform(60, 75) / 20)
+    return audio + rng.standard_normal(len(audio), np.float32) * rms * 10 ** (-rng.uniform(*below_db) / 20)
 
 
 def write(path: Path, audio: np.ndarray) -> None:

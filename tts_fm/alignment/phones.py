@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from tts_fm.frontends.phonemes import PUNCTUATION
 from tts_fm.text.arpabet import PAIRS, SINGLES
+from tts_fm.types import MelSpec
 
-SAMPLE_RATE, HOP = 24_000, 256
+GRID = MelSpec()
+"""Alignments are kept in frames of this mel."""
+SAMPLE_RATE, HOP = GRID.sample_rate, GRID.hop_length
 _PAUSING = ";:,.!?…—"  # a pause belongs to one of these rather than to a quote or a bracket
 _SEPARATORS = " " + PUNCTUATION
 STRESS = "ˈˌ"
@@ -113,6 +116,28 @@ def token_frames(ends: Sequence[float], n_samples: int) -> list[int]:
     """Whole frames per token; they sum to the frames of the audio, and a frame goes where its centre lies."""
     total = n_frames(n_samples)
     borders = [min(total, max(0, math.ceil(end * SAMPLE_RATE / HOP - 1e-9))) for end in ends]
+    borders[-1] = total
+    return [after - before for before, after in zip([0, *borders], borders, strict=False)]
+
+
+def is_grid_of(spec: MelSpec) -> bool:
+    """Whether the frames of such a mel are those of the aligner's grid."""
+    return (spec.sample_rate, spec.hop_length, spec.is_centred) == (SAMPLE_RATE, HOP, GRID.is_centred)
+
+
+def on_grid(frames: Sequence[int], spec: MelSpec, total: int) -> list[int]:
+    """``frames`` of the aligner's grid as those of a mel of ``total`` frames with another rate; each border moves alone.
+
+    Frame ``i`` of the aligner's grid is centred on sample ``i * HOP`` at ``SAMPLE_RATE``, as in :func:`token_frames`.
+    """
+    later = 0.0 if spec.is_centred else 0.5
+    borders, before = [], 0
+    for frame in frames:
+        before += frame
+        seconds = (
+            max(0.0, before - 0.5) * HOP / SAMPLE_RATE
+        )  # halfway between the last frame before and the first after
+        borders.append(min(total, math.ceil(seconds * spec.frame_rate - later - 1e-9)))
     borders[-1] = total
     return [after - before for before, after in zip([0, *borders], borders, strict=False)]
 

@@ -12,7 +12,7 @@ from tts_fm.audio.io import Readable, Waveform
 from tts_fm.errors import InputError
 
 MIN_SECONDS, MAX_SECONDS = 1.0, 30.0
-_KEPT = 0.05  # seconds of silence left at the edges
+KEPT_SECONDS = 0.05  # seconds of silence left at the edges
 _LEAST_SPEECH = 0.5  # seconds
 _LEAST_CUT = 2.0  # seconds: a prompt is not cut shorter than this
 _CLAUSE_END = re.compile(r"""[.!?;:,…。！？；：，、—]+["')\]”’»]*(?=\s|$)|[。！？；：，、]""")
@@ -77,10 +77,10 @@ def prepare(prompt: Prompt, sample_rate: int, max_seconds: float) -> PreparedPro
     if sum(span.seconds for span in spans) < _LEAST_SPEECH:
         raise InputError(f"the reference has less than {_LEAST_SPEECH:g} s of speech in it; {_ADVICE}")
     transcript = " ".join(prompt.transcript.split())
-    start = max(0.0, spans[0].start - _KEPT)
-    if spans[-1].end + _KEPT - start > max_seconds:
+    start = max(0.0, spans[0].start - KEPT_SECONDS)
+    if spans[-1].end + KEPT_SECONDS - start > max_seconds:
         spans, transcript = _cut(spans, transcript, start, max_seconds)
-    end = min(spans[-1].end + _KEPT, start + max_seconds)
+    end = min(spans[-1].end + KEPT_SECONDS, start + max_seconds)
     samples, gain = level.raised(samples[round(start * sample_rate) : round(end * sample_rate)])
     return PreparedPrompt(Waveform(samples, sample_rate), transcript, gain, sum(span.seconds for span in spans))
 
@@ -92,7 +92,7 @@ def _cut(spans: list[level.Span], transcript: str, start: float, max_seconds: fl
     best: tuple[float, list[level.Span], str] | None = None
     for pause in level.pauses(spans):
         before = [span for span in spans if span.end <= pause.start]
-        kept = before[-1].end + _KEPT - start
+        kept = before[-1].end + KEPT_SECONDS - start
         if not _LEAST_CUT <= kept <= max_seconds:
             continue
         spoken = sum(span.seconds for span in before)

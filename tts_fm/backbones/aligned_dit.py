@@ -31,7 +31,8 @@ class AlignedDiT(Backbone):
         """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity.
 
         With ``leaps`` the network is also told how long the step is that its velocity will be used for; that of a step of
-        no length is the velocity of the flow.
+        no length is the velocity of the flow. With ``refine_layers`` the refiner is a network of its own at frame rate,
+        which hears from the transformer what it knows of each frame.
         """
 
         dim: int = Field(default=320, gt=0)
@@ -43,6 +44,7 @@ class AlignedDiT(Backbone):
         text_layers: int = Field(default=4, ge=0)
         prompt_dim: int = Field(default=192, gt=0)
         refine_dim: int = Field(default=192, gt=0)
+        refine_layers: int = Field(default=0, ge=0)
         kernel: int = Field(default=7, gt=0)
         dropout: float = Field(default=0.0, ge=0, lt=1)
         min_remaining: float = Field(default=0.05, gt=0, lt=1)
@@ -69,7 +71,8 @@ class AlignedDiT(Backbone):
         self.blocks = nn.ModuleList(Block(d, options) for _ in range(options.depth))
         self.out_modulation = nn.Linear(d, 2 * d)
         self.out = nn.Linear(d, p * n_mels)
-        self.refine = Refiner(n_mels, options.refine_dim, d)
+        self.detail = nn.Linear(d, p * options.refine_dim) if options.refine_layers else None
+        self.refine = Refiner(n_mels, options, d)
         last = [] if self.leap is None else [self.leap[2]]
         for layer in (self.modulation, self.out_modulation, self.out, *last):
             for parameter in layer.parameters():
@@ -122,9 +125,10 @@ class AlignedDiT(Backbone):
         h = (self.from_x(self._patches(x_t * is_valid)) + prepared.input) * valid
         for block in self.blocks:
             h = block(h, at_t.blocks, prepared.rotary, prepared.key_mask, valid)
-        h = self.out(modulate(h, *at_t.out.chunk(2, dim=-1)))
-        clean = h.reshape(h.shape[0], -1, self.n_mels)[:, : x_t.shape[1]]  # b n c
-        clean = self.refine(clean, x_t, at_t, prepared.is_valid).float()
+        h = modulate(h, *at_t.out.chunk(2, dim=-1))
+        clean = self._frames(self.out(h), x_t.shape[1])  # b n c
+        detail = None if self.detail is None else self._frames(self.detail(h), x_t.shape[1])  # b n r
+        clean = self.refine(clean, detail, x_t, at_t, prepared.is_valid).float()
         remaining = (1 - t).clamp(min=self.options.min_remaining).reshape(-1, 1, 1)
         return (clean - x_t) / remaining * is_valid
 
@@ -144,6 +148,11 @@ class AlignedDiT(Backbone):
         b, n, e = x.shape
         p = self.options.patch
         return F.pad(x, (0, 0, 0, -n % p)).reshape(b, -1, p * e)
+
+    def _frames(self, patches: Float[Tensor, "b q _"], n: int) -> Tensor:
+        """``(b q p*e) -> (b n e)``, what :meth:`_patches` put together."""
+        b, q, width = patches.shape
+        return patches.reshape(b, q * self.options.patch, width // self.options.patch)[:, :n]
 
     def _modulate(self, t: Tensor, voice: Float[Tensor, "b d"], length: Tensor | None = None) -> Modulation:
         """What adaLN does at time ``t``, in a step of ``length`` (None: 0), in each part of the network."""
@@ -232,15 +241,17 @@ class VoiceEncoder(nn.Module):
 
 
 class Refiner(nn.Module):
-    """Adds to the clean mel what patches lose: two convolutions over frames that also see ``x_t``.
+    """Adds to the clean mel what patches lose: convolutions over frames that also see ``x_t``.
 
     Late in the flow ``x_t`` itself knows the detail best, so a part of it is kept: ``clean + keep(t) (x_t - clean)``.
     """
 
-    def __init__(self, n_mels: int, dim: int, cond_dim: int) -> None:
+    def __init__(self, n_mels: int, options: AlignedDiT.Options, cond_dim: int) -> None:
         super().__init__()
+        dim = options.refine_dim
         self.near = nn.Conv1d(2 * n_mels, dim, 5, padding=2)
         self.modulation = nn.Linear(cond_dim, 2 * dim)
+        self.blocks = nn.ModuleList(ConvBlock(dim, options.kernel) for _ in range(options.refine_layers))
         self.out = nn.Conv1d(dim, n_mels, 5, padding=2)
         self.keep = nn.Linear(cond_dim, n_mels)
         for layer in (self.modulation, self.out, self.keep):
@@ -250,14 +261,18 @@ class Refiner(nn.Module):
     def forward(
         self,
         clean: Float[Tensor, "b n c"],
+        detail: Float[Tensor, "b n r"] | None,
         x_t: Float[Tensor, "b n c"],
         at_t: Modulation,
         is_valid: Bool[Tensor, "b n"],
     ) -> Float[Tensor, "b n c"]:
-        """Return the refined mel."""
+        """Return the refined mel; ``detail`` is what the transformer knows of each frame."""
         valid = is_valid[..., None]
         h = self.near((torch.cat([clean, x_t.to(clean.dtype)], dim=-1) * valid).mT).mT  # b n r
+        h = h if detail is None else h + detail
         h = F.gelu(modulate(h, *at_t.refine.chunk(2, dim=-1))) * valid
+        for block in self.blocks:
+            h = block(h) * valid
         clean = clean + self.out(h.mT).mT
         return clean + at_t.keep * (x_t - clean)
 

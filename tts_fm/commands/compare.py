@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from tts_fm.commands import evaluate
-from tts_fm.commands.options import Device, Model, Precision
+from tts_fm.commands.options import Device, Model, Naturalness, Precision, Recogniser, RecogniserModel
 from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXAMPLE = "\b\nExample:\n  tts-fm compare --solver euler,ab2 --grid cosine --nfe
 def compare(
     context: typer.Context,
     model: Model = "default",
-    pairs: Annotated[Path | None, typer.Option(help=f"JSON lines of pairs.  [default: {evaluate.PAIRS}]")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="JSON lines of pairs.  [default: the bundled ones]")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A corpus folder, for pairs of its held-out speakers.")] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Gets compare.json, index.html and what was measured.")
@@ -42,6 +42,9 @@ def compare(
     judge: Annotated[
         str, typer.Option(help="What is judged: all; best (of each number of evaluations); none.")
     ] = "all",
+    recogniser: Recogniser = None,
+    recogniser_model: RecogniserModel = None,
+    naturalness: Naturalness = None,
     page_pairs: Annotated[int, typer.Option(min=0, max=99, help="How many pairs can be heard on the page.")] = 3,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the noise.")] = 0,
     device: Device = "auto",
@@ -61,6 +64,7 @@ def compare(
     if judge not in get_args(Judge):
         raise ValueError(f"--judge is {judge!r}; choose one of {', '.join(get_args(Judge))}")
     chosen = evaluate.read_pairs(pairs, corpus, seed)
+    judges = evaluate.choose_judges(recogniser, recogniser_model, naturalness)
     evaluate.make_folder(out)
 
     from tts_fm.evaluation import comparison_page, comparison_report
@@ -77,7 +81,7 @@ def compare(
     measured, left_out = settings(own, synthesizer.grids, choices, guidance_model is not None, leaps)
     for line in left_out:
         report.say(f"left out: {line}")
-    suite = None if judge == "none" else Suite(chosen)
+    suite = None if judge == "none" else Suite(chosen, judges)
     study = Comparison(synthesizer, thin_out(chosen, limit), out, seed=seed, page_pairs=page_pairs, suite=suite)
     with report.progress("comparing") as on_setting:
         found = study.measure(measured, judge == "all", on_setting)
@@ -95,7 +99,8 @@ def compare(
         from rich.console import Console
 
         console = Console()
-        Console(width=max(console.width, 132)).print(comparison_report.table(found, facts, recordings))
+        width = 132 + 19 * len(recordings.naturalness)
+        Console(width=max(console.width, width)).print(comparison_report.table(found, facts, recordings))
     report.say(f"the figures are in {out / 'compare.json'}, the page is {page}")
 
 

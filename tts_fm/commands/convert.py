@@ -14,6 +14,9 @@ Dtype = Annotated[str, typer.Option(help="How weights are stored: float32, float
 
 _STORED_AS = ("float32", "float16", "bfloat16", "int8")
 _LORA_EXAMPLE = "\b\nExample:\n  tts-fm convert lora runs/mine/adapter my-model --model F5TTS_v1_Base"
+_HIFIGAN_EXAMPLE = (
+    "\b\nExample:\n  tts-fm convert hifigan generator_v1.pth.tar my-vocoder --config config.json --license MIT"
+)
 _EXAMPLE = "\b\nExample:\n  tts-fm convert f5 model_1250000.safetensors my-model --vocab vocab.txt --architecture F5TTS_v1_Base"
 
 app = typer.Typer(
@@ -99,6 +102,32 @@ def lora(
         card=card,
     )
     _say_how_to_speak(context.obj, out_folder)
+
+
+@app.command(epilog=_HIFIGAN_EXAMPLE)
+def hifigan(
+    context: typer.Context,
+    checkpoint: Annotated[Path, typer.Argument(help="A generator of HiFi-GAN: g_02500000, generator_v1.pth.tar, ...")],
+    out_folder: Annotated[Path, typer.Argument(help="Where the vocoder folder goes; it must be new or empty.")],
+    config: Annotated[Path | None, typer.Option(help="Its config.json, if not beside it.")] = None,
+    license: Annotated[str, typer.Option(help="The license of the weights, to be written down.")] = "",
+    dtype: Dtype = "float16",
+    verbose: Verbose = False,
+) -> None:
+    """Convert a generator of HiFi-GAN (jik876/hifi-gan).
+
+    Its weights, with weight norm folded, and its mel become a vocoder folder."""
+    _check(out_folder, dtype)
+    import torch
+
+    from tts_fm import vocoder_folder
+    from tts_fm.interop import hifigan as published
+
+    vocoder = published.load(checkpoint, config)
+    vocoder_folder.save(
+        out_folder, vocoder, name=f"hifigan, {checkpoint.name}", license=license, dtype=getattr(torch, dtype)
+    )
+    context.obj.say(f"{out_folder}: a vocoder of {vocoder.mel}; use it by --vocoder {out_folder}")
 
 
 def _check(out_folder: Path, dtype: str) -> None:

@@ -21,6 +21,18 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 RefAudio = Annotated[Path | None, typer.Option("--ref-audio", "-r", help="A recording of the voice, 1 to 30 s.")]
 RefText = Annotated[str | None, typer.Option("--ref-text", "-s", help="The words in that recording.")]
+Recogniser = Annotated[
+    str | None,
+    typer.Option(help="Who hears the words: whisper or pocketsphinx; else whisper where its model is on this machine."),
+]
+RecogniserModel = Annotated[
+    str | None,
+    typer.Option(help="Its model: a folder, hf://OWNER/REPO, or a size such as base or large-v3.  [default: base]"),
+]
+Naturalness = Annotated[
+    list[str] | None,
+    typer.Option(help="Who rates the sound: dnsmos, distillmos (both may be given) or none; else those installed."),
+]
 Leaps = Annotated[
     int | None, typer.Option(help="Leaps, for a model that can; other options of sampling use its flow itself.")
 ]

@@ -14,10 +14,10 @@ from tts_fm.commands.terminal import Report
 from tts_fm.config import ModelConfig
 from tts_fm.data.dataset import Utterance
 from tts_fm.errors import InputError, ModelError
+from tts_fm.evaluation import judges
 from tts_fm.evaluation import pairs as sets
 from tts_fm.evaluation.pairs import Pair
-from tts_fm.evaluation.similarity import cosine, voice_encoder
-from tts_fm.evaluation.wer import Recognizer, errors
+from tts_fm.evaluation.similarity import voice_encoder
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.training import gallery
 from tts_fm.training.assemble import Assembled
@@ -43,11 +43,12 @@ class Samples:
             Backbone, config.model.mel.n_mels, self.frontend.vocab_size
         )
         self.vocoder = _vocoder(config.model)
-        self.recognizer = Recognizer([text for pair in self.pairs for text in (pair.target_text, pair.prompt_text)])
+        texts = [text for pair in self.pairs for text in (pair.target_text, pair.prompt_text)]
+        self.judges = judges.Choice().open(texts)
         gallery.add_prompts(folder, [_told(pair) for pair in self.pairs])
 
     def __call__(self, update: int, log: Loggers) -> Mapping[str, float]:
-        """Return the word error rate and the mean cosine to the prompts after ``update`` updates."""
+        """Return the word error rate, the mean cosine to the prompts and naturalness after ``update`` updates."""
         if not self.pairs:
             return {}
         weights = self.learner.weights()
@@ -65,14 +66,11 @@ class Samples:
         spoken = [sample for i, pair in enumerate(self.pairs) if (sample := self._speak(synthesizer, pair, i))]
         if not spoken:
             return {}
-        gallery.add_samples(self.folder, update, spoken)
+        gallery.add_samples(self.folder, update, spoken, self.judges.about())
         for sample in spoken:
             log.mel(update, sample.id, sample.mel)
             log.sound(update, sample.id, sample.waveform)
-        return {
-            "wer": sum(sample.errors for sample in spoken) / sum(sample.words for sample in spoken),
-            "similarity": sum(sample.similarity for sample in spoken) / len(spoken),
-        }
+        return gallery.figures(spoken)
 
     def _speak(self, synthesizer: Synthesizer, pair: Pair, seed: int) -> gallery.Sample | None:
         try:
@@ -81,11 +79,17 @@ class Samples:
         except InputError as error:
             warnings.warn(f"the sample {pair.id} was not spoken: {error}", stacklevel=2)
             return None
-        heard = self.recognizer.transcribe(speech.waveform)
-        found = errors(pair.target_text, heard)
-        encoder = voice_encoder()
-        likeness = cosine(encoder.embed(speech.waveform), encoder.embed(prompt.waveform))
-        return gallery.Sample(pair.id, speech.waveform, speech.mel, heard, found.count, found.words, likeness)
+        judged = self.judges.judge(speech.waveform, pair.target_text, voice_encoder().embed(prompt.waveform))
+        return gallery.Sample(
+            id=pair.id,
+            waveform=speech.waveform,
+            mel=speech.mel,
+            heard=judged.heard,
+            errors=judged.errors,
+            words=judged.words,
+            similarity=judged.to_prompt,
+            naturalness=judged.naturalness,
+        )
 
 
 def choose(held_out: list[Utterance], n: int) -> list[Pair]:

@@ -18,11 +18,18 @@ class Place(NamedTuple):
     position: int
 
 
-def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, seed: int, epoch: int) -> list[list[int]]:
+def plan(
+    lengths: Sequence[int],
+    frames_per_batch: int,
+    max_utterances: int,
+    seed: int,
+    epoch: int,
+    times: Sequence[float] | None = None,
+) -> list[list[int]]:
     """Return batches of indices; each holds at most ``frames_per_batch`` frames, padding included.
 
     Utterances of similar length go together, and the order of the batches is random. Every utterance appears exactly
-    once.
+    once, or as often as ``times`` says: 1.3 is once, and once more in three epochs of ten.
 
     Raises:
         ValueError: an utterance is longer than a batch may be.
@@ -33,7 +40,8 @@ def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, see
             f"an utterance has {longest} frames but frames_per_batch is {frames_per_batch}; raise it or lower max_seconds"
         )
     draw = random.Random(f"{seed}/{epoch}")
-    jittered = [(length * draw.uniform(1 - JITTER, 1 + JITTER), i) for i, length in enumerate(lengths)]
+    every = range(len(lengths)) if times is None else _repeated(times, random.Random(f"{seed}/{epoch}/times"))
+    jittered = [(lengths[i] * draw.uniform(1 - JITTER, 1 + JITTER), i) for i in every]
     batches: list[list[int]] = []
     widest = 0
     for _, i in sorted(jittered):
@@ -45,6 +53,11 @@ def plan(lengths: Sequence[int], frames_per_batch: int, max_utterances: int, see
         batches[-1].append(i)
     draw.shuffle(batches)
     return batches
+
+
+def _repeated(times: Sequence[float], draw: random.Random) -> list[int]:
+    """Return each index as often as its number says, with a chance for the part that is no whole one."""
+    return [i for i, number in enumerate(times) for _ in range(int(number) + (draw.random() < number % 1))]
 
 
 def filled(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from tts_fm.alignment import phones
 from tts_fm.audio import io
+from tts_fm.audio import prompt as prompts
 from tts_fm.audio.mel import log_mel
 from tts_fm.config import DataOptions, ModelConfig
 from tts_fm.data import check
@@ -32,7 +35,14 @@ _FRAMES_OF_NOTHING = 16  # what stands in for a batch whose utterances are all b
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a manifest; ``token_frames`` is None where the corpus has no alignment."""
+    """One line of a manifest.
+
+    Attributes:
+        token_frames: frames of each token on the aligner's grid (see :func:`tts_fm.alignment.phones.on_grid`); None where
+            the corpus has no alignment.
+        times: how often an epoch holds it, on average.
+        prompt: another utterance of the same voice that is heard before it, as the prompt.
+    """
 
     id: str
     audio: Path
@@ -40,6 +50,45 @@ class Utterance:
     seconds: float
     speaker: str = ""
     token_frames: tuple[int, ...] | None = None
+    times: float = 1.0
+    prompt: Utterance | None = None
+
+
+def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: float) -> list[Utterance]:
+    """Return ``utterances``, and once more those that another one of their voice can be the prompt of.
+
+    The latter are a ``share`` of what is heard of an utterance. Which prompt it is follows from the two ids.
+    """
+    voices: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        if utterance.speaker and utterance.token_frames is not None:
+            voices.setdefault(utterance.speaker, []).append(utterance)
+    found: list[Utterance] = []
+    for utterance in utterances:
+        fitting = [
+            other
+            for other in voices.get(utterance.speaker, ())
+            if other.id != utterance.id and other.seconds + utterance.seconds <= max_seconds
+        ]
+        if not fitting or share == 0:
+            found.append(utterance)
+            continue
+        prompt = min(fitting, key=lambda other: hashlib.sha256(f"{utterance.id}/{other.id}".encode()).digest())
+        found.append(replace(utterance, times=utterance.times * (1 - share)))
+        found.append(replace(utterance, id=f"{prompt.id}+{utterance.id}", times=utterance.times * share, prompt=prompt))
+    return found
+
+
+def shared_out(parts: Sequence[Sequence[Utterance]], shares: Sequence[float]) -> list[Utterance]:
+    """Return all utterances, each as many ``times`` as gives its part the share of the time; none given: once each.
+
+    An epoch lasts as long as with each of them once.
+    """
+    seconds = [sum(utterance.seconds for utterance in part) for part in parts]
+    if not shares:
+        return [utterance for part in parts for utterance in part]
+    times = [share / sum(shares) * sum(seconds) / max(own, 1e-9) for share, own in zip(shares, seconds, strict=True)]
+    return [replace(utterance, times=n) for part, n in zip(parts, times, strict=True) for utterance in part]
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
@@ -93,7 +142,7 @@ class Corpus:
         self.too_short = [u for u in given if u.seconds < data.min_seconds]
         self.too_long = [u for u in given if u.seconds > data.max_seconds]
         self.model, self.data, self.frontend, self.cache = model, data, frontend, cache
-        self._mels: dict[int, Tensor] = {}
+        self._mels: dict[Path, Tensor] = {}
         self._ids: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
@@ -111,25 +160,31 @@ class Corpus:
         return {"utterances": len(rows), "sha256": hashlib.sha256(repr(rows).encode()).hexdigest()}
 
     def lengths(self) -> list[int]:
-        """Frames of each utterance, as the mel has them."""
-        rate = self.model.mel.frame_rate
-        return [
-            int(u.seconds * rate + 1e-6) + 1 if u.token_frames is None else sum(u.token_frames) for u in self.utterances
-        ]
+        """Frames of each utterance, as the mel has them, its prompt's too."""
+        return [self._length(u) + (0 if u.prompt is None else self._length(u.prompt)) for u in self.utterances]
+
+    def _length(self, utterance: Utterance) -> int:
+        spec = self.model.mel
+        if utterance.token_frames is not None and phones.is_grid_of(spec):
+            return sum(utterance.token_frames)
+        return spec.n_frames(int(utterance.seconds * spec.sample_rate + 1e-3))
 
     def mel(self, index: int) -> Float[Tensor, "n c"]:
-        """Return the scaled mel of one utterance.
+        """Return the scaled mel of one utterance, without its prompt.
 
         Raises:
             InputError: the file is broken, or is not what the manifest says.
         """
+        return self._mel(self.utterances[index])
+
+    def _mel(self, utterance: Utterance) -> Float[Tensor, "n c"]:
         if self.data.cache == "none":
-            return self._computed(index).float()
+            return self._computed(utterance).float()
         if self.data.cache == "disk" and self.cache is not None:
-            return self._on_disk(index, self.cache).float()
-        if index not in self._mels:
-            self._mels[index] = self._computed(index)
-        return self._mels[index].float()
+            return self._on_disk(utterance, self.cache).float()
+        if utterance.audio not in self._mels:
+            self._mels[utterance.audio] = self._computed(utterance)
+        return self._mels[utterance.audio].float()
 
     def token_ids(self, index: int) -> list[int]:
         """Return the token ids of one utterance. Raises InputError where there is nothing to say."""
@@ -145,44 +200,63 @@ class Corpus:
         whole, faults = [], []
         for i in indices:
             try:
-                whole.append((self.utterances[i], *self._checked(i)))
+                whole.append((self.utterances[i].id, *self._prompted(i)))
             except InputError as error:
                 faults.append(Fault(self.utterances[i].id, str(self.utterances[i].audio), str(error)))
         if not whole:
             return replace(_nothing(self.model.mel.n_mels), faults=tuple(faults))
-        utterances, mels, ids = zip(*whole, strict=True)
+        names, given, mels, ids, frames = zip(*whole, strict=True)
         n, m = max(map(len, mels)), max(map(len, ids))
-        frames = [u.token_frames for u in utterances]
         is_aligned = all(f is not None for f in frames)
         return Batch(
             mel=torch.stack([F.pad(mel, (0, 0, 0, n - len(mel))) for mel in mels]),
             is_valid=torch.arange(n) < torch.tensor([len(mel) for mel in mels])[:, None],
             token_ids=torch.tensor([t + [FILLER] * (m - len(t)) for t in ids]),
             token_frames=torch.tensor([[*f, *[0] * (m - len(f))] for f in frames if f]) if is_aligned else None,
-            ids=tuple(u.id for u in utterances),
+            given=torch.tensor(given),
+            ids=tuple(names),
             faults=tuple(faults),
         )
 
-    def _checked(self, index: int) -> tuple[Tensor, list[int]]:
-        mel, ids, frames = self.mel(index), self.token_ids(index), self.utterances[index].token_frames
-        if frames is not None and (len(frames) != len(ids) or sum(frames) != len(mel)):
+    def _prompted(self, index: int) -> tuple[int, Tensor, list[int], list[int] | None]:
+        """Return how many frames are the prompt, and mel, token ids and token frames of it all; a filler is its text."""
+        utterance = self.utterances[index]
+        mel, frames = self._checked(utterance, ids := self.token_ids(index))
+        if utterance.prompt is None:
+            return 0, mel, ids, frames
+        said = self.frontend.encode(utterance.prompt.text)
+        before, told = self._checked(utterance.prompt, said)
+        assert told is not None and frames is not None
+        kept = math.ceil(prompts.KEPT_SECONDS * self.model.mel.frame_rate)
+        before = before[max(0, told[0] - kept) : len(before) - max(0, told[-1] - kept)]
+        return len(before), torch.cat([before, mel]), [FILLER, *ids], [len(before), *frames]
+
+    def _checked(self, utterance: Utterance, ids: Sequence[int]) -> tuple[Tensor, list[int] | None]:
+        """Return mel and token frames of an utterance with such tokens."""
+        mel, spec = self._mel(utterance), self.model.mel
+        if utterance.token_frames is None:
+            return mel, None
+        is_same = phones.is_grid_of(spec)
+        n = len(mel) if is_same else phones.GRID.n_frames(round(utterance.seconds * phones.SAMPLE_RATE))
+        frames = list(utterance.token_frames)
+        if len(frames) != len(ids) or abs(sum(frames) - n) > (0 if is_same else 1):  # seconds are rounded
             raise InputError(
-                f"{len(frames)} token durations of {sum(frames)} frames, but {len(ids)} tokens and {len(mel)} frames; "
+                f"{len(frames)} token durations of {sum(frames)} frames, but {len(ids)} tokens and {n} frames; "
                 f"prepare the corpus again"
             )
-        return mel, ids
+        return mel, frames if is_same else phones.on_grid(frames, spec, len(mel))
 
-    def _computed(self, index: int) -> Float[Tensor, "n c"]:
-        utterance, spec, scale = self.utterances[index], self.model.mel, self.model.mel_scale
+    def _computed(self, utterance: Utterance) -> Float[Tensor, "n c"]:
+        spec, scale = self.model.mel, self.model.mel_scale
         waveform = io.read(utterance.audio)
         if (fault := check.other_length(waveform, utterance.seconds)) is not None:
             raise InputError(fault)
         mel = log_mel(waveform.resampled(spec.sample_rate).samples, spec)
         return ((mel - scale.mean) / scale.std).half()
 
-    def _on_disk(self, index: int, folder: Path) -> Float[Tensor, "n c"]:
+    def _on_disk(self, utterance: Utterance, folder: Path) -> Float[Tensor, "n c"]:
         """Read the mel kept for this very file, or compute and keep it."""
-        audio = self.utterances[index].audio
+        audio = utterance.audio
         try:
             there = audio.stat()
         except OSError as error:
@@ -193,7 +267,7 @@ class Corpus:
             return torch.from_numpy(np.load(path))
         except (OSError, ValueError, EOFError):  # not there yet, or a run was killed while writing it
             pass
-        mel = self._computed(index)
+        mel = self._computed(utterance)
         folder.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.part")
         with beside.open("wb") as file:
@@ -210,6 +284,7 @@ def _nothing(n_mels: int) -> Batch:
         is_valid=torch.ones(1, n, dtype=torch.bool),
         token_ids=torch.full((1, 1), FILLER),
         token_frames=torch.full((1, 1), n),
+        given=torch.zeros(1, dtype=torch.long),
         ids=(),
     )
 

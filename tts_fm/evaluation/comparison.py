@@ -65,10 +65,11 @@ class Comparison:
         self.seed, self.shown = seed, list(pairs)[:page_pairs]
         self.about = {
             "model": synthesizer.config.name,
-            "weights": _digest(synthesizer.backbone),
+            "weights": digest(synthesizer.backbone),
             "seed": seed,
             "pairs": [pair.id for pair in pairs],
             "sounds": len(self.shown),
+            "judges": None if suite is None else suite.judges.about(),
         }
         (folder / REFERENCES).mkdir(parents=True, exist_ok=True)
         self._prompts = [Prompt.load(pair.prompt_audio, pair.prompt_text) for pair in pairs]
@@ -146,6 +147,8 @@ class Comparison:
         if not path.is_file():
             return {}
         about, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        if self.suite is None or about.get("judges") is None:  # nobody judges now, or nobody has judged
+            about["judges"] = self.about["judges"] = about.get("judges") or self.about["judges"]
         if different := [name for name in self.about if about.get(name) != self.about[name]]:
             raise ValueError(
                 f"{path} was measured with other {', '.join(different)}; remove it, or choose another folder with --out"
@@ -186,7 +189,7 @@ def _to_spoken(row: dict[str, Any]) -> Spoken:
     return Spoken(**{**row, "judgement": None if judged is None else Judgement(**judged)})
 
 
-def _digest(backbone: Backbone) -> str:
+def digest(backbone: Backbone) -> str:
     """Return what tells one network's weights from another's."""
     found = hashlib.sha256()
     for name, value in sorted(backbone.state_dict().items()):

@@ -11,7 +11,7 @@ from typing import Any
 from tts_fm import atomic, page
 from tts_fm.audio import exhibit, io
 from tts_fm.evaluation.comparison import SOUNDS, Comparison
-from tts_fm.evaluation.comparison_report import COLUMNS, Figures, best, grouped
+from tts_fm.evaluation.comparison_report import Figures, best, columns, figure, grouped
 from tts_fm.evaluation.report import Scores, cell
 from tts_fm.page import Cell
 
@@ -43,17 +43,18 @@ def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures],
 
 
 def _figures(found: Sequence[Figures], recordings: Scores) -> str:
+    shown = columns(found)
+
+    def cells(of: Figures | Scores) -> list[Cell]:
+        return [cell(figure(of, name), show) for _, name, show in shown]
+
     groups = {
-        name: [[Cell(one.setting.name), Cell(f"{one.nfe:.0f}", "", one.nfe), *_cells(one)] for one in group]
+        name: [[Cell(one.setting.name), Cell(f"{one.nfe:.0f}", "", one.nfe), *cells(one)] for one in group]
         for name, group in grouped(found).items()
     }
     if recordings.word_error_rate is not None:
-        groups["for comparison"] = [[Cell("the real recordings"), Cell(""), *_cells(recordings)]]
-    return page.figures(["", "NFE", *(heading for heading, _, _ in COLUMNS)], groups, is_sortable=True)
-
-
-def _cells(of: Figures | Scores) -> list[Cell]:
-    return [cell(getattr(of, field, None), show) for _, field, show in COLUMNS]
+        groups["for comparison"] = [[Cell("the real recordings"), Cell(""), *cells(recordings)]]
+    return page.figures(["", "NFE", *(title for title, _, _ in shown)], groups, is_sortable=True)
 
 
 def _sounds(study: Comparison, found: Sequence[Figures]) -> str:

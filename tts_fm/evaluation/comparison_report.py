@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from jaxtyping import Float
 
 from tts_fm import atomic
 from tts_fm.evaluation import report
-from tts_fm.evaluation.report import Figure, Judgement, Scores
+from tts_fm.evaluation.naturalness import heading
+from tts_fm.evaluation.report import Figure, Judgement, Scores, Show
 from tts_fm.evaluation.settings import Setting
 from tts_fm.types import DECIBELS
 
@@ -60,6 +61,7 @@ class Figures:
     right_voice: Figure | None
     real_time_factor: Figure
     processor_factor: Figure
+    naturalness: dict[str, Figure] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """Return the figures with what they are of, without the single pairs."""
@@ -67,6 +69,7 @@ class Figures:
         names = {"name": setting.name, "solver": setting.solver, "grid": setting.grid, "guidance": setting.guidance}
         figures = {field: getattr(self, field) for _, field, _ in COLUMNS}
         found = {field: None if figure is None else asdict(figure) for field, figure in figures.items()}
+        found["naturalness"] = {name: asdict(figure) for name, figure in self.naturalness.items()}
         return {**names, "steps": setting.sampling.steps, "nfe": self.nfe, **found}
 
 
@@ -88,6 +91,7 @@ def figures(setting: Setting, spoken: Sequence[Spoken]) -> Figures:
         right_voice=scores.right_voice,
         real_time_factor=report.bootstrap(all_of("computing_seconds"), all_of("seconds")),
         processor_factor=report.bootstrap(all_of("processor_seconds"), all_of("seconds")),
+        naturalness=scores.naturalness,
     )
 
 
@@ -124,28 +128,42 @@ def table(found: Sequence[Figures], facts: dict[str, Any], recordings: Scores) -
 
     made = Table(title=f"{facts['model']}: {len(facts['pairs'])} pairs, 95 % intervals")
     made.add_column("", no_wrap=True)
-    for heading in ("NFE", *(name for name, _, _ in COLUMNS)):
-        made.add_column(heading, justify="right")
+    if facts.get("judges") is not None:
+        made.caption = report.judged_by(facts["judges"])
+    shown = columns(found)
+    for title in ("NFE", *(title for title, _, _ in shown)):
+        made.add_column(title, justify="right")
     for name, group in grouped(found).items():
         made.add_section()
         made.add_row(f"[bold]{name}[/bold]")
         for one in group:
-            made.add_row(one.setting.name, f"{one.nfe:.0f}", *_shown(one))
+            made.add_row(one.setting.name, f"{one.nfe:.0f}", *_shown(one, shown))
     made.add_section()
-    made.add_row("[bold]recordings[/bold]", "", *_shown(recordings))
+    made.add_row("[bold]recordings[/bold]", "", *_shown(recordings, shown))
     return made
 
 
-def _shown(of: Figures | Scores) -> list[str]:
-    found = [(getattr(of, field, None), show) for _, field, show in COLUMNS]
-    return ["" if figure is None else show(figure) for figure, show in found]
+def columns(found: Sequence[Figures]) -> list[tuple[str, str, Show]]:
+    """Return :data:`COLUMNS` and those of naturalness, of whatever was judged."""
+    names = dict.fromkeys(name for one in found for name in one.naturalness)
+    return [*COLUMNS, *((heading(name), name, report.opinion) for name in names)]
+
+
+def figure(of: Figures | Scores, name: str) -> Figure | None:
+    """Return the figure called ``name``; None where it was not measured."""
+    return of.naturalness[name] if name in of.naturalness else getattr(of, name, None)
+
+
+def _shown(of: Figures | Scores, shown: Sequence[tuple[str, str, Show]]) -> list[str]:
+    found = [(figure(of, name), show) for _, name, show in shown]
+    return ["" if one is None else show(one) for one, show in found]
 
 
 def _two_digits(figure: Figure) -> str:
     return f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})"
 
 
-COLUMNS: tuple[tuple[str, str, Callable[[Figure], str]], ...] = (
+COLUMNS: tuple[tuple[str, str, Show], ...] = (
     ("error, dB", "error", _two_digits),
     ("word error rate", "word_error_rate", report.percent),
     ("cosine to the prompt", "to_prompt", report.cosine),

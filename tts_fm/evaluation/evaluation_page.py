@@ -8,8 +8,20 @@ from pathlib import Path
 
 from tts_fm import atomic, page
 from tts_fm.audio import exhibit, io
+from tts_fm.evaluation import naturalness
 from tts_fm.evaluation.pairs import Pair
-from tts_fm.evaluation.report import ROWS, SOURCES, Judgement, KindReport, Report, Result, cell
+from tts_fm.evaluation.report import (
+    SILENCE,
+    SOURCES,
+    Judgement,
+    KindReport,
+    Report,
+    Result,
+    cell,
+    judged_by,
+    pause,
+    rows,
+)
 from tts_fm.page import Cell
 
 SOUNDS = "sounds"
@@ -23,12 +35,12 @@ def write(report: Report, pairs: Sequence[Pair], folder: Path, shown: int) -> Pa
     title = str(report.facts.get("model", "evaluation"))
     count = page.count(len(report.results), "pair")
     by_id = {pair.id: pair for pair in pairs}
-    rows = [_row(result, by_id[result.id], folder, i) for i, result in enumerate(report.results[:shown])]
+    shown_rows = [_row(result, by_id[result.id], folder, i) for i, result in enumerate(report.results[:shown])]
     headings = [("prompt", "whose voice it should be"), ("speech made", ""), ("recording", "the speaker's own")]
     headings.append(("vocoder copy", "the recording's mel, made sound"))
-    parts = [page.section("Figures", _ABOUT, _figures(report))]
-    if rows:
-        parts.append(page.section("Listen", f"{len(rows)} of {count}.", page.gallery(headings, rows)))
+    parts = [page.section("Figures", _about(report), _figures(report))]
+    if shown_rows:
+        parts.append(page.section("Listen", f"{len(shown_rows)} of {count}.", page.gallery(headings, shown_rows)))
     text = page.document(
         f"{title}: evaluation",
         f"<div><h1>{escape(title)}: evaluation</h1><p>{escape(_described(report, count))}</p></div>",
@@ -64,14 +76,14 @@ def _figures(report: Report) -> str:
 
 
 def _kind(figures: KindReport) -> list[list[Cell]]:
-    rows = [
-        [Cell(name), *(cell(getattr(getattr(figures, source), measure), show) for source in SOURCES)]
-        for name, measure, show in ROWS
-    ]
+    scores = [getattr(figures, source) for source in SOURCES]
+    found = [[Cell(name), *(cell(figure, show) for figure in measured)] for name, measured, show in rows(scores)]
+    silences = [one.leading_silence for one in scores]
+    found.append([Cell(SILENCE), *(Cell("" if one is None else pause(one)) for one in silences)])
     checks = (figures.silent, figures.clipped, figures.implausible_length)
-    rows.append([Cell("silent / clipped / wrong length"), Cell(" / ".join(map(str, checks))), Cell(""), Cell("")])
-    rows.append([Cell("real-time factor"), Cell(f"{figures.real_time_factor:.3f}"), Cell(""), Cell("")])
-    return rows
+    found.append([Cell("silent / clipped / wrong length"), Cell(" / ".join(map(str, checks))), Cell(""), Cell("")])
+    found.append([Cell("real-time factor"), Cell(f"{figures.real_time_factor:.3f}"), Cell(""), Cell("")])
+    return found
 
 
 def _row(result: Result, pair: Pair, folder: Path, i: int) -> list[str]:
@@ -80,7 +92,8 @@ def _row(result: Result, pair: Pair, folder: Path, i: int) -> list[str]:
         return f"{page.sound(shown.audio, shown.mel, shown.seconds)}{below}"
 
     def verdict(judged: Judgement) -> str:
-        return page.verdict(result.text, judged.heard, judged.errors, judged.words, judged.to_prompt)
+        scored = naturalness.shown(judged.naturalness)
+        return page.verdict(result.text, judged.heard, judged.errors, judged.words, judged.to_prompt, scored)
 
     wavs = folder / "wavs"
     row = [
@@ -93,7 +106,12 @@ def _row(result: Result, pair: Pair, folder: Path, i: int) -> list[str]:
     return [*row, "" if copied is None else sound("copy", wavs / f"{result.id}.copy.wav", verdict(copied))]
 
 
+def _about(report: Report) -> str:
+    who = f" Judged by: {judged_by(report.facts['judges'])}." if "judges" in report.facts else ""
+    return f"Means over pairs and 95 % bootstrap intervals.{who} {_ABOUT}"
+
+
 _ABOUT = (
-    "Means over pairs and 95 % bootstrap intervals. The words were heard by pocketsphinx with a bigram model of the texts, "
-    "the voices compared by Resemblyzer's encoder. Right voice: closer to its own prompt than to another speaker's."
+    "Right voice: closer to its own prompt than to another speaker's. DNSMOS and DistillMOS, from 1 to 5, hear noise and "
+    "blur better than they hear prosody."
 )

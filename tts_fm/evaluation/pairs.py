@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 Kind = Literal["real", "synthetic"]
+BUNDLED = Path(__file__).with_name("bundled") / "pairs.jsonl"
+"""Pairs of speakers who were not used to train the bundled model; see the README beside them."""
 PROMPT_SECONDS, TARGET_SECONDS = (3.0, 8.0), (2.0, 8.0)
 _LEAST_WORDS = 4
 

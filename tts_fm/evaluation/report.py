@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tts_fm import atomic
+from tts_fm.evaluation.naturalness import heading
 from tts_fm.page import Cell
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ ROUNDS = 2000
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one sound scores: the words heard, and the cosine of its voice to two prompts.
+    """What one sound scores: the words heard, the cosine of its voice to two prompts, and how natural it sounds.
 
-    ``to_stranger`` is None where there is no second speaker.
+    ``to_stranger`` is None where there is no second speaker; ``naturalness`` has the scores of whoever judged it.
     """
 
     heard: str
@@ -34,6 +35,8 @@ class Judgement:
     to_prompt: float
     to_stranger: float | None
     seconds: float
+    leading_silence: float = 0.0
+    naturalness: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,18 @@ class Figure:
     high: float
 
 
+Show = Callable[[Figure], str]
+"""How a figure is told to people."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Seconds before the first speech: the median over pairs, and the most."""
+
+    median: float
+    most: float
+
+
 @dataclass(frozen=True)
 class Scores:
     """One source's figures; None where nothing was measured.
@@ -82,6 +97,8 @@ class Scores:
     to_prompt: Figure | None
     to_stranger: Figure | None
     right_voice: Figure | None
+    leading_silence: Silence | None = None
+    naturalness: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -162,7 +179,27 @@ def scores(judgements: Sequence[Judgement | None]) -> Scores:
         to_prompt=bootstrap(np.array([j.to_prompt for j in judged])),
         to_stranger=bootstrap(other) if compared else None,
         right_voice=bootstrap((own > other).astype(float)) if compared else None,
+        leading_silence=silence([j.leading_silence for j in judged]),
+        naturalness=opinions([j.naturalness for j in judged]),
     )
+
+
+def silence(seconds: Sequence[float]) -> Silence:
+    """Return what is shown of the silences before speech."""
+    return Silence(float(np.median(seconds)), float(max(seconds)))
+
+
+def opinions(found: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+    """Return the mean of each score of naturalness; a sound that was judged by others does not count."""
+    names = dict.fromkeys(name for one in found for name in one)
+    return {name: bootstrap(np.array([one[name] for one in found if name in one])) for name in names}
+
+
+def rows(scores: Sequence[Scores]) -> list[tuple[str, list[Figure | None], Show]]:
+    """Return a table's rows: the measure's heading, its figure of each of ``scores``, and how that is shown."""
+    found = [(title, [getattr(one, name) for one in scores], show) for title, name, show in ROWS]
+    names = dict.fromkeys(name for one in scores for name in one.naturalness)
+    return found + [(heading(name), [one.naturalness.get(name) for one in scores], opinion) for name in names]
 
 
 def table(report: Report) -> Table:
@@ -173,22 +210,33 @@ def table(report: Report) -> Table:
     made = Table(title=f"{facts.get('model', 'evaluation')}: means over pairs, 95 % intervals")
     if "weights_mb" in facts:
         made.caption = f"{facts['parameters'] / 1e6:.1f} M parameters, {facts['weights_mb']:.1f} MB of weights"
+    if "judges" in facts:
+        lines = [str(made.caption)] if made.caption else []
+        made.caption = "\n".join([*lines, judged_by(facts["judges"])])
     made.add_column("")
-    for heading in SOURCES.values():
-        made.add_column(heading, justify="right")
+    for title in SOURCES.values():
+        made.add_column(title, justify="right")
     for kind, figures in report.kinds.items():
         made.add_section()
         made.add_row(f"[bold]{kind} speakers[/bold]", f"{figures.pairs} pairs", f"{figures.speakers} speakers", "")
-        for name, measure, show in ROWS:
-            found = [getattr(getattr(figures, source), measure) for source in SOURCES]
+        for name, found, show in rows([getattr(figures, source) for source in SOURCES]):
             made.add_row(name, *("" if figure is None else show(figure) for figure in found))
+        silences = [getattr(figures, source).leading_silence for source in SOURCES]
+        made.add_row(SILENCE, *("" if one is None else pause(one) for one in silences))
         checks = (figures.silent, figures.clipped, figures.implausible_length)
         made.add_row("silent / clipped / wrong length", " / ".join(map(str, checks)))
         made.add_row("real-time factor", f"{figures.real_time_factor:.3f}")
     return made
 
 
-def cell(figure: Figure | None, show: Callable[[Figure], str]) -> Cell:
+def judged_by(judges: Mapping[str, Any]) -> str:
+    """Return in one line who judged; see :meth:`Judges.about`."""
+    sound = ", ".join(judges["naturalness"])
+    parts = {"words": judges["recogniser"], "voices": judges["voices"], "sound": sound}
+    return "; ".join(f"{what}: {who}" for what, who in parts.items() if who)
+
+
+def cell(figure: Figure | None, show: Show) -> Cell:
     """Return a figure for a page, its interval in small print."""
     if figure is None:
         return Cell("")
@@ -206,7 +254,18 @@ def cosine(figure: Figure) -> str:
     return f"{figure.value:.3f} ({figure.low:.2f}-{figure.high:.2f})"
 
 
-ROWS: tuple[tuple[str, str, Callable[[Figure], str]], ...] = (
+def opinion(figure: Figure) -> str:
+    """Return a score of naturalness for people."""
+    return f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})"
+
+
+def pause(silence: Silence) -> str:
+    """Return the silence before speech for people."""
+    return f"{silence.median:.2f} s (most {silence.most:.2f})"
+
+
+SILENCE = "silence before speech"
+ROWS: tuple[tuple[str, str, Show], ...] = (
     ("word error rate", "word_error_rate", percent),
     ("cosine to the prompt", "to_prompt", cosine),
     ("cosine to another speaker's prompt", "to_stranger", cosine),

@@ -22,6 +22,8 @@ from tts_fm.audio.mel import filterbank
 from tts_fm.types import MelSpec
 
 WEIGHTS = Path(__file__).with_name("voice_encoder.safetensors")
+ABOUT = "Resemblyzer 0.1.4's encoder"
+"""Its name and version, for the report."""
 SIZE = 256
 """Numbers in an embedding."""
 _SPEC = MelSpec(sample_rate=16_000, n_fft=400, hop_length=160, win_length=400, n_mels=40, flavour="bigvgan")

@@ -17,11 +17,10 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import frame_levels, speech_spans
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
-from tts_fm.evaluation import report
+from tts_fm.evaluation import judges, report
 from tts_fm.evaluation.pairs import Pair, strangers, thin_out
 from tts_fm.evaluation.report import Judgement, Report, Result
-from tts_fm.evaluation.similarity import cosine, voice_encoder
-from tts_fm.evaluation.wer import Recognizer, errors
+from tts_fm.evaluation.similarity import voice_encoder
 
 SILENT_DB = -45.0
 """Speech whose loudest 25 ms lie under this is silent (dBFS)."""
@@ -60,12 +59,16 @@ class _Known:
 class Suite:
     """Judges any number of models by the same pairs; what the recordings score is computed once.
 
-    The recogniser knows the texts of all pairs, prompts' too, whatever part of them is spoken.
+    The recogniser is told the texts of all pairs, prompts' too, whatever part of them is spoken.
+
+    Args:
+        pairs: what is spoken.
+        choice: who judges.
     """
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
+    def __init__(self, pairs: Sequence[Pair], choice: judges.Choice = judges.Choice()) -> None:  # noqa: B008 (frozen)
         self.pairs = list(pairs)
-        self._recognizer = Recognizer([text for pair in pairs for text in (pair.target_text, pair.prompt_text)])
+        self.judges = choice.open([text for pair in pairs for text in (pair.target_text, pair.prompt_text)])
         self._strangers = dict(zip((pair.id for pair in pairs), strangers(pairs), strict=True))
         self._known: dict[str, _Known] = {}
 
@@ -102,12 +105,12 @@ class Suite:
                 raise InputError(f"pair {pair.id}: {error}") from None
             if on_pair is not None:
                 on_pair(i + 1, len(chosen))
-        return report.make(results)
+        return report.make(results, {"judges": self.judges.about()})
 
     def judge(self, pair: Pair, waveform: Waveform) -> Judgement:
         """Return what ``waveform`` scores as the speech of ``pair``."""
         known = self._know(pair)
-        return self._judge(finite(waveform), pair.target_text, known.own, known.other)
+        return self.judges.judge(finite(waveform), pair.target_text, known.own, known.other)
 
     def recording(self, pair: Pair) -> Judgement:
         """Return what the real recording of ``pair`` scores."""
@@ -133,9 +136,9 @@ class Suite:
             speaker=pair.speaker,
             stranger=None if known.stranger is None else known.stranger.speaker,
             text=pair.target_text,
-            output=self._judge(output, pair.target_text, known.own, known.other),
+            output=self.judges.judge(output, pair.target_text, known.own, known.other),
             recording=known.recording,
-            copied=None if copied is None else self._judge(copied, pair.target_text, known.own, known.other),
+            copied=None if copied is None else self.judges.judge(copied, pair.target_text, known.own, known.other),
             computing_seconds=computing,
             is_silent=is_silent(output),
             is_clipped=is_clipped(output),
@@ -158,17 +161,9 @@ class Suite:
                 speech_seconds=_from_first_to_last_word(target),
                 own=own,
                 other=other,
-                recording=self._judge(target, pair.target_text, own, other),
+                recording=self.judges.judge(target, pair.target_text, own, other),
             )
         return self._known[pair.id]
-
-    def _judge(
-        self, waveform: Waveform, text: str, own: Float[Tensor, " e"], other: Float[Tensor, " e"] | None
-    ) -> Judgement:
-        heard = self._recognizer.transcribe(waveform)
-        found, voice = errors(text, heard), voice_encoder().embed(waveform)
-        to_stranger = None if other is None else cosine(voice, other)
-        return Judgement(heard, found.count, found.words, cosine(voice, own), to_stranger, waveform.seconds)
 
 
 def is_silent(waveform: Waveform) -> bool:

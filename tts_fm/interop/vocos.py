@@ -1,4 +1,4 @@
-"""Vocos in the layout of the `vocos` package (charactr/vocos-mel-24khz), read and written; our own vocoder has it too."""
+"""Vocos in the layout of the `vocos` package (charactr/vocos-mel-24khz), read and written."""
 
 from __future__ import annotations
 
@@ -85,19 +85,19 @@ class PublishedVocos:
     weights: dict[str, Tensor]
 
 
-def load(folder: Path, mel: MelSpec, refinements: int = 0) -> Vocos:
-    """Return the vocoder in ``folder``, ready to decode; ``refinements`` as in :class:`Vocos.Options`.
+def load(folder: Path, mel: MelSpec | None = None) -> Vocos:
+    """Return the vocoder in ``folder``, ready to decode.
 
     Raises:
         ModelError: a file is missing or broken, or says something unknown.
         ValueError: the vocoder was made for another mel than ``mel``.
     """
     published = read(folder)
-    if published.mel != mel:
+    if mel is not None and published.mel != mel:
         raise ValueError(
             f"the vocoder in {folder} was made for {published.mel}, it was given {mel}; choose another one"
         )
-    vocoder = Vocos(published.options.model_copy(update={"refinements": refinements}), mel)
+    vocoder = Vocos(published.options, published.mel)
     checkpoint.fill(vocoder, published.weights, folder)
     return vocoder.eval().requires_grad_(False)
 

@@ -25,6 +25,7 @@ from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.strict import plain
 from tts_fm.training import lora, sharding
+from tts_fm.training.adversary import Adversary, Pressure
 from tts_fm.training.distillation import Teacher
 from tts_fm.training.faults import FaultLog
 from tts_fm.training.finetune import Start
@@ -44,11 +45,12 @@ ADAPTER = "adapter"
 
 
 class Losses(NamedTuple):
-    """The losses of one batch; ``total`` is what is minimised."""
+    """The losses of one batch; ``total`` is what is minimised. ``pressure`` is what judges said, where they did."""
 
     total: Float[Tensor, ""]
     flow: Float[Tensor, ""]
     duration: Float[Tensor, ""]
+    pressure: Pressure | None = None
 
 
 class Objective(nn.Module):
@@ -58,9 +60,15 @@ class Objective(nn.Module):
     processes.
     """
 
-    def __init__(self, config: RunConfig, backbone: Backbone, teacher: Teacher | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        backbone: Backbone,
+        teacher: Teacher | None = None,
+        adversary: Adversary | None = None,
+    ) -> None:
         super().__init__()
-        self.config, self.backbone, self.teacher = config, backbone, teacher
+        self.config, self.backbone, self.teacher, self.adversary = config, backbone, teacher, adversary
         self.path = config.model.flow.path.build(ProbabilityPath)
         self.coupling = config.model.flow.coupling.build(Coupling)
 
@@ -75,6 +83,9 @@ class Objective(nn.Module):
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
         x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)
+        pressure = None
+        if self.training and self.adversary is not None and self.adversary.has_turn(rng):
+            pressure = self.adversary.press(condition, x_0, batch.mel, is_target, rng)
         if self.teacher is not None and self.teacher.has_lesson(rng):
             lesson = self.teacher.lesson(condition, x_0, batch.mel, rng)
             point, prepared = lesson.point, self.backbone.prepare(condition)
@@ -89,7 +100,10 @@ class Objective(nn.Module):
         if not self.backbone.needs_token_frames:
             return Losses(flow_loss, flow_loss, torch.zeros_like(flow_loss))
         duration_loss = counts * self.backbone.duration_loss(condition, prepared)
-        return Losses(flow_loss + self.config.training.duration_loss_weight * duration_loss, flow_loss, duration_loss)
+        total = flow_loss + self.config.training.duration_loss_weight * duration_loss
+        if pressure is not None:
+            total = total + counts * pressure.total
+        return Losses(total, flow_loss, duration_loss, pressure)
 
 
 class AcousticLearner(Learner):
@@ -123,8 +137,9 @@ class AcousticLearner(Learner):
         self.config, self.team, self.vocab, self.start = config, team, vocab, start
         self.corpus, self.validation = corpus, validation
         self.backbone = backbone.to(team.device)
-        objective_ = Objective(config, self.backbone, teacher)
         _prepare_blocks(self.backbone, config.training.activation_checkpointing, config.training.compile)
+        adversary = None if config.adversary is None else _adversary(config, self.backbone, team)
+        objective_ = Objective(config, self.backbone, teacher, adversary)
         if teacher is not None:
             _prepare_blocks(teacher.backbone, False, config.training.compile)
         if config.training.parallel == "fsdp2" and team.world > 1:
@@ -161,7 +176,7 @@ class AcousticLearner(Learner):
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.module.train()
-        sums, ids = torch.zeros(4), ()
+        sums, ids, pressed = torch.zeros(4), (), []
         for i in range(options.accumulation):
             place, batch = self._next()
             self._faults.name(batch.faults)
@@ -175,6 +190,7 @@ class AcousticLearner(Learner):
             counts = [float(len(batch.ids) > 0), float(batch.is_valid.sum()) * (len(batch.ids) > 0)]
             sums += torch.tensor([losses.flow.detach(), losses.duration.detach(), *counts])
             ids += batch.ids
+            pressed += [] if losses.pressure is None else [losses.pressure]
         self.place = self.schedule.after(self.place, options.accumulation * self.team.world)
         flow, duration, batches, frames = self.team.total(sums).tolist()
         norm = self._clip()
@@ -183,6 +199,9 @@ class AcousticLearner(Learner):
         values = {"flow_loss": flow / max(batches, 1), "grad_norm": norm, "lr": lr}
         if self.backbone.needs_token_frames:
             values["duration_loss"] = duration / max(batches, 1)
+        if pressed:
+            names = ("pleasing", "features", "judges")
+            values |= {name: sum(float(getattr(one, name)) for one in pressed) / len(pressed) for name in names}
         return Step(values, int(frames), is_skipped=not is_number, ids=ids)
 
     @torch.no_grad()
@@ -216,6 +235,7 @@ class AcousticLearner(Learner):
             "optimizer": sharding.whole(self.optimizer.state_dict()),
             "scaler": {} if scaler is None else scaler.state_dict(),
             "place": list(self.place),
+            "adversary": None if self.objective.adversary is None else self.objective.adversary.state_dict(),
         }
 
     @torch.no_grad()
@@ -229,6 +249,8 @@ class AcousticLearner(Learner):
         self.optimizer.load_state_dict(sharding.split_optimizer(state["optimizer"], self.optimizer))
         if self.team.accelerator.scaler is not None:
             self.team.accelerator.scaler.load_state_dict(state["scaler"])
+        if self.objective.adversary is not None:
+            self.objective.adversary.load_state_dict(state["adversary"])
         self.place, self._batches = Place(*state["place"]), None
 
     def weights(self) -> dict[str, Tensor]:
@@ -277,14 +299,29 @@ class AcousticLearner(Learner):
         self.optimizer.zero_grad(set_to_none=True)
 
 
+def _adversary(config: RunConfig, backbone: Backbone, team: Team) -> Adversary:
+    """Return the judges of a run by one process, for a network that leaps."""
+    assert config.adversary is not None
+    if team.world > 1:
+        raise ValueError(f"an adversary learns in one process, here are {team.world}; start it without torchrun")
+    if not config.model.can_leap:
+        raise ValueError(
+            f"adversary judges leaps, and the backbone {config.model.backbone.name} can not leap; take aligned_dit with "
+            f"leaps: true"
+        )
+    dtype = getattr(torch, config.training.precision)
+    return Adversary(config.adversary, config.model, backbone, dtype, team.device)
+
+
 def draw_seed(seed: int, place: Place) -> int:
     """Return what everything random in the batch at ``place`` follows from."""
     return random.Random(f"{seed}/{place.epoch}/{place.position}").getrandbits(62)
 
 
 def _plan(corpus: Corpus, config: RunConfig, epoch: int) -> list[list[int]]:
-    data = config.data
-    return batching.plan(corpus.lengths(), data.frames_per_batch, data.max_utterances, config.training.seed, epoch)
+    data, seed = config.data, config.training.seed
+    times = [utterance.times for utterance in corpus.utterances] if data.shares or data.prompted else None
+    return batching.plan(corpus.lengths(), data.frames_per_batch, data.max_utterances, seed, epoch, times)
 
 
 def _prepare_blocks(backbone: Backbone, recomputes: bool, compiles: bool) -> None:

@@ -65,7 +65,7 @@ class PeriodDiscriminator(nn.Module):
         """Return the verdict on ``samples``."""
         samples = pad(samples, (0, -samples.shape[-1] % self.period), mode="reflect")
         x = samples.unflatten(-1, (-1, self.period))[:, None]  # (b 1 s/p p)
-        return _judge(x, self.layers, self.score)
+        return judge(x, self.layers, self.score)
 
 
 class ResolutionDiscriminator(nn.Module):
@@ -87,10 +87,11 @@ class ResolutionDiscriminator(nn.Module):
         samples = samples - samples.mean(dim=-1, keepdim=True)
         samples = 0.8 * samples / (samples.abs().amax(dim=-1, keepdim=True) + 1e-5)
         spectrum = torch.stft(samples, self.n_fft, self.n_fft // 4, window=window, return_complex=True)
-        return _judge(torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous(), self.layers, self.score)
+        return judge(torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous(), self.layers, self.score)
 
 
-def _judge(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> Verdict:
+def judge(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> Verdict:
+    """Return what ``layers`` see in ``x``, and the ``score`` of it."""
     x = x.contiguous(memory_format=torch.channels_last)
     features = []
     for layer in layers:

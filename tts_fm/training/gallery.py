@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Sample:
         errors: how many words of the text it did not.
         words: how many the text has.
         similarity: the cosine of its voice and the prompt's.
+        naturalness: how natural it sounds, from 1 to 5, by the names of the scores.
     """
 
     id: str
@@ -58,6 +59,18 @@ class Sample:
     errors: int
     words: int
     similarity: float
+    naturalness: Mapping[str, float] = field(default_factory=dict)
+
+
+def figures(samples: Sequence[Sample]) -> dict[str, float]:
+    """Return the word error rate over all words, and the means of what else was found."""
+    n = max(1, len(samples))
+    names = dict.fromkeys(name for sample in samples for name in sample.naturalness)
+    return {
+        "wer": sum(sample.errors for sample in samples) / max(1, sum(sample.words for sample in samples)),
+        "similarity": sum(sample.similarity for sample in samples) / n,
+        **{name: sum(sample.naturalness[name] for sample in samples) / n for name in names},
+    }
 
 
 def add_prompts(run: Path, told: Sequence[Told]) -> None:
@@ -76,8 +89,8 @@ def add_prompts(run: Path, told: Sequence[Told]) -> None:
         write(run)
 
 
-def add_samples(run: Path, update: int, samples: Sequence[Sample]) -> None:
-    """Add what was spoken after ``update`` updates; what can not be written is warned of."""
+def add_samples(run: Path, update: int, samples: Sequence[Sample], judges: Mapping[str, Any] | None = None) -> None:
+    """Add what was spoken after ``update`` updates, and who judged; what can not be written is warned of."""
     with _going_on():
         folder = run / SAMPLES / f"update-{update:08d}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,13 +102,14 @@ def add_samples(run: Path, update: int, samples: Sequence[Sample]) -> None:
                 "errors": sample.errors,
                 "words": sample.words,
                 "similarity": round(sample.similarity, 4),
+                "naturalness": {name: round(score, 3) for name, score in sample.naturalness.items()},
             }
             for i, sample in enumerate(samples)
         ]
         report = {
             "update": update,
-            "wer": round(sum(row["errors"] for row in rows) / max(1, sum(row["words"] for row in rows)), 4),
-            "similarity": round(sum(row["similarity"] for row in rows) / max(1, len(rows)), 4),
+            **{name: round(value, 4) for name, value in figures(samples).items()},
+            "judges": judges,
             "seconds": round(sum(row["seconds"] for row in rows), 2),
             "samples": rows,
         }

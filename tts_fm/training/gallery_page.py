@@ -28,10 +28,20 @@ def render(name: str, prompts: Sequence[Row], reports: Sequence[Row]) -> str:
 
 
 def _head(report: Row) -> str:
+    scored = "".join(f", {_called(name)} {report[name]:.2f}" for name in _scores(report))
     return (
         f"<th>update {report['update']:,}<small>{report['wer']:.1%} word errors, "
-        f"voice {report['similarity']:.2f}</small></th>"
+        f"voice {report['similarity']:.2f}{scored}</small></th>"
     )
+
+
+def _scores(report: Row) -> list[str]:
+    """Return the names of the scores of naturalness, as far as somebody gave them."""
+    return list(dict.fromkeys(name for sample in report["samples"] for name in sample.get("naturalness", {})))
+
+
+def _called(score: str) -> str:
+    return score.replace("_", " ")
 
 
 def _row(prompt: Row, reports: Sequence[Row]) -> str:
@@ -52,16 +62,18 @@ def _sound(row: Row, role: str = "") -> str:
 
 
 def _verdict(sample: Row, text: str) -> str:
-    return page.verdict(text, sample["heard"], sample["errors"], sample["words"], sample["similarity"])
+    scored = ", ".join(f"{_called(name)} {score:.1f}" for name, score in sample.get("naturalness", {}).items())
+    return page.verdict(text, sample["heard"], sample["errors"], sample["words"], sample["similarity"], scored)
 
 
 def _curves(reports: Sequence[Row]) -> str:
     """Return how the figures went, from the first checkpoint to the last."""
     if not reports:
         return "<p>Nothing was spoken yet.</p>"
-    figures = (("word error rate", "wer", "{:.0%}"), ("likeness of the voice", "similarity", "{:.2f}"))
+    figures = [("word error rate", "wer", "{:.0%}"), ("likeness of the voice", "similarity", "{:.2f}")]
+    figures += [(_called(name), name, "{:.2f}") for name in dict.fromkeys(n for one in reports for n in _scores(one))]
     return "".join(
-        _curve(title, [(report["update"], report[key]) for report in reversed(reports)], form)
+        _curve(title, [(report["update"], report[key]) for report in reversed(reports) if key in report], form)
         for title, key, form in figures
     )
 

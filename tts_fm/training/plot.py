@@ -37,6 +37,8 @@ PANELS = (
     Panel("Loss of the judges", "judges"),
     Panel("Word error rate of the samples", held_out="wer", axis="percent"),
     Panel("Likeness of the samples' voice", held_out="similarity"),
+    Panel("DNSMOS of the samples, overall", held_out="dnsmos_overall"),
+    Panel("DistillMOS of the samples", held_out="distillmos"),
     Panel("Learning rate", "lr", axis="from 0", is_smoothed=False),
     Panel("Gradient norm", "grad_norm"),
     Panel("Frames per second", "frames_per_second", axis="from 0"),

@@ -1,0 +1,71 @@
+"""Judges of mels: they see what they are meant to, learn by themselves, and press the last leap alone."""
+
+import pytest
+import torch
+from test_distillation import LEAPING, SAMPLING
+from tiny_run import SECONDS, learner, loop, metrics, values, write_corpus
+
+from tts_fm import infill
+from tts_fm.config import RunConfig, parse
+from tts_fm.training.adversary import cut, draw_crops
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"), SECONDS, n_heldout=2)
+
+
+def config(manifest, backbone=LEAPING, **training):
+    run = values(manifest, **training)
+    run["model"] |= {"sampling": SAMPLING, "backbone": backbone}
+    run["adversary"] = {"leaps": 2, "share": 1.0, "windows": [8, 16], "widths": [4, 4]}
+    return parse(RunConfig, run, "adversary")
+
+
+def test_crops_lie_inside_the_target():
+    is_target = torch.zeros(200, 60, dtype=torch.bool)
+    is_target[:100, 20:50] = True
+    is_target[100:, 55:60] = True  # shorter than the window
+    starts = draw_crops(is_target, 12, torch.Generator().manual_seed(0))
+    assert sorted(set(starts[:100].tolist())) == list(range(20, 39))
+    assert set(starts[100:].tolist()) == {48}
+    frames = torch.arange(60.0)[None, :, None].expand(200, -1, 3)
+    assert cut(frames, starts, 12)[:, 0, 0].tolist() == starts.tolist()
+    assert cut(frames[:, :5], torch.zeros(200, dtype=torch.long), 8).shape == (200, 8, 3)
+
+
+def test_only_the_last_leap_learns_and_judges_are_left_out_of_the_network(manifest, tmp_path):
+    made = learner(config(manifest), tmp_path)
+    adversary, batch = made.objective.adversary, made.corpus.batch([0, 1, 2])
+    assert not any("judge" in name for name, _ in made.objective.named_parameters())
+    rng = torch.Generator().manual_seed(0)
+    condition, _ = infill.random_span(batch, made.config.infill, rng)
+    x_0 = torch.randn(batch.mel.shape, generator=rng)
+    asked = []
+    leap = made.backbone.mean_velocity
+    made.backbone.mean_velocity = lambda x, t, until, prepared: (
+        asked.append((float(t), float(until), torch.is_grad_enabled())),
+        leap(x, t, until, prepared),
+    )[1]
+    speech = adversary.speech(condition, x_0)
+    grid = made.config.model.sampling.leaping(2).times().tolist()
+    assert asked == [(grid[0], grid[1], False), (grid[1], grid[2], True)]
+    assert speech.requires_grad and speech.shape == batch.mel.shape
+
+
+def test_the_judges_learn_to_tell_noise_from_speech_and_the_run_goes_on_where_it_was(manifest, tmp_path):
+    run = loop(config(manifest, updates=30, log_every=1), tmp_path)
+    run.run()
+    judges = list(metrics(tmp_path, "judges").values())
+    assert len(judges) == 30 and judges[0] == pytest.approx(2.0, abs=0.2)
+    assert judges[-1] < judges[0] - 0.2
+    state = run.learner.state()
+    again = learner(config(manifest, updates=30), tmp_path / "again")
+    again.load_state(state)
+    ours, theirs = (made.objective.adversary.judges.state_dict() for made in (run.learner, again))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_what_can_not_leap_has_no_adversary(manifest, tmp_path):
+    with pytest.raises(ValueError, match="can not leap; take aligned_dit with leaps: true"):
+        learner(config(manifest, backbone={**LEAPING, "leaps": False}), tmp_path)

@@ -1,0 +1,184 @@
+"""HiFi-GAN computes what its reference computes, and its files are read safely."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tts_fm import vocoder_folder
+from tts_fm.errors import ModelError
+from tts_fm.interop import hifigan as published
+from tts_fm.types import MelSpec
+from tts_fm.vocoders.hifigan import HiFiGAN
+
+FOLDER = Path(__file__).parent / "data" / "goldens" / "hifigan"
+GOLDEN = load_file(FOLDER / "golden.safetensors")
+LAYOUTS = ("v1", "v2", "v3")
+CHECKPOINT = "g_00000001"
+MEL = MelSpec(22_050, 1024, 256, 1024, 80, "hifigan")
+
+
+def state(layout: str = "v3") -> dict[str, torch.Tensor]:
+    return torch.load(FOLDER / layout / CHECKPOINT, weights_only=True)["generator"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The small V3, to be changed."""
+    shutil.copytree(FOLDER / "v3", tmp_path / "v3")
+    return tmp_path / "v3"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_published_generator_makes_what_its_reference_makes(layout):
+    vocoder = published.load(FOLDER / layout / CHECKPOINT)
+    assert vocoder.mel == MEL
+    expected = GOLDEN[f"{layout}.samples"]
+    assert 0.2 < float(expected.std()) < 0.6
+    torch.testing.assert_close(vocoder.decode(GOLDEN["mel"]), expected, rtol=0, atol=1e-5)
+
+
+def test_the_defaults_are_v1_of_the_paper():
+    vocoder = HiFiGAN(HiFiGAN.Options(), MEL)
+    assert sum(p.numel() for p in vocoder.parameters()) == 13_926_017  # 13.94 M with the gains of its weight norm
+    v2 = HiFiGAN.Options(upsample_initial_channel=128)
+    assert sum(p.numel() for p in HiFiGAN(v2, MEL).parameters()) == pytest.approx(0.92e6, rel=0.01)
+
+
+def plain(layout: str) -> dict[str, torch.Tensor]:
+    return published.folded(state(layout), Path("here"))
+
+
+def parametrized(layout: str) -> dict[str, torch.Tensor]:
+    names = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+    return {
+        f"{layer}.{names.get(kind, kind)}": value
+        for name, value in state(layout).items()
+        for layer, _, kind in [name.rpartition(".")]
+    }
+
+
+@pytest.mark.parametrize("kind", [plain, parametrized])
+def test_every_form_of_weight_norm_is_folded_alike(folder, kind):
+    expected = published.load(folder / CHECKPOINT)
+    torch.save(kind("v3"), folder / "generator.pth.tar")
+    loaded = published.load(folder / "generator.pth.tar")
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_an_old_pytorch_is_read(folder):
+    torch.save({"generator": state()}, folder / "old", _use_new_zipfile_serialization=False)
+    assert torch.equal(
+        published.load(folder / "old").decode(GOLDEN["mel"]), published.load(folder / CHECKPOINT).decode(GOLDEN["mel"])
+    )
+
+
+class Canary:
+    """Unpickled by an ordinary loader, it touches a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_checkpoint_runs_nothing(folder, is_archive):
+    content = {"generator": state() | {"evil": Canary(folder / "canary")}}
+    torch.save(content, folder / "evil", _use_new_zipfile_serialization=is_archive)
+    with pytest.raises(ModelError, match="evil holds more than weights"):
+        published.load(folder / "evil")
+    assert not (folder / "canary").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 100, 5000, 50_000])
+def test_a_truncated_checkpoint_is_a_model_error(folder, keep):
+    (folder / CHECKPOINT).write_bytes((folder / CHECKPOINT).read_bytes()[:keep])
+    with pytest.raises(ModelError, match=CHECKPOINT):
+        published.load(folder / CHECKPOINT)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"generator": [1, 2]}, "holds no HiFi-GAN generator; expected"),
+        ({"epoch": 3}, "holds no HiFi-GAN generator; expected"),
+        ({"generator": {"head.out.weight": torch.zeros(1)}}, "'head.out.weight' is unknown"),
+        ({"generator": {"conv_pre.weight_g": torch.zeros(16, 1, 1)}}, "weight norm of 'conv_pre' is not whole"),
+        ({"generator": {"conv_pre.bias": torch.zeros(16)}}, "lacks .* weights"),
+    ],
+)
+def test_what_is_no_generator_is_named(folder, content, message):
+    torch.save(content, folder / "other")
+    with pytest.raises(ModelError, match=message):
+        published.load(folder / "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fmax": 7600}, "fmin and fmax are 0.0 and 7600"),
+        ({"hop_size": 300}, r"hop_length 256 .*hop_length=300"),
+        ({"resblock": "3"}, "resblock is '3'"),
+        ({"upsample_kernel_sizes": [16, 16, 7]}, "upsample_kernel_sizes are"),
+        ({"upsample_kernel_sizes": [16, 16]}, "upsample_kernel_sizes are"),
+        ({"upsample_initial_channel": 20}, "divisible by 8"),
+        ({"resblock_kernel_sizes": [3, 5, 8]}, "must be odd"),
+        ({"resblock_dilation_sizes": [[1, 2]]}, "a list for each"),
+        ({"upsample_initial_channel": 0}, "upsample_initial_channel is 0"),
+        ({"num_mels": "many"}, "num_mels is 'many'"),
+    ],
+)
+def test_a_config_that_is_not_understood_is_refused(folder, change, message):
+    value = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(value | change))
+    with pytest.raises(ModelError, match=message) as caught:
+        published.load(folder / CHECKPOINT)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_broken_config_is_a_model_error(folder):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="no HiFi-GAN configuration"):
+        published.load(folder / CHECKPOINT)
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"config\.json can not be read"):
+        published.load(folder / CHECKPOINT)
+
+
+def test_mels_up_to_the_nyquist_frequency_are_bigvgan_s(folder):
+    value = json.loads((folder / "config.json").read_text())
+    for fmax in (None, 11_025):
+        (folder / "config.json").write_text(json.dumps(value | {"fmax": fmax}))
+        assert published.load(folder / CHECKPOINT).mel.flavour == "bigvgan"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 0), ("float16", 2e-3), ("bfloat16", 2e-2), ("int8", 3e-2)]
+)
+def test_convert_makes_a_vocoder_folder(tmp_path, tts_fm_command, dtype, tolerance):
+    done = tts_fm_command(
+        "convert", "hifigan", FOLDER / "v1" / CHECKPOINT, tmp_path / "out", "--dtype", dtype, "--license", "MIT"
+    )
+    assert done.code == 0, done.stderr
+    config, vocoder = vocoder_folder.read(tmp_path / "out")
+    assert (config.vocoder.name, config.license, config.mel) == ("hifigan", "MIT", MEL)
+    torch.testing.assert_close(vocoder.decode(GOLDEN["mel"]), GOLDEN["v1.samples"], rtol=0, atol=tolerance + 1e-5)
+
+
+def test_a_published_folder_given_as_a_vocoder_says_how_to_convert_it():
+    with pytest.raises(ModelError, match="tts-fm convert hifigan"):
+        vocoder_folder.load(FOLDER / "v1")
+
+
+def test_each_utterance_is_n_hops_long():
+    vocoder = published.load(FOLDER / "v3" / CHECKPOINT)
+    for n in (0, 1, 2, 17):
+        assert vocoder.decode(GOLDEN["mel"][:, :n]).shape == (2, 256 * n)

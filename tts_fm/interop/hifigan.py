@@ -1,0 +1,131 @@
+"""HiFi-GAN generators of jik876/hifi-gan (`g_*`, `generator_*.pth.tar`) with their `config.json`, weight norm folded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ConfigDict
+from torch import Tensor
+
+from tts_fm import checkpoint, strict
+from tts_fm.errors import ModelError
+from tts_fm.plugins import Options
+from tts_fm.types import MelSpec
+from tts_fm.vocoders.hifigan import HiFiGAN
+
+CONFIG = "config.json"
+
+
+class PublishedConfig(Options):
+    """What of a published ``config.json`` says what the generator is; the rest is about its training."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    resblock: Literal["1", "2"] = "1"
+    upsample_rates: tuple[int, ...]
+    upsample_kernel_sizes: tuple[int, ...]
+    upsample_initial_channel: int
+    resblock_kernel_sizes: tuple[int, ...]
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    num_mels: int
+    n_fft: int
+    hop_size: int
+    win_size: int
+    sampling_rate: int
+    fmin: float = 0
+    fmax: float | None = None
+
+
+def load(path: Path, config: Path | None = None) -> HiFiGAN:
+    """Return the generator in the checkpoint at ``path``, ready to decode; its config is beside it unless given.
+
+    Raises:
+        ModelError: a file is missing or broken, holds something else, or the two do not belong together.
+    """
+    options, mel = read_config(path.parent / CONFIG if config is None else config)
+    try:
+        vocoder = HiFiGAN(options, mel)
+    except ValueError as error:
+        raise ModelError(f"{path.parent / CONFIG if config is None else config}: {error}") from None
+    checkpoint.fill(vocoder, read_weights(path, options), path)
+    return vocoder.eval().requires_grad_(False)
+
+
+def read_config(path: Path) -> tuple[HiFiGAN.Options, MelSpec]:
+    """Return the options and the mel in a published ``config.json``. Raises ModelError."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        published = strict.parse(PublishedConfig, value, path)
+        sizes = {name: getattr(published, name) for name in HiFiGAN.Options.model_fields}
+        options = strict.parse(HiFiGAN.Options, sizes, path)
+    except OSError as error:
+        raise ModelError(f"{path} can not be read: {error.strerror}; give the config.json of the checkpoint") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"no HiFi-GAN configuration: {' '.join(str(error).split())}") from None
+    return options, _mel(published, path)
+
+
+def _mel(published: PublishedConfig, path: Path) -> MelSpec:
+    rate, top = published.sampling_rate, published.fmax
+    for flavour in ("hifigan", "bigvgan"):
+        mel = MelSpec(rate, published.n_fft, published.hop_size, published.win_size, published.num_mels, flavour)
+        if published.fmin == 0 and mel.highest_hz == (rate / 2 if top is None else top):
+            return mel
+    raise ModelError(
+        f"{path}: fmin and fmax are {published.fmin} and {top}; the mels known here are 0 to 8000 Hz or all"
+    )
+
+
+def read_weights(path: Path, options: HiFiGAN.Options) -> dict[str, Tensor]:
+    """Return the generator's weights with our names, folded. No code in the file is run. Raises ModelError."""
+    state: Any = checkpoint.load_state(path, is_old_format_read=True)
+    state = state.get("generator", state)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ModelError(
+            f"{path} holds no HiFi-GAN generator; expected one mapping of names to tensors, or 'generator'"
+        )
+    state = {str(name).removeprefix("module."): value for name, value in state.items()}
+    return {_ours(name, options, path): value for name, value in folded(state, path).items()}
+
+
+WEIGHT_NORMS = {
+    ".weight_g": ".weight_v",
+    ".parametrizations.weight.original0": ".parametrizations.weight.original1",
+}
+"""How PyTorch's two kinds of weight norm call ``g`` and ``v``."""
+
+
+def folded(state: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:
+    """Return ``state`` with each pair of ``g`` and ``v`` as the weight ``g * v / |v|``, by PyTorch's own kernel."""
+    plain = dict(state)
+    for g, v in WEIGHT_NORMS.items():
+        for layer in [name.removesuffix(g) for name in state if name.endswith(g)]:
+            gain, direction = plain.pop(layer + g), plain.pop(layer + v, None)
+            if direction is None or gain.shape != (len(direction), 1, 1) or direction.dim() != 3:
+                raise ModelError(f"{source}: the weight norm of {layer!r} is not whole; copy the checkpoint again")
+            plain[f"{layer}.weight"] = torch._weight_norm(direction.float(), gain.float(), 0)
+    return plain
+
+
+def _ours(name: str, options: HiFiGAN.Options, source: Path) -> str:
+    """Return what we call the weight that they call ``name``."""
+    n_blocks = len(options.resblock_kernel_sizes)
+    for pattern, replacement in (
+        (r"conv_pre\.(\w+)", r"conv_in.{0}"),
+        (r"conv_post\.(\w+)", r"conv_out.{0}"),
+        (r"ups\.(\d+)\.(\w+)", r"stages.{0}.upsample.{1}"),
+    ):
+        if match := re.fullmatch(pattern, name):
+            return replacement.format(*match.groups())
+    match = re.fullmatch(r"resblocks\.(\d+)\.convs([12]?)\.(\d+)\.(\w+)", name)
+    if match is None:
+        raise ModelError(
+            f"{source} holds no HiFi-GAN generator: {name!r} is unknown; expected conv_pre, ups, resblocks"
+        )
+    stage, block = divmod(int(match[1]), n_blocks)
+    return f"stages.{stage}.blocks.{block}.{'plain' if match[2] == '2' else 'dilated'}.{match[3]}.{match[4]}"
