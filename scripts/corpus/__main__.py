@@ -1,7 +1,7 @@
 """Build the training corpus of the bundled voice, part by part: real speech, clean speech by Kokoro, other machines'.
 
-    python -m scripts.corpus real quality --real data/speech --out runs/corpus
-    python -m scripts.corpus kokoro --models models/kokoro --texts data/texts --hours 20 --out runs/corpus
+python -m scripts.corpus real quality --real data/speech --out runs/corpus
+python -m scripts.corpus kokoro --models models/kokoro --texts data/texts --hours 20 --out runs/corpus
 """
 
 from __future__ import annotations

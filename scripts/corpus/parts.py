@@ -81,9 +81,7 @@ class Part:
         out.mkdir(parents=True, exist_ok=True)
         self._done = {line["job"]: line for line in json_lines(self._progress)}
 
-    def run(
-        self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int, hours: float = math.inf
-    ) -> None:
+    def run(self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int, hours: float = math.inf) -> None:
         """Do every job that is not done yet, in order, until there are ``hours`` of speech."""
         self._without_halves()
         todo = [(work, key, arguments) for key, arguments in jobs.items() if key not in self._done]

@@ -12,7 +12,6 @@ import numpy as np
 
 from scripts.corpus import sound
 from scripts.corpus.parts import json_line, json_lines
-from tts_fm.alignment.phones import SAMPLE_RATE
 from tts_fm.atomic import replacing
 
 _RATE = 16_000
@@ -79,7 +78,9 @@ def _quality(line: dict, out: Path, judge: Judge | None) -> Quality:
     audio, rate = sound.read(out / line["audio"])
     heard = np.clip(sound.resample(audio, rate, _RATE), -1, 1)
     opinions = (_dnsmos() if judge is None else judge)(heard)
-    return Quality(line["id"], **{name: round(value, 3) for name, value in opinions.items()}, bandwidth=bandwidth(audio, rate))
+    return Quality(
+        line["id"], **{name: round(value, 3) for name, value in opinions.items()}, bandwidth=bandwidth(audio, rate)
+    )
 
 
 @cache
