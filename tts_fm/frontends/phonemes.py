@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tts_fm import plugins
 from tts_fm.frontends import Frontend
@@ -89,12 +89,12 @@ def _keep_no_copies(wrapper: ModuleType) -> None:
     """
 
     class LoadedAPI(wrapper.EspeakAPI):  # type: ignore[name-defined, misc]
-        def __init__(self, library: str, data_path: str | None) -> None:
+        def __init__(self, library: Any, data_path: Any) -> None:
             super().__init__(library, data_path)
             shutil.rmtree(self._tempdir, ignore_errors=True)
 
         @staticmethod
-        def _delete(library: object, tempdir: str) -> None:
+        def _delete(library: Any, tempdir: str) -> None:
             shutil.rmtree(tempdir, ignore_errors=True)
 
     wrapper.EspeakAPI = LoadedAPI  # type: ignore[attr-defined]

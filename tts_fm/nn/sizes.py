@@ -19,7 +19,7 @@ def only() -> Iterator[None]:
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Changes in place do nothing to a tensor without numbers, and their kernels take seconds to import."""
+    """Changes in place, and divisions by a number, do nothing to a tensor without numbers, and their kernels take seconds to import."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         kwargs = {} if kwargs is None else kwargs
@@ -28,4 +28,5 @@ class _NothingDrawn(TorchFunctionMode):
             return torch.empty(*args, **kwargs, device="meta")
         first = args[0] if args else kwargs.get("tensor")
         is_change = name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
+        is_change = is_change or (name in ("div", "__truediv__") and isinstance(args[1], int | float))
         return first if is_change and isinstance(first, Tensor) and first.is_meta else func(*args, **kwargs)
