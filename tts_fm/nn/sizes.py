@@ -19,7 +19,7 @@ def only() -> Iterator[None]:
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Changes in place, and divisions by a number, do nothing to a tensor without numbers, and their kernels take seconds to import."""
+    """Changes in place do nothing to a tensor without numbers, nor do divisions; their kernels take seconds to import."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         kwargs = {} if kwargs is None else kwargs
