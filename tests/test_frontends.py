@@ -109,8 +109,8 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
         (b"", "line 1: the first token is ''"),
         (b"a\n \n", "line 1: the first token is 'a'; it must be one space"),
         (b" \na\nb\na\n", "line 4: the token 'a' is already on line 2"),
-        (b" \n\xff\n", "must be UTF-8"),
-        (None, "there is no vocabulary"),
+        (b" \n\xff\n", "is no UTF-8"),
+        (None, "which has one token a line"),
     ],
 )
 def test_bad_vocabularies(tmp_path, content, message):
@@ -154,7 +154,7 @@ def test_phonemes_need_no_system_espeak():
     code = (
         "from tts_fm.frontends.phonemes import Phonemes as P\n"
         "print(ascii(''.join(P(P.Options()).tokens('Hello, world!'))))\n"
-        "print([line.split()[-1] for line in open('/proc/self/maps') if 'espeak' in line and '.so' in line][0])"
+        "print([line.split()[5] for line in open('/proc/self/maps') if 'espeak' in line and '.so' in line][0])"
     )
     hidden = {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONUTF8": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=hidden, capture_output=True, text=True, check=True)

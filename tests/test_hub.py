@@ -72,7 +72,7 @@ def test_a_model_folder(cache, tmp_path):
     folder = model_folder(tmp_path / "mine")
     for name in (str(folder), "mine", "./mine/", "mine/model.safetensors"):
         assert hub.resolve(name).folder.resolve() == folder
-    assert "--vocab and --architecture go with a checkpoint file" in refused("mine", ValueError, vocab="v.txt")
+    assert "a vocabulary and an architecture go with a checkpoint file" in refused("mine", ValueError, vocab="v.txt")
 
 
 def test_a_folder_that_is_no_model(cache, tmp_path):
@@ -84,8 +84,10 @@ def test_a_folder_that_is_no_model(cache, tmp_path):
 
 def test_a_foreign_checkpoint(cache, tmp_path):
     (tmp_path / "model_12.safetensors").touch()
-    assert "add --architecture" in refused("model_12.safetensors", ValueError)
-    assert "add --vocab" in refused("model_12.safetensors", ValueError, architecture="F5TTS_v1_Base")
+    assert "its architecture is needed" in refused("model_12.safetensors", ValueError)
+    assert "no vocab.txt beside it; give one" in refused(
+        "model_12.safetensors", ValueError, architecture="F5TTS_v1_Base"
+    )
     assert "no vocabulary file w.txt" in refused("model_12.safetensors", architecture="F5TTS_v1_Base", vocab="w.txt")
     (tmp_path / "vocab.txt").touch()
     source = hub.resolve("model_12.safetensors", architecture="F5TTS_v1_Base")
@@ -184,7 +186,7 @@ def test_a_foreign_checkpoint_in_a_repository(cache):
     assert source.vocab == snapshot / "F5TTS_v1_Base/vocab.txt"
     other = hub.resolve(address, architecture="F5TTS_Base", vocab="hf://SWivid/F5-TTS/F5TTS_Base/vocab.txt")
     assert other.vocab.read_text() == " \nb\n"
-    assert "add --architecture" in refused(address, ValueError)
+    assert "its architecture is needed" in refused(address, ValueError)
 
 
 def test_a_repository_that_holds_something_else(cache, monkeypatch):

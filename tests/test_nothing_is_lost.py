@@ -54,6 +54,7 @@ def assert_same(a, b, name: str = "") -> None:
 # Killed at any moment
 
 
+@pytest.mark.slow
 def test_two_hundred_kills_while_saving_leave_no_unreadable_checkpoint(tmp_path):
     draw = random.Random(0)
 
@@ -301,10 +302,23 @@ def test_a_changed_run_is_refused_and_the_difference_shown(manifest, tmp_path):
             loop(parse(RunConfig, value, "changed"), tmp_path / "run")
 
     refused(r"optimizer.lr was 0.003 and is 0.001; .*--resume never", optimizer={"lr": 0.001})
-    refused(r"training.updates was 2 and is 4", training={"updates": 4})
+    refused(r"training.updates was 2 and is 1", training={"updates": 1})
     mel = {"mel": {"hop_length": 300}}
     refused(r"model.mel.hop_length was 256 and is 300", model=mel)
     loop(config(manifest, updates=2, log_every=5, keep=7), tmp_path / "run")  # book-keeping may change
+
+
+def test_a_run_that_is_done_goes_on_with_more_updates_and_an_unfinished_one_does_not(manifest, tmp_path):
+    folder = tmp_path / "run"
+    loop(config(manifest, updates=2, save_every=1, keep=5), folder).run()
+    with pytest.warns(UserWarning, match="done after 2 updates and goes on to 4"):
+        longer = loop(config(manifest, updates=4, save_every=1, keep=5), folder)
+    longer.run()
+    assert state_of(folder)["update"] == 4 and list(metrics(folder, "flow_loss")) == [1, 2, 3, 4]
+    third = checkpoint.state_path(folder / loops.CHECKPOINTS, 3)
+    run = config(manifest, updates=9)
+    with pytest.raises(ValueError, match=r"training.updates was 4 and is 9"):
+        loops.Loop(learner(run, folder), run.training, folder).resume(third)
 
 
 def test_a_changed_vocabulary_or_corpus_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import re
@@ -18,11 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tts_fm import atomic
+from tts_fm import atomic, memory, small_file
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig, read_model
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
+from tts_fm.nn import sizes
 from tts_fm.strict import dump
 
 CONFIG, WEIGHTS, VOCAB, CARD, GRIDS = "config.yaml", "model.safetensors", "vocab.txt", "README.md", "grid.json"
@@ -30,6 +32,7 @@ CONFIG, WEIGHTS, VOCAB, CARD, GRIDS = "config.yaml", "model.safetensors", "vocab
 SCALE = ":scale"
 """What an int8 matrix's name has added in the name of its scales."""
 
+_MAX_GRIDS = 1_000_000  # bytes of grid.json
 _STATE = re.compile(r"update-(\d+)\.pt")
 
 
@@ -70,16 +73,34 @@ def load_model(
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} is no model: it has no {name}; a model folder holds {CONFIG} and {WEIGHTS}")
+    check_links(folder)
     try:
         config = read_model(folder / CONFIG)
         frontend = load_frontend(config, folder)
+        with sizes.only():  # no memory is taken until the file is seen to have them
+            backbone: Backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
     except ModelError:
         raise
     except ValueError as error:
         raise ModelError(str(error)) from None
-    backbone: Backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
-    fill(backbone, read_tensors(folder / WEIGHTS), folder / WEIGHTS, vocab_size=frontend.vocab_size)
+    fill_from(backbone, folder / WEIGHTS, vocab_size=frontend.vocab_size)
     return config, backbone.to(device=device, dtype=dtype).eval()
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a model folder in which a link leads out; in the cache of a hub links lead to the repository's blobs.
+
+    Raises:
+        ModelError: there is such a link.
+    """
+    root = folder.resolve()
+    repository = root.parents[root.parts[::-1].index("snapshots")] if "snapshots" in root.parts[1:] else root
+    allowed = (root, repository / "blobs" if repository != root else root)
+    for place, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink() and not any(Path(os.path.realpath(path)).is_relative_to(inside) for inside in allowed):
+                raise ModelError(f"{folder / path.relative_to(root)} is a link out of the folder; put a copy there")
 
 
 def load_frontend(config: ModelConfig, folder: Path) -> Frontend:
@@ -98,12 +119,13 @@ def load_grids(folder: Path) -> dict[int, list[float]]:
     if not path.is_file():
         return {}
     try:
-        grids = {int(steps): [float(t) for t in times] for steps, times in json.loads(path.read_text("utf-8")).items()}
+        value = json.loads(small_file.read_text(path, _MAX_GRIDS))
+        grids = {int(steps): [float(t) for t in times] for steps, times in value.items()}
         are_grids = all(
             len(times) == steps + 1 and times[0] == 0 and times[-1] == 1 and all(a < b for a, b in pairwise(times))
             for steps, times in grids.items()
         )
-    except (OSError, ValueError, TypeError, AttributeError, LookupError):
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
         are_grids, grids = False, {}
     if not are_grids:
         raise ModelError(f"{path} holds no time grids; remove it, or make it anew with tts-fm optimize-steps")
@@ -148,6 +170,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ModelError: the file is missing or damaged.
     """
     try:
+        _check_scales(read_shapes(path))
         with safe_open(path, framework="pt") as file:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         scales = {name: stored.pop(name) for name in list(stored) if name.endswith(SCALE)}
@@ -156,10 +179,46 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path} is no whole safetensors file ({_line(error)}); copy it again") from None
 
 
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor in a safetensors file, scales included, from its header alone.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{path} is no whole safetensors file ({_line(error)}); copy it again") from None
+
+
+def _check_scales(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse scales that are not one a row: a product with others could be of any size."""
+    for name, shape in shapes.items():
+        if name.endswith(SCALE):
+            rows = shapes[name.removesuffix(SCALE)]
+            if shape != (*rows[:1], *(1 for _ in rows[1:])):
+                raise ValueError(f"the scales of {name.removesuffix(SCALE)!r} are not one a row")
+
+
 def _to_int8(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Return whole numbers up to 127 and the scale of each row, whose product comes nearest to ``matrix``."""
     scale = matrix.float().abs().amax(dim=tuple(range(1, matrix.dim())), keepdim=True) / 127
     return (matrix / scale.clamp(min=1e-30)).round().to(torch.int8), scale
+
+
+def fill_from(module: nn.Module, path: Path, vocab_size: int | None = None) -> None:
+    """Load the weights in the safetensors file ``path`` into ``module``, which may still be on the meta device.
+
+    The file's header is compared with the module before any memory is taken. ``vocab_size`` as in :func:`fill`.
+
+    Raises:
+        ModelError: the file is damaged, has other weights, or there is no memory for them.
+    """
+    shapes = {name: shape for name, shape in read_shapes(path).items() if not name.endswith(SCALE)}
+    _compare(module, shapes, path, vocab_size)
+    memory.check(2 * sum(4 * math.prod(shape) for shape in shapes.values()), f"reading {path}")
+    fill(module, read_tensors(path), path, vocab_size)
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, vocab_size: int | None = None) -> None:
@@ -168,17 +227,35 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, voc
     With ``vocab_size``, a table of another number of tokens is explained as that.
 
     Raises:
-        ModelError: a weight is missing, unknown or of another shape; one line that names ``source``.
+        ModelError: a weight is missing, unknown, of another shape or not finite; one line that names ``source``.
     """
+    _compare(module, {name: tuple(value.shape) for name, value in state.items()}, source, vocab_size)
+    weights = {name: state[name].to(value.dtype) for name, value in module.state_dict().items()}
+    check_finite(weights, source)
+    is_meta = any(value.is_meta for value in module.state_dict().values())
+    module.load_state_dict(weights, assign=is_meta)
+
+
+def check_finite(weights: Mapping[str, Tensor], source: Path | str) -> None:
+    """Refuse weights of which one is not a finite number. Raises ModelError."""
+    for name, value in weights.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise ModelError(f"{source} is damaged: the weight {name!r} is not finite everywhere; copy it again")
+
+
+def _compare(
+    module: nn.Module, shapes: Mapping[str, tuple[int, ...]], source: Path | str, vocab_size: int | None
+) -> None:
+    """Raise ModelError where ``shapes`` are not those of the weights of ``module``."""
     wanted = module.state_dict()
-    for problem, names in (("lacks", wanted.keys() - state.keys()), ("has unknown", state.keys() - wanted.keys())):
+    for problem, names in (("lacks", wanted.keys() - shapes.keys()), ("has unknown", shapes.keys() - wanted.keys())):
         if names:
             raise ModelError(
                 f"{source} {problem} {len(names)} weight{'' if len(names) == 1 else 's'} such as {min(names)!r}; "
                 f"it does not belong to this configuration"
             )
     for name, value in wanted.items():
-        got, need = tuple(state[name].shape), tuple(value.shape)
+        got, need = shapes[name], tuple(value.shape)
         if got == need:
             continue
         if vocab_size is not None and got[1:] == need[1:] and need and need[0] - vocab_size in (0, 1):
@@ -187,7 +264,6 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, voc
                 f"has {vocab_size}; use the vocab.txt that came with these weights"
             )
         raise ModelError(f"{source} does not belong to this configuration: {name!r} is {got}, {need} is needed")
-    module.load_state_dict({name: state[name].to(value.dtype) for name, value in wanted.items()})
 
 
 def state_path(folder: Path, update: int) -> Path:

@@ -26,8 +26,8 @@ from tts_fm.vocoders import Vocoder
 class MelScale(Options):
     """The flow works on ``(mel - mean) / std``; F5-TTS and E2-TTS use the mel as it is."""
 
-    mean: float = 0.0
-    std: float = Field(default=1.0, gt=0)
+    mean: float = Field(default=0.0, ge=-100, le=100)
+    std: float = Field(default=1.0, ge=1e-3, le=1e3)
 
 
 class FlowOptions(Options):
@@ -49,16 +49,16 @@ class FlowOptions(Options):
 class LimitOptions(Options):
     """What the model can hold: seconds of prompt, and of prompt and speech together."""
 
-    max_prompt_seconds: float = Field(default=12.0, gt=0)
-    max_total_seconds: float = Field(default=22.0, gt=0)
+    max_prompt_seconds: float = Field(default=12.0, gt=0, le=120)
+    max_total_seconds: float = Field(default=22.0, gt=0, le=700)
 
 
 class ModelConfig(Options):
     """Everything that inference needs; saved as ``config.yaml`` in a model folder."""
 
-    name: str
-    license: str = ""
-    language: str = "en"
+    name: str = Field(max_length=200)
+    license: str = Field(default="", max_length=200)
+    language: str = Field(default="en", max_length=50)
     mel: MelSpec = MelSpec()
     mel_scale: MelScale = MelScale()
     frontend: choice(Frontend)  # type: ignore[valid-type]
@@ -67,14 +67,14 @@ class ModelConfig(Options):
     duration: DurationOptions = DurationOptions()
     sampling: SamplingOptions = SamplingOptions()
     leaps: int = Field(
-        default=0, ge=0, description="leaps to speak in where nothing else is asked for; 0: as sampling says"
+        default=0, ge=0, le=1000, description="leaps to speak in where nothing else is asked for; 0: as sampling says"
     )
     limits: LimitOptions = LimitOptions()
     match_prompt: float = Field(
         default=0.0, ge=0, le=1, description="how far the long-term spectrum is moved to the prompt's"
     )
     vocoder: choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
-    vocoder_source: str = ""
+    vocoder_source: str = Field(default="", max_length=300, pattern=r"^[^\x00-\x1f]*$")
 
     @model_validator(mode="after")
     def _check(self) -> ModelConfig:

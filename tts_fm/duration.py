@@ -26,7 +26,7 @@ class DurationOptions(Options):
     """
 
     rule: DurationRule = "speech_rate"
-    floor_seconds: float = Field(default=0.5, ge=0)
+    floor_seconds: float = Field(default=0.5, ge=0, le=60)
 
 
 SLOWEST, FASTEST = 4.0, 25.0  # plausible letters per second of speech; readers of audiobooks make 11 to 20

@@ -11,3 +11,11 @@ class ModelError(ValueError):
 
 class TrainingError(RuntimeError):
     """A training that can not go on, through no mistake in how it was asked for: exit code 1."""
+
+
+class ArgumentError(ValueError):
+    """A mistake in what was asked for; ``arguments`` are the names of those it is about, as a function has them."""
+
+    def __init__(self, message: str, *arguments: str) -> None:
+        super().__init__(message)
+        self.arguments = arguments

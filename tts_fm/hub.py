@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import socket
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
-from tts_fm.errors import ModelError
+from tts_fm.errors import ArgumentError, ModelError
 
 DEFAULT, BUNDLED = "default", "bundled"
 VOCOS = "hf://charactr/vocos-mel-24khz"
@@ -109,7 +110,11 @@ def resolve(model: str, vocab: str | None = None, architecture: str | None = Non
     by_name = {entry.name.lower(): entry for entry in _PUBLISHED}
     is_checkpoint = _is_checkpoint(model, architecture)
     if not is_checkpoint and (vocab is not None or architecture is not None):
-        raise ValueError(f"--vocab and --architecture go with a checkpoint file; {model!r} brings its own")
+        raise ArgumentError(
+            f"a vocabulary and an architecture go with a checkpoint file; {model!r} brings its own",
+            "vocab",
+            "architecture",
+        )
     if model == DEFAULT:
         return ModelSource(DEFAULT, folder=bundled())
     if model.startswith("hf://"):
@@ -122,7 +127,12 @@ def resolve(model: str, vocab: str | None = None, architecture: str | None = Non
             vocab=_fetch(entry.vocab, entry.name),
             architecture=entry.name,
         )
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+        path.is_file(), path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, or the home of nobody
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{model[:80]!r} is no name of a model, a file or a folder: {reason}") from None
     if path.is_file() and is_checkpoint:
         beside = path.parent / "vocab.txt"
         return _foreign(model, path, str(beside) if vocab is None and beside.is_file() else vocab, architecture)
@@ -160,7 +170,11 @@ def vocoder_folder(source: str) -> Path:
     if source == BUNDLED:
         return bundled() / "vocoder"
     if not source.startswith("hf://"):
-        folder = Path(source).expanduser()
+        try:
+            folder = Path(source).expanduser()
+            folder.is_dir()
+        except (OSError, RuntimeError, ValueError):
+            raise ModelError(f"there is no vocoder folder {source[:80]!r}; check its name") from None
         if not folder.is_dir():
             raise ModelError(f"there is no vocoder folder {source}; check its name")
         return folder
@@ -272,9 +286,11 @@ def _vocab_beside(checkpoint: str) -> Path | None:
 def _foreign(model: str, checkpoint: Path, vocab: str | None, architecture: str | None) -> ModelSource:
     if architecture is None:
         known = ", ".join(entry.name for entry in _PUBLISHED)
-        raise ValueError(f"{model} is a checkpoint file; add --architecture, such as {known}, or a YAML file")
+        raise ArgumentError(
+            f"{model} is a checkpoint file; its architecture is needed, such as {known}, or a YAML file", "architecture"
+        )
     if vocab is None:
-        raise ValueError(f"{model} is a checkpoint file and has no vocab.txt beside it; add --vocab vocab.txt")
+        raise ArgumentError(f"{model} is a checkpoint file and has no vocab.txt beside it; give one", "vocab")
     vocab_path = _fetch(vocab, vocab) if vocab.startswith("hf://") else Path(vocab).expanduser()
     if not vocab_path.is_file():
         raise ModelError(f"there is no vocabulary file {vocab}; check its name")
@@ -339,6 +355,7 @@ def _get(repo: str, path: str, revision: str | None, wanted: str) -> Path:
     command = f"tts-fm models download {wanted}"
     if is_offline():
         raise ModelError(f"{wanted} is not on this machine and HF_HUB_OFFLINE is set; with a network, run: {command}")
+    warnings.warn(f"{repo}/{path} is not on this machine; it is fetched from the Hugging Face Hub now", stacklevel=2)
     return _download(repo, path, revision, command)
 
 

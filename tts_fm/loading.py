@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
 
-from tts_fm import checkpoint, hub, plugins, vocoder_folder
+from tts_fm import checkpoint, hub, plugins, small_file, vocoder_folder
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
@@ -14,8 +15,19 @@ from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts
+from tts_fm.nn import sizes
 from tts_fm.strict import Choice
 from tts_fm.vocoders import Vocoder
+
+_MAX_WORDS = 20_000  # bytes of voice.txt
+
+
+def bound_kernel_cache() -> None:
+    """Let oneDNN keep 64 kernels instead of 1024: it keeps one for every length of a sentence, of a quarter megabyte.
+
+    It reads this once, when its first kernel is made; who has set it already is not overruled.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def load_model(source: ModelSource, device: torch.device) -> tuple[ModelConfig, Backbone, Frontend]:
@@ -85,7 +97,8 @@ def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = 
     wanted = config.vocoder_source if source is None else source
     if not wanted or wanted in plugins.names(Vocoder):
         choice = config.vocoder if not wanted else Choice(name=wanted, options=plugins.load(Vocoder, wanted).Options())
-        vocoder: Vocoder = choice.build(Vocoder, config.mel)
+        with sizes.only():  # one that has weights is refused, whatever its size
+            vocoder: Vocoder = choice.build(Vocoder, config.mel)
         if next(vocoder.parameters(), None) is not None:
             raise ModelError(
                 f"the vocoder {choice.name} needs weights; give a folder or hf://OWNER/REPO, or griffin_lim"
@@ -97,7 +110,15 @@ def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = 
 
 
 def own_voice(folder: Path | None) -> Prompt | None:
-    """Return the reference voice in a model folder: ``voice.flac`` and its words in ``voice.txt``."""
+    """Return the reference voice in a model folder: ``voice.flac`` and its words in ``voice.txt``.
+
+    Raises:
+        ModelError: one of the two is damaged, or the words are missing.
+    """
     if folder is None or not (folder / "voice.flac").is_file():
         return None
-    return Prompt.load(folder / "voice.flac", (folder / "voice.txt").read_text(encoding="utf-8").strip())
+    try:
+        words = small_file.read_text(folder / "voice.txt", _MAX_WORDS).strip()
+        return Prompt.load(folder / "voice.flac", words)
+    except ValueError as error:
+        raise ModelError(f"the model's own voice is damaged: {error}") from None

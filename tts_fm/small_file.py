@@ -20,7 +20,7 @@ def read_text(path: Path, most: int) -> str:
                 raise ValueError(f"{path} can not be read: it is no regular file; put a text file there")
             data = file.read(most + 1)
     except FileNotFoundError:
-        raise ValueError(f"there is no file {path}; check its name") from None
+        raise ValueError(f"{path} can not be read: there is no such file; check its name") from None
     except OSError as error:
         raise ValueError(f"{path} can not be read: {error.strerror}; put a text file there") from None
     if len(data) > most:

@@ -43,7 +43,7 @@ def choice(interface: type[Plugin]) -> Any:
             return value
         if isinstance(value, str):
             value = {"name": value}
-        if not isinstance(value, dict) or "name" not in value:
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
             raise ValueError(f"needs a 'name', one of {', '.join(plugins.names(interface))}")
         options = {k: v for k, v in value.items() if k != "name"}
         implementation = plugins.load(interface, value["name"])
@@ -167,7 +167,7 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise ValueError(f"it is nested more than {_MAX_DEPTH} deep")

@@ -107,6 +107,7 @@ class Synthesizer:
             ModelError: the model is not there, or does not fit its configuration.
             ValueError: a device that this machine has not, or an option that means nothing.
         """
+        loading.bound_kernel_cache()
         where = loading.pick_device(device)
         dtype = loading.pick_dtype(precision, where)
         source = hub.resolve(model, vocab=vocab, architecture=architecture)

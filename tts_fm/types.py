@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import Field
 from torch import Tensor
 
 VelocityField = Callable[[Tensor, Tensor], Tensor]
@@ -25,6 +26,12 @@ FILLER = -1
 """The token id that means "nothing": it pads batches, and a backbone embeds it as its row 0."""
 
 
+SampleRate = Annotated[int, Field(ge=1_000, le=192_000)]  # Hz
+FftSize = Annotated[int, Field(ge=16, le=16_384)]
+HopLength = Annotated[int, Field(ge=8, le=8_192)]
+MelCount = Annotated[int, Field(ge=2, le=1_024)]
+
+
 @dataclass(frozen=True)
 class MelSpec:
     """How a mel was computed; a vocoder that expects another one is refused.
@@ -34,12 +41,18 @@ class MelSpec:
     spectrum.
     """
 
-    sample_rate: int = 24_000
-    n_fft: int = 1024
-    hop_length: int = 256
-    win_length: int = 1024
-    n_mels: int = 100
+    sample_rate: SampleRate = 24_000
+    n_fft: FftSize = 1024
+    hop_length: HopLength = 256
+    win_length: FftSize = 1024
+    n_mels: MelCount = 100
     flavour: Literal["vocos", "bigvgan", "hifigan"] = "vocos"
+
+    def __post_init__(self) -> None:
+        if not self.hop_length <= self.win_length <= self.n_fft:
+            raise ValueError(
+                f"hop_length {self.hop_length}, win_length {self.win_length} and n_fft {self.n_fft} must not become smaller"
+            )
 
     @property
     def frame_rate(self) -> float:

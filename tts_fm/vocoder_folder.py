@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from tts_fm import atomic, checkpoint, plugins, strict
 from tts_fm.errors import ModelError
 from tts_fm.interop import vocos
+from tts_fm.nn import sizes
 from tts_fm.plugins import Options
 from tts_fm.strict import choice
 from tts_fm.types import MelSpec
@@ -45,16 +45,18 @@ def read(folder: Path) -> tuple[VocoderConfig, Vocoder]:
     Raises:
         ModelError: a file is missing or broken, or says something unknown.
     """
+    checkpoint.check_links(folder)
     value = _read_yaml(folder / checkpoint.CONFIG)
     if "backbone" in value:
         foreign = vocos.load(folder)
         return VocoderConfig(mel=foreign.mel, vocoder=_choice(foreign)), foreign
     try:
         config = strict.parse(VocoderConfig, value, folder / checkpoint.CONFIG)
-        vocoder: Vocoder = config.vocoder.build(Vocoder, config.mel)
+        with sizes.only():
+            vocoder: Vocoder = config.vocoder.build(Vocoder, config.mel)
     except ValueError as error:
         raise ModelError(f"no vocoder: {' '.join(str(error).split())}") from None
-    checkpoint.fill(vocoder, checkpoint.read_tensors(folder / checkpoint.WEIGHTS), folder / checkpoint.WEIGHTS)
+    checkpoint.fill_from(vocoder, folder / checkpoint.WEIGHTS)
     return config, vocoder.eval().requires_grad_(False)
 
 
@@ -75,13 +77,11 @@ def _choice(vocoder: Vocoder) -> strict.Choice:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        value = strict.read_yaml(path)
+    except ValueError as error:
         hint = "; turn a HiFi-GAN checkpoint into one by: tts-fm convert hifigan" if _has_hifigan(path.parent) else ""
-        raise ModelError(f"{path} can not be read: {error.strerror}{hint}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ModelError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(value, dict) or not value.keys() & {"vocoder", "backbone"}:
+        raise ModelError(f"{error}{hint}") from None
+    if not value.keys() & {"vocoder", "backbone"}:
         raise ModelError(
             f"{path} is no vocoder's: it needs mel and vocoder, or Vocos' feature_extractor, backbone and head"
         )

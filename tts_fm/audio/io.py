@@ -139,9 +139,11 @@ def write(
             raise ValueError(f"{_shown(target)} can not be written: {error.strerror}") from None
         return
     data = encode(waveform, "wav" if format is None else format, metadata, subtype)
+    if sys.stdout is None and isinstance(target, (str, Path)):
+        raise ValueError("audio can not be written to the standard output, which is closed; name a file")
     stream = sys.stdout.buffer if isinstance(target, (str, Path)) else target
     if stream.isatty():
-        raise ValueError("audio would flood the terminal; redirect it ('-o - > speech.wav') or name a file")
+        raise ValueError("audio would flood the terminal; redirect the standard output, or name a file")
     stream.write(data)
     stream.flush()
 

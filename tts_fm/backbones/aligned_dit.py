@@ -35,17 +35,17 @@ class AlignedDiT(Backbone):
         which hears from the transformer what it knows of each frame.
         """
 
-        dim: int = Field(default=320, gt=0)
-        depth: int = Field(default=8, gt=0)
-        heads: int = Field(default=5, gt=0)
-        ff_mult: int = Field(default=3, gt=0)
-        patch: int = Field(default=4, gt=0)
-        text_dim: int = Field(default=192, gt=0)
-        text_layers: int = Field(default=4, ge=0)
-        prompt_dim: int = Field(default=192, gt=0)
-        refine_dim: int = Field(default=192, gt=0)
+        dim: int = Field(default=320, gt=0, le=16_384)
+        depth: int = Field(default=8, gt=0, le=256)
+        heads: int = Field(default=5, gt=0, le=256)
+        ff_mult: int = Field(default=3, gt=0, le=64)
+        patch: int = Field(default=4, gt=0, le=64)
+        text_dim: int = Field(default=192, gt=0, le=16_384)
+        text_layers: int = Field(default=4, ge=0, le=64)
+        prompt_dim: int = Field(default=192, gt=0, le=16_384)
+        refine_dim: int = Field(default=192, gt=0, le=16_384)
         refine_layers: int = Field(default=0, ge=0)
-        kernel: int = Field(default=7, gt=0)
+        kernel: int = Field(default=7, gt=0, le=255)
         dropout: float = Field(default=0.0, ge=0, lt=1)
         min_remaining: float = Field(default=0.05, gt=0, lt=1)
         leaps: bool = False

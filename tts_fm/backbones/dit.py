@@ -28,17 +28,17 @@ class DiT(Backbone):
         the text over the frames. ``long_skip`` joins the input to the last block's output.
         """
 
-        dim: int = Field(1024, gt=0, multiple_of=16)
-        depth: int = Field(8, ge=1)
-        heads: int = Field(8, ge=1)
-        head_dim: int = Field(64, ge=2, multiple_of=2)
-        ff_mult: float = Field(4.0, gt=0)
+        dim: int = Field(1024, gt=0, le=16_384, multiple_of=16)
+        depth: int = Field(8, ge=1, le=256)
+        heads: int = Field(8, ge=1, le=256)
+        head_dim: int = Field(64, ge=2, le=1024, multiple_of=2)
+        ff_mult: float = Field(4.0, ge=0.1, le=64)
         dropout: float = Field(0.1, ge=0, lt=1)
-        text_dim: int | None = Field(None, ge=2, multiple_of=2)
-        conv_layers: int = Field(0, ge=0)
+        text_dim: int | None = Field(None, ge=2, le=16_384, multiple_of=2)
+        conv_layers: int = Field(0, ge=0, le=64)
         text_mask_padding: bool = True
         average_upsampling: bool = False
-        rope_heads: int | None = Field(None, ge=0)
+        rope_heads: int | None = Field(None, ge=0, le=256)
         qk_norm: bool = False
         long_skip: bool = False
 

@@ -25,11 +25,11 @@ class MMDiT(Backbone):
     class Options(plugins.Options):
         """Sizes; ``qk_norm`` normalises queries and keys per head."""
 
-        dim: int = Field(1024, gt=0, multiple_of=16)
-        depth: int = Field(8, ge=1)
-        heads: int = Field(8, ge=1)
-        head_dim: int = Field(64, ge=2, multiple_of=2)
-        ff_mult: float = Field(4.0, gt=0)
+        dim: int = Field(1024, gt=0, le=16_384, multiple_of=16)
+        depth: int = Field(8, ge=1, le=256)
+        heads: int = Field(8, ge=1, le=256)
+        head_dim: int = Field(64, ge=2, le=1024, multiple_of=2)
+        ff_mult: float = Field(4.0, ge=0.1, le=64)
         dropout: float = Field(0.1, ge=0, lt=1)
         qk_norm: bool = False
 

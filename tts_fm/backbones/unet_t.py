@@ -29,16 +29,16 @@ class UNetT(Backbone):
     class Options(plugins.Options):
         """Sizes and variants as in the backbone ``dit``; ``skip`` is how an early block's input joins a late one's."""
 
-        dim: int = Field(1024, gt=0, multiple_of=16)
-        depth: int = Field(8, ge=2, multiple_of=2)
-        heads: int = Field(8, ge=1)
-        head_dim: int = Field(64, ge=2, multiple_of=2)
-        ff_mult: float = Field(4.0, gt=0)
+        dim: int = Field(1024, gt=0, le=16_384, multiple_of=16)
+        depth: int = Field(8, ge=2, le=256, multiple_of=2)
+        heads: int = Field(8, ge=1, le=256)
+        head_dim: int = Field(64, ge=2, le=1024, multiple_of=2)
+        ff_mult: float = Field(4.0, ge=0.1, le=64)
         dropout: float = Field(0.1, ge=0, lt=1)
-        text_dim: int | None = Field(None, ge=2, multiple_of=2)
-        conv_layers: int = Field(0, ge=0)
+        text_dim: int | None = Field(None, ge=2, le=16_384, multiple_of=2)
+        conv_layers: int = Field(0, ge=0, le=64)
         text_mask_padding: bool = True
-        rope_heads: int | None = Field(None, ge=0)
+        rope_heads: int | None = Field(None, ge=0, le=256)
         qk_norm: bool = False
         skip: Literal["concat", "add", "none"] = "concat"
 

@@ -83,11 +83,13 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tts-fm`` with ``arguments`` (those of the process if None) and return the exit code."""
+    _keep_standard_descriptors()
     report = Report()
     with report.warnings_as_lines():
         try:
             code = get_command(app).main(arguments, prog_name="tts-fm", standalone_mode=False, obj=report)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except KeyboardInterrupt:
             code = INTERRUPTED
         except BrokenPipeError:  # who reads has had enough
@@ -102,6 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
 
 
+def _keep_standard_descriptors() -> None:
+    """Let no file that is opened later become stdin, stdout or stderr where the process was started without them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 def explain(error: Exception) -> tuple[str, int]:
     """Return the line and the exit code for ``error``."""
     if isinstance(error, typer.TyperException):  # what the parser refuses
@@ -109,7 +118,8 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"{error.format_message().rstrip('.')}; see {command} --help", USAGE
     for kind, code in ((InputError, BAD_INPUT), (ModelError, NO_MODEL), (ValueError, USAGE), (TrainingError, FAILURE)):
         if isinstance(error, kind):
-            return str(error), code
+            flags = [f"--{name.replace('_', '-')}" for name in getattr(error, "arguments", ())]
+            return f"{error} ({' and '.join(flags)})" if flags else str(error), code
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; give less text at once, or use --device cpu", FAILURE
     if isinstance(error, OSError):

@@ -215,6 +215,8 @@ def _check_early(
         watermark.check_available()
     if target != "-":
         io.check_target(target)
+    elif sys.stdout is None:
+        raise ValueError("the standard output is closed; name a file with --output")
     elif sys.stdout.isatty():
         raise ValueError("audio would flood the terminal; redirect it ('--output - > speech.wav') or name a file")
     if save_mel is not None:

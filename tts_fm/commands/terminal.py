@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -31,7 +31,7 @@ class Report:
 
     def fail(self, line: str, error: BaseException | None = None) -> None:
         """Tell in one line why the command failed; with ``--verbose`` where, too."""
-        if self.is_verbose and error is not None:
+        if self.is_verbose and error is not None and sys.stderr is not None:
             traceback.print_exception(error, file=sys.stderr)
         _print(f"tts-fm: {line}")
 
@@ -47,7 +47,7 @@ class Report:
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[..., None] | None]:
         """Yield a function of (steps done, steps in all[, text]) that draws a bar; None where nobody watches."""
-        if self.is_quiet or not sys.stderr.isatty():
+        if self.is_quiet or sys.stderr is None or not sys.stderr.isatty():
             yield None
             return
         from rich.console import Console
@@ -61,7 +61,9 @@ class Report:
 
 
 def _print(line: str) -> None:
-    print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # it is None where the process was started without one; print would take stdout then
+        with suppress(OSError, ValueError):  # nobody reads it, or the disk behind it is full: the work goes on
+            print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
 
 
 def show_help(context: typer.Context) -> None:

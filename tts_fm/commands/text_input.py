@@ -26,6 +26,8 @@ def read(source: str) -> str:
 
     most = 4 * MAX_CHARACTERS + 4  # a character has up to four bytes; the text's own check refuses what is longer
     try:
+        if source == "-" and sys.stdin is None:
+            raise ValueError("stdin is closed")
         if source == "-":
             data = sys.stdin.buffer.read(most)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from tts_fm import atomic
 from tts_fm.alignment import phones
 from tts_fm.audio import io
 from tts_fm.audio import prompt as prompts
@@ -269,10 +269,8 @@ class Corpus:
             pass
         mel = self._computed(utterance)
         folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.part")
-        with beside.open("wb") as file:
+        with atomic.replacing(path) as beside, beside.open("wb") as file:
             np.save(file, mel.numpy())
-        os.replace(beside, path)
         return mel
 
 

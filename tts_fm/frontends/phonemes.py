@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from tts_fm import plugins
 from tts_fm.frontends import Frontend
@@ -63,8 +66,11 @@ def _espeak(language: str) -> EspeakBackend:
     """
     import espeakng_loader
     from phonemizer.backend import EspeakBackend
+    from phonemizer.backend.espeak import wrapper
     from phonemizer.backend.espeak.wrapper import EspeakWrapper
 
+    if sys.platform != "win32":  # which does not let a loaded file go
+        _keep_no_copies(wrapper)
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     return EspeakBackend(
@@ -74,3 +80,21 @@ def _espeak(language: str) -> EspeakBackend:
         with_stress=True,
         language_switch="remove-flags",
     )
+
+
+def _keep_no_copies(wrapper: ModuleType) -> None:
+    """Let phonemizer's copies of the library, one for each of its wrappers, go as soon as they are loaded.
+
+    It removes them when Python ends, and a process that is terminated does not come to that.
+    """
+
+    class LoadedAPI(wrapper.EspeakAPI):  # type: ignore[name-defined, misc]
+        def __init__(self, library: Any, data_path: Any) -> None:
+            super().__init__(library, data_path)
+            shutil.rmtree(self._tempdir, ignore_errors=True)
+
+        @staticmethod
+        def _delete(library: Any, tempdir: str) -> None:
+            shutil.rmtree(tempdir, ignore_errors=True)
+
+    wrapper.EspeakAPI = LoadedAPI  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tts_fm import small_file
 from tts_fm.errors import InputError, ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.plugins import Options
@@ -15,6 +16,8 @@ _CHINESE = re.compile("[\u3007\u3100-\u9fff\ue815-\ue864\ufa18]")
 _SEGMENT = re.compile(
     r"(?<![A-Za-z0-9])(?:[Cc]#|[Cc]\+\+)|[A-Za-z0-9]+(?:[.\-_][A-Za-z0-9]+)*%?|[+#&._%\-]+|\r\n|[\s\S]"
 )
+MAX_TOKENS = 300_000
+_MAX_BYTES = 8_000_000
 _NO_SPACE_AFTER = " :'\""
 
 
@@ -59,11 +62,11 @@ class Vocab(Frontend):
 def _read(path: Path) -> dict[str, int]:
     """Token -> id. Only a line feed ends a line: the vocabulary may hold other separators as tokens."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise ModelError(f"there is no vocabulary {path}; give a file with one token per line, first a space") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"the vocabulary {path} can not be read ({error}); it must be UTF-8 text") from None
+        lines = small_file.read_text(path, _MAX_BYTES).split("\n")
+    except ValueError as error:
+        raise ModelError(f"no vocabulary, which has one token a line, the first a space: {error}") from None
+    if len(lines) > MAX_TOKENS + 1:
+        raise ModelError(f"{path} has {len(lines):,} lines; a vocabulary has at most {MAX_TOKENS:,} tokens")
     if lines[-1] == "":
         del lines[-1]
     if lines[:1] != [" "]:

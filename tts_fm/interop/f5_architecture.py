@@ -96,7 +96,7 @@ def backbone_options(arch: Mapping[str, Any], backbone: str | None = None, sourc
         ValueError: a class or an argument that we do not know.
     """
     foreign = arch.get("backbone") if backbone is None else backbone
-    if foreign not in _BACKBONES:
+    if not isinstance(foreign, str) or foreign not in _BACKBONES:
         raise ValueError(f"{source}: backbone is {foreign!r}; choose one of {', '.join(_BACKBONES)}")
     name = _BACKBONES[foreign]
     unknown = [key for key in arch if key not in _OPTIONS and key not in _WITHOUT_EFFECT]
@@ -122,16 +122,20 @@ def _published(name: str) -> ModelConfig:
 def _model_config(model: Mapping[str, Any], source: str, license: str = "") -> ModelConfig:
     """Read the ``model`` block of the package's YAML; what is not a matter of the model is left alone."""
     tokenizer = model.get("tokenizer", "pinyin")
-    if tokenizer not in _FRONTENDS:
+    named = model.get("backbone")
+    mel_spec, arch = model.get("mel_spec") or {}, model["arch"]
+    if not isinstance(mel_spec, Mapping) or not isinstance(arch, Mapping):
+        raise ValueError(f"{source}: arch and mel_spec must be mappings such as 'dim: 1024'")
+    if not isinstance(tokenizer, str) or tokenizer not in _FRONTENDS:
         raise ValueError(f"{source}: tokenizer is {tokenizer!r}; choose one of {', '.join(_FRONTENDS)}")
-    mel = {_MEL[key]: value for key, value in (model.get("mel_spec") or {}).items() if key in _MEL}
-    flavour = mel.get("flavour", "vocos")
+    mel = {_MEL[key]: value for key, value in mel_spec.items() if key in _MEL}
+    flavour = str(mel.get("flavour", "vocos"))
     value = {
-        "name": str(model.get("name", Path(source).stem)),
+        "name": str(model.get("name", Path(source).stem))[:200],
         "license": license,
         "mel": mel,
         "frontend": _FRONTENDS[tokenizer],
-        "backbone": backbone_options(model["arch"], model.get("backbone"), source),
+        "backbone": backbone_options(arch, None if named is None else str(named), source),
         "duration": {"rule": "f5_bytes"},
         "sampling": {"solver": "euler", "grid": "epss", "steps": 32, "guidance": 2.0, "sway": -1.0},
         "vocoder": flavour if flavour in plugins.names(Vocoder) else "griffin_lim",

@@ -19,6 +19,7 @@ from tts_fm.config import ModelConfig
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.interop.f5_architecture import PUBLISHED, architecture, backbone_options
+from tts_fm.nn import sizes
 
 __all__ = [
     "PUBLISHED",
@@ -32,7 +33,11 @@ __all__ = [
 ]
 
 _PREFIX = "ema_model.transformer."
-_BOOK_KEEPING = re.compile(r"(mel_spec\..*|initted|step|update|rotary_embed\.inv_freq|text_embed\.freqs_cis)")
+_BOOK_KEEPING = re.compile(
+    r"(mel_spec\..*|initted|step|update|n_averaged|rotary_embed\.inv_freq|text_embed\.freqs_cis)"
+)
+_LANDMARK = "text_embed.text_embed.weight"
+_IN_THE_MIDDLE = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _SHARED_NAMES = (
     (r"^time_embedding\.mlp\.", "time_embed.time_mlp."),
     (r"^text_embedding\.embedding\.", "text_embed.text_embed."),
@@ -97,7 +102,7 @@ def load(
     """
     config = architecture(named)
     frontend: Frontend = config.frontend.build(Frontend, vocab=vocab)
-    with torch.device("meta"):  # its weights come from the file: neither drawn first nor held twice
+    with sizes.only():  # its weights come from the file: neither drawn first nor held twice
         backbone: Backbone = config.backbone.build(Backbone, config.mel.n_mels, frontend.vocab_size)
     backbone.load_state_dict(load_f5(path, backbone), assign=True)
     return config, backbone.to(device).eval(), frontend
@@ -130,7 +135,9 @@ def load_f5(path: Path, backbone: Backbone, *, prefers_ema: bool = True) -> dict
             f"{path} has a vocabulary of {vocab_size} tokens, the one given has {backbone.vocab_size}; "
             f"give the vocab.txt it was trained with (--vocab)"
         )
-    return {key: _fitted(path, key, [foreign[name] for name in names[key]], value) for key, value in ours.items()}
+    fitted = {key: _fitted(path, key, [foreign[name] for name in names[key]], value) for key, value in ours.items()}
+    checkpoint.check_finite(fitted, path)
+    return fitted
 
 
 def to_f5(backbone: Backbone) -> dict[str, Tensor]:
@@ -162,21 +169,30 @@ def read_checkpoint(path: Path, *, prefers_ema: bool = True) -> dict[str, Tensor
     if not path.is_file():
         raise ModelError(f"{path} does not exist; give the path of a checkpoint")
     value: dict[str, Any] = dict(checkpoint.read_tensors(path)) if path.suffix == ".safetensors" else _read_pickle(path)
-    wrappers = ["ema_model_state_dict", "model_state_dict"]
-    for wrapper in wrappers if prefers_ema else reversed(wrappers):
-        if isinstance(value.get(wrapper), Mapping):
-            value = value[wrapper]
-            break
-    tensors: dict[str, Tensor] = {}
-    for key, tensor in value.items():
-        name = str(key).removeprefix("ema_model.").removeprefix("transformer.")
-        if isinstance(tensor, Tensor) and not _BOOK_KEEPING.fullmatch(name):
-            tensors[name] = tensor
-    if "text_embed.text_embed.weight" not in tensors:
+    networks = _networks(value)
+    if not networks:
         raise ModelError(
             f"{path} is no F5-TTS or E2-TTS checkpoint: it has no text embedding; it holds {_first(value)}"
         )
-    return tensors
+    return networks[min(networks, key=lambda where: ("ema" in where) != prefers_ema)]
+
+
+def _networks(value: Mapping[str, Any], where: str = "", depth: int = 0) -> dict[str, dict[str, Tensor]]:
+    """Return the networks in a checkpoint's mapping, and in mappings within it, by what their names begin with.
+
+    A training wraps a network (``module.`` of DDP, ``_orig_mod.`` of the compiler, ``model.``, ``ema_model.``) and a
+    checkpoint wraps its names (``state_dict``, ``model_state_dict``): whatever stands before the text embedding is left
+    away, and so is what the compiler and FSDP put into the middle.
+    """
+    tensors = {_IN_THE_MIDDLE.sub("", str(key)): tensor for key, tensor in value.items() if isinstance(tensor, Tensor)}
+    found: dict[str, dict[str, Tensor]] = {}
+    for prefix in (name.removesuffix(_LANDMARK) for name in tensors if name.endswith(_LANDMARK)):
+        names = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        found[where + prefix] = {name: one for name, one in names.items() if not _BOOK_KEEPING.fullmatch(name)}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and depth < 2:
+            found |= _networks(inner, f"{where}{key}/", depth + 1)
+    return found
 
 
 def _family(backbone: Backbone) -> str:

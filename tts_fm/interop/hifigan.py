@@ -12,13 +12,14 @@ import torch
 from pydantic import ConfigDict
 from torch import Tensor
 
-from tts_fm import checkpoint, strict
+from tts_fm import checkpoint, small_file, strict
 from tts_fm.errors import ModelError
 from tts_fm.plugins import Options
-from tts_fm.types import MelSpec
+from tts_fm.types import FftSize, HopLength, MelCount, MelSpec, SampleRate
 from tts_fm.vocoders.hifigan import HiFiGAN
 
 CONFIG = "config.json"
+_MAX_CONFIG = 200_000  # bytes
 
 
 class PublishedConfig(Options):
@@ -32,11 +33,11 @@ class PublishedConfig(Options):
     upsample_initial_channel: int
     resblock_kernel_sizes: tuple[int, ...]
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
-    num_mels: int
-    n_fft: int
-    hop_size: int
-    win_size: int
-    sampling_rate: int
+    num_mels: MelCount
+    n_fft: FftSize
+    hop_size: HopLength
+    win_size: FftSize
+    sampling_rate: SampleRate
     fmin: float = 0
     fmax: float | None = None
 
@@ -60,12 +61,10 @@ def load(path: Path, config: Path | None = None, precision: Literal["float32", "
 def read_config(path: Path) -> tuple[HiFiGAN.Options, MelSpec]:
     """Return the options and the mel in a published ``config.json``. Raises ModelError."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(small_file.read_text(path, _MAX_CONFIG))
         published = strict.parse(PublishedConfig, value, path)
         sizes = {name: getattr(published, name) for name in HiFiGAN.Options.model_fields if hasattr(published, name)}
         options = strict.parse(HiFiGAN.Options, sizes, path)
-    except OSError as error:
-        raise ModelError(f"{path} can not be read: {error.strerror}; give the config.json of the checkpoint") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"no HiFi-GAN configuration: {' '.join(str(error).split())}") from None
     return options, _mel(published, path)

@@ -12,18 +12,19 @@ from torch import Tensor
 
 from tts_fm import atomic, checkpoint, config, strict
 from tts_fm.errors import ModelError
+from tts_fm.nn import sizes
 from tts_fm.plugins import Options
-from tts_fm.types import MelSpec
+from tts_fm.types import FftSize, HopLength, MelCount, MelSpec, SampleRate
 from tts_fm.vocoders.vocos import Vocos
 
 
 class FeatureArguments(Options):
     """The mel that the weights were trained on."""
 
-    sample_rate: int = 24_000
-    n_fft: int = 1024
-    hop_length: int = 256
-    n_mels: int = 100
+    sample_rate: SampleRate = 24_000
+    n_fft: FftSize = 1024
+    hop_length: HopLength = 256
+    n_mels: MelCount = 100
     padding: Literal["center"] = "center"
 
 
@@ -97,7 +98,8 @@ def load(folder: Path, mel: MelSpec | None = None) -> Vocos:
         raise ValueError(
             f"the vocoder in {folder} was made for {published.mel}, it was given {mel}; choose another one"
         )
-    vocoder = Vocos(published.options, published.mel)
+    with sizes.only():
+        vocoder = Vocos(published.options, published.mel)
     checkpoint.fill(vocoder, published.weights, folder)
     return vocoder.eval().requires_grad_(False)
 
@@ -166,7 +168,11 @@ def read_config(path: Path) -> tuple[Vocos.Options, MelSpec]:
             padding=head.padding,
         )
     except ValueError:
-        raise ModelError(f"{path}: dim, intermediate_dim and num_layers must be positive") from None
+        raise ModelError(
+            f"{path}: dim, intermediate_dim and num_layers must be positive, and none of them huge"
+        ) from None
+    if features.hop_length > features.n_fft:
+        raise ModelError(f"{path}: hop_length {features.hop_length} is more than n_fft, {features.n_fft}")
     mel = MelSpec(features.sample_rate, features.n_fft, features.hop_length, features.n_fft, features.n_mels, "vocos")
     return options, mel
 

@@ -176,7 +176,7 @@ class AcousticLearner(Learner):
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.module.train()
-        sums, ids, pressed = torch.zeros(4), (), []
+        sums, ids, pressed = torch.zeros(4, device=self.team.device), (), []
         for i in range(options.accumulation):
             place, batch = self._next()
             self._faults.name(batch.faults)
@@ -187,8 +187,9 @@ class AcousticLearner(Learner):
                 with self.team.autocast():
                     losses: Losses = self.module(batch, seed)
                 self.team.accelerator.backward(losses.total / options.accumulation)
-            counts = [float(len(batch.ids) > 0), float(batch.is_valid.sum()) * (len(batch.ids) > 0)]
-            sums += torch.tensor([losses.flow.detach(), losses.duration.detach(), *counts])
+            counts = losses.flow.new_full((), float(len(batch.ids) > 0))
+            n_frames = batch.is_valid.sum() * counts
+            sums += torch.stack([losses.flow.detach(), losses.duration.detach(), counts, n_frames])
             ids += batch.ids
             pressed += [] if losses.pressure is None else [losses.pressure]
         self.place = self.schedule.after(self.place, options.accumulation * self.team.world)

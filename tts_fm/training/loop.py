@@ -63,7 +63,7 @@ class Loop:
         if found is None:
             return False
         path, state = found
-        if changed := differences(state["facts"], self.learner.facts):
+        if changed := _differences(state["facts"], self.learner.facts, state["update"]):
             more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
             raise ValueError(
                 f"{path} belongs to another run: {'; '.join(changed[:3])}{more}; "
@@ -240,3 +240,18 @@ class Pace:
         rate = self._frames / self._seconds if self._seconds else 0.0
         self._frames, self._seconds = 0, 0.0
         return {"frames_per_second": rate}
+
+
+def _differences(saved: Mapping[str, Any], facts: Mapping[str, Any], update: int) -> list[str]:
+    """Return in what a run differs from its checkpoint of ``update``; one that was done may be given more updates."""
+    old, new = saved.get("training"), facts.get("training")
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        was, wanted = old.get("updates"), new.get("updates")
+        if was is not None and wanted is not None and was == update < wanted:
+            warnings.warn(
+                f"the run was done after {was} updates and goes on to {wanted}; its learning rate goes on as if it had "
+                f"been so long from the start",
+                stacklevel=3,
+            )
+            saved = {**saved, "training": {**old, "updates": wanted}}
+    return differences(saved, facts)

@@ -22,7 +22,7 @@ class GriffinLim(Vocoder):
     class Options(plugins.Options):
         """``momentum`` is that of the fast variant (Perraudin et al. 2013); 0 is the original algorithm."""
 
-        iterations: int = Field(default=60, ge=1)
+        iterations: int = Field(default=60, ge=1, le=10_000)
         momentum: float = Field(default=0.99, ge=0, lt=1)
 
     options: Options

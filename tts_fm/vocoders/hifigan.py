@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
@@ -16,6 +16,7 @@ from tts_fm import plugins
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 
+Size = Annotated[int, Field(gt=0, le=16_384)]
 SLOPE = 0.1
 """Of every leaky ReLU but the last, which has PyTorch's 0.01."""
 
@@ -31,12 +32,16 @@ class HiFiGAN(Vocoder):
         as fast, and some 22 dB from float32, which DNSMOS and DistillMOS do not hear. Training is as its run says.
         """
 
-        upsample_rates: tuple[PositiveInt, ...] = Field(default=(8, 8, 2, 2), min_length=1)
-        upsample_kernel_sizes: tuple[PositiveInt, ...] = (16, 16, 4, 4)
-        upsample_initial_channel: PositiveInt = 512
+        upsample_rates: tuple[Size, ...] = Field(default=(8, 8, 2, 2), min_length=1, max_length=16)
+        upsample_kernel_sizes: tuple[Size, ...] = (16, 16, 4, 4)
+        upsample_initial_channel: Size = 512
         resblock: Literal["1", "2"] = "1"
-        resblock_kernel_sizes: tuple[PositiveInt, ...] = Field(default=(3, 7, 11), min_length=1)
-        resblock_dilation_sizes: tuple[tuple[PositiveInt, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+        resblock_kernel_sizes: tuple[Size, ...] = Field(default=(3, 7, 11), min_length=1, max_length=16)
+        resblock_dilation_sizes: tuple[Annotated[tuple[Size, ...], Field(max_length=16)], ...] = (
+            (1, 3, 5),
+            (1, 3, 5),
+            (1, 3, 5),
+        )
         precision: Literal["float32", "bfloat16"] = "float32"
 
         @model_validator(mode="after")

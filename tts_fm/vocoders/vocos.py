@@ -34,11 +34,11 @@ class Vocos(Vocoder):
         network's: they start so many iterations of Griffin and Lim towards the mel's own magnitudes (``center`` only).
         """
 
-        dim: int = Field(default=512, gt=0)
-        intermediate_dim: int = Field(default=1536, gt=0)
-        layers: int = Field(default=8, gt=0)
+        dim: int = Field(default=512, gt=0, le=16_384)
+        intermediate_dim: int = Field(default=1536, gt=0, le=65_536)
+        layers: int = Field(default=8, gt=0, le=256)
         padding: Literal["center", "same"] = "center"
-        refinements: int = Field(default=0, ge=0)
+        refinements: int = Field(default=0, ge=0, le=1000)
 
     options: Options
 

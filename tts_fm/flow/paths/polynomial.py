@@ -15,7 +15,7 @@ class Polynomial(Path):
     class Options(plugins.Options):
         """``degree`` is ``n``."""
 
-        degree: float = Field(default=2.0, ge=1)
+        degree: float = Field(default=2.0, ge=1, le=100)
 
     options: Options
 

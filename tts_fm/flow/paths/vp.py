@@ -21,8 +21,8 @@ class VP(Path):
     class Options(plugins.Options):
         """The rate of noise at the data (``beta_min``) and at the noise (``beta_max``)."""
 
-        beta_min: float = Field(default=0.1, ge=0)
-        beta_max: float = Field(default=20.0, gt=0)
+        beta_min: float = Field(default=0.1, ge=0, le=1000)
+        beta_max: float = Field(default=20.0, gt=0, le=1000)
 
         @model_validator(mode="after")
         def _check(self) -> VP.Options:
