@@ -1,0 +1,162 @@
+"""Writes the reference pages of docs/: the command line from its own options, Python from its docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+PAGES = Path(__file__).parents[1] / "docs" / "reference"
+NOTE = "<!-- Made by python -m scripts.reference; a test compares it. -->"
+PUBLIC = {
+    "tts_fm.synthesizer": ("Synthesizer",),
+    "tts_fm.audio.prompt": ("Prompt",),
+    "tts_fm.audio.io": ("Waveform",),
+    "tts_fm.speech": ("Speech",),
+    "tts_fm.sampler": ("SamplingOptions",),
+    "tts_fm.editing": ("Edit", "Change"),
+    "tts_fm.audio.library": ("VoiceLibrary",),
+    "tts_fm.story": ("Story", "Turn", "Role", "parse", "speak"),
+    "tts_fm.plugins": ("names", "load", "build"),
+}
+"""What the page of Python tells of; a name that a module does not have is left out."""
+
+
+def main() -> None:
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (PAGES / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """Return each page's text by its file's name."""
+    return {"commands.md": commands_page(), "python.md": python_page()}
+
+
+def commands_page() -> str:
+    """Return every subcommand with its arguments and options, as a page."""
+    from tts_fm.commands import app
+
+    intro = (
+        "`tts-fm COMMAND --help` says the same. Exit codes: 0 ok, 1 failure, 2 usage, 3 bad audio or text, 4 model not "
+        "available, 130 interrupted, 143 terminated."
+    )
+    parts = ["# The command line", NOTE, intro]
+    for path, command in leaves(get_command(app), ()):
+        parts += _command(path, command)
+    return "\n\n".join(parts) + "\n"
+
+
+def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the subcommands that do something, with their names, in the order of ``--help``."""
+    for name, child in getattr(command, "commands", {}).items():
+        if child.hidden:
+            continue
+        if getattr(child, "commands", None):
+            yield from leaves(child, (*path, name))
+        else:
+            yield (*path, name), child
+
+
+def _command(path: tuple[str, ...], command: Any) -> list[str]:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
+    usage = " ".join(["tts-fm", *path, *(_spelling(a) for a in arguments), "[OPTIONS]"])
+    rows = [f"| `{_spelling(p)}` | {_help(p)} |" for p in [*arguments, *options]]
+    example = inspect.cleandoc((command.epilog or "").replace("\b", ""))
+    parts = [f"## {' '.join(path)}", f"`{usage}`", inspect.cleandoc(command.help or "")]
+    parts += ["\n".join(["| | |", "|---|---|", *rows])] if rows else []
+    return [*parts, f"```text\n{example}\n```"] if example else parts
+
+
+def _spelling(parameter: Any) -> str:
+    """Return how a parameter is typed: its names, and what it takes."""
+    if parameter.param_type_name == "argument":
+        shown = (parameter.metavar or parameter.name.upper()).replace("|", "\\|")
+        return shown if parameter.required else f"[{shown}]"
+    names = ", ".join(sorted([*parameter.opts, *parameter.secondary_opts], key=lambda name: (len(name) > 2, name)))
+    takes = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper().replace(' ', '_')}"
+    return (names + takes).replace("|", "\\|")
+
+
+def _help(parameter: Any) -> str:
+    said = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|").replace("<", "&lt;")
+    default = parameter.default
+    if isinstance(default, (str, int, float)) and not isinstance(default, bool) and "[default" not in said:
+        said = f"{said} Default: `{default}`.".strip()
+    return said
+
+
+def python_page() -> str:
+    """Return what is public in Python, from its docstrings, as a page."""
+    parts = ["# Python", NOTE]
+    for module_name, names in PUBLIC.items():
+        module = import_module(module_name)
+        for name in names:
+            if hasattr(module, name):
+                parts += _thing(module_name, name, getattr(module, name))
+    return "\n\n".join(parts) + "\n"
+
+
+def _thing(module: str, name: str, value: Any) -> list[str]:
+    parts = [f"## {name}", f"`from {module} import {name}`"]
+    if inspect.isfunction(value):
+        return [*parts, _signature(name, value), _prose(value)]
+    methods = [
+        (key, member)
+        for key, member in vars(value).items()
+        if not key.startswith("_") and (inspect.isfunction(member) or isinstance(member, (classmethod, property)))
+        and inspect.getdoc(_function(member))
+    ]
+    parts.append(_prose(value))
+    for key, member in methods:
+        shown = [] if isinstance(member, property) else [_signature(key, _function(member))]
+        parts += [f"### {name}.{key}", *shown, _prose(_function(member))]
+    return parts
+
+
+def _function(member: Any) -> Any:
+    """Return the function behind a method, whatever it is dressed in."""
+    if isinstance(member, property):
+        return member.fget
+    return inspect.unwrap(member.__func__ if isinstance(member, classmethod) else member)
+
+
+def _signature(name: str, function: Any) -> str:
+    """Return the signature as a block, one parameter a line where it is long."""
+    signature = inspect.signature(function)
+    parameters = [str(p).replace("'", "") for p in signature.parameters.values()]
+    keyword_only = [i for i, p in enumerate(signature.parameters.values()) if p.kind is p.KEYWORD_ONLY]
+    if keyword_only:
+        parameters.insert(keyword_only[0], "*")
+    returns = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
+    line = f"{name}({', '.join(parameters)}){returns}".replace("'", "")
+    if len(line) > 100:
+        line = f"{name}(\n" + "".join(f"    {p},\n" for p in parameters) + f"){returns}".replace("'", "")
+    return f"```text\n{line}\n```"
+
+
+def _prose(value: Any) -> str:
+    """Return a docstring as Markdown: double backticks become single ones, its sections lists."""
+    lines, section = [], False
+    for line in (inspect.getdoc(value) or "").replace("``", "`").replace(":class:", "").replace(":meth:", "").splitlines():
+        if line in ("Args:", "Raises:", "Attributes:"):
+            lines += ["", f"**{line}**", ""]
+            section = True
+        elif section and line.startswith("    ") and not line.startswith("     "):
+            name, _, rest = line.strip().partition(": ")
+            lines.append(f"- `{name}`: {rest}")
+        elif section and line.startswith("     "):
+            lines[-1] += " " + line.strip()
+        else:
+            lines.append(line)
+            section = section and not line
+    return "\n".join(lines).replace("<", "&lt;").strip()
+
+
+if __name__ == "__main__":
+    main()
