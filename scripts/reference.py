@@ -42,12 +42,12 @@ def commands_page() -> str:
     from tts_fm.commands import app
 
     intro = (
-        "`tts-fm COMMAND --help` says the same. Exit codes: 0 ok, 1 failure, 2 usage, 3 bad audio or text, 4 model not "
+        "What `tts-fm COMMAND --help` says. Exit codes: 0 ok, 1 failure, 2 usage, 3 bad audio or text, 4 model not "
         "available, 130 interrupted, 143 terminated."
     )
     parts = ["# The command line", NOTE, intro]
     for path, command in leaves(get_command(app), ()):
-        parts += _command(path, command)
+        parts += [f"## {' '.join(path)}", _help(path, command)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,33 +62,11 @@ def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
             yield (*path, name), child
 
 
-def _command(path: tuple[str, ...], command: Any) -> list[str]:
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
-    usage = " ".join(["tts-fm", *path, *(_spelling(a) for a in arguments), "[OPTIONS]"])
-    rows = [f"| `{_spelling(p)}` | {_help(p)} |" for p in [*arguments, *options]]
-    example = inspect.cleandoc((command.epilog or "").replace("\b", ""))
-    parts = [f"## {' '.join(path)}", f"`{usage}`", inspect.cleandoc(command.help or "")]
-    parts += ["\n".join(["| | |", "|---|---|", *rows])] if rows else []
-    return [*parts, f"```text\n{example}\n```"] if example else parts
-
-
-def _spelling(parameter: Any) -> str:
-    """Return how a parameter is typed: its names, and what it takes."""
-    if parameter.param_type_name == "argument":
-        shown = (parameter.metavar or parameter.name.upper()).replace("|", "\\|")
-        return shown if parameter.required else f"[{shown}]"
-    names = ", ".join(sorted([*parameter.opts, *parameter.secondary_opts], key=lambda name: (len(name) > 2, name)))
-    takes = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper().replace(' ', '_')}"
-    return (names + takes).replace("|", "\\|")
-
-
-def _help(parameter: Any) -> str:
-    said = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|").replace("<", "&lt;")
-    default = parameter.default
-    if isinstance(default, (str, int, float)) and not isinstance(default, bool) and "[default" not in said:
-        said = f"{said} Default: `{default}`.".strip()
-    return said
+def _help(path: tuple[str, ...], command: Any) -> str:
+    """Return what ``--help`` says, at a width that does not depend on the terminal."""
+    name = " ".join(["tts-fm", *path])
+    context = command.make_context(name, [], resilient_parsing=True, terminal_width=100, max_content_width=100)
+    return f"```text\n{context.get_help()}\n```"
 
 
 def python_page() -> str:
