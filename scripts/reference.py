@@ -107,14 +107,21 @@ def _function(member: Any) -> Any:
 def _signature(name: str, function: Any) -> str:
     """Return the signature as a block, one parameter a line where it is long."""
     signature = inspect.signature(function)
-    parameters = [str(p).replace("'", "") for p in signature.parameters.values()]
-    keyword_only = [i for i, p in enumerate(signature.parameters.values()) if p.kind is p.KEYWORD_ONLY]
-    if keyword_only:
-        parameters.insert(keyword_only[0], "*")
+    parameters, is_keyword = [], False
+    for p in signature.parameters.values():
+        if p.name in ("self", "cls"):
+            continue
+        if p.kind is p.KEYWORD_ONLY and not is_keyword:
+            parameters.append("*")
+            is_keyword = True
+        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        annotation = "" if p.annotation is p.empty else f": {p.annotation}"
+        default = "" if p.default is p.empty else f" = {p.default!r}"
+        parameters.append(f"{stars}{p.name}{annotation}{default}")
     returns = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
-    line = f"{name}({', '.join(parameters)}){returns}".replace("'", "")
+    line = f"{name}({', '.join(parameters)}){returns}"
     if len(line) > 100:
-        line = f"{name}(\n" + "".join(f"    {p},\n" for p in parameters) + f"){returns}".replace("'", "")
+        line = f"{name}(\n" + "".join(f"    {p},\n" for p in parameters) + f"){returns}"
     return f"```text\n{line}\n```"
 
 
@@ -123,7 +130,7 @@ def _prose(value: Any) -> str:
     lines, section = [], False
     for line in (inspect.getdoc(value) or "").replace("``", "`").replace(":class:", "").replace(":meth:", "").splitlines():
         if line in ("Args:", "Raises:", "Attributes:"):
-            lines += ["", f"**{line}**", ""]
+            lines += [f"**{line}**", ""]
             section = True
         elif section and line.startswith("    ") and not line.startswith("     "):
             name, _, rest = line.strip().partition(": ")
