@@ -1,7 +1,8 @@
-"""Writes the reference pages of docs/: the command line from its own options, Python from its docstrings."""
+"""Writes what docs/ repeat: the command line from its own options, Python from its docstrings, the map from every file's first sentence."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
@@ -10,7 +11,8 @@ from typing import Any
 
 from typer.main import get_command
 
-PAGES = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 NOTE = "<!-- Made by python -m scripts.reference; a test compares it. -->"
 PUBLIC = {
     "tts_fm.synthesizer": ("Synthesizer",),
@@ -27,14 +29,57 @@ PUBLIC = {
 
 
 def main() -> None:
-    PAGES.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
-        (PAGES / name).write_text(text, encoding="utf-8")
+        (DOCS / name).write_text(text, encoding="utf-8")
 
 
 def pages() -> dict[str, str]:
-    """Return each page's text by its file's name."""
-    return {"commands.md": commands_page(), "python.md": python_page()}
+    """Return each page's text by its path in docs/."""
+    mapped = with_map((DOCS / "architecture.md").read_text(encoding="utf-8"))
+    return {"reference/commands.md": commands_page(), "reference/python.md": python_page(), "architecture.md": mapped}
+
+
+def with_map(page: str) -> str:
+    """Return the page with the map as the files have it: every line their own sentence, new ones put where they belong."""
+    before, start, rest = page.partition("<!-- map -->\n```text\n")
+    old, end, after = rest.partition("```\n<!-- end of map -->")
+    lines = old.splitlines()
+    mapped = {line.split()[0] for line in lines if line}
+    files = [path for folder in ("tts_fm", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    for name in sorted(path.relative_to(ROOT).as_posix() for path in files):
+        if name not in mapped and not name.endswith("__main__.py"):
+            at, line = _place(lines, name)
+            lines[at:at] = line.split("\n")
+    said = [line.split()[0] if line else "" for line in lines]
+    paragraphs: list[list[int]] = [[]]
+    for i, name in enumerate(said):
+        paragraphs[-1].append(i)
+        if not name:
+            paragraphs.append([])
+    for paragraph in paragraphs:
+        theirs = [i for i in paragraph if said[i].endswith(".py") and (ROOT / said[i]).exists()]
+        width = max([38, *(len(said[i]) for i in theirs)]) + 2
+        for i in theirs:
+            lines[i] = f"{said[i]:<{width}}{_sentence(ROOT / said[i])}"
+    lines = [line for i, line in enumerate(lines) if not said[i].endswith(".py") or (ROOT / said[i]).exists()]
+    return before + start + "\n".join(lines) + "\n" + end + after
+
+
+def _place(lines: list[str], name: str) -> tuple[int, str]:
+    """Return where a new file's line goes, and the line: among those of its folder, else as a new folder before the voices."""
+    folder = name.rpartition("/")[0] + "/"
+    theirs = [i for i, line in enumerate(lines) if line.split(" ")[0].rpartition("/")[0] + "/" == folder and ".py" in line]
+    if not theirs:
+        voices = next(i for i, line in enumerate(lines) if line.startswith("tts_fm/voices/"))
+        return voices, f"{folder}\n{name}\n"
+    later = [i for i in theirs if lines[i].split()[0] > name]
+    return (later[0] if later else theirs[-1] + 1), name
+
+
+def _sentence(path: Path) -> str:
+    """Return the first paragraph of a file's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
 
 
 def commands_page() -> str:

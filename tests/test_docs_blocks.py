@@ -45,15 +45,11 @@ NOT_RUN = {
     "tts-fm evaluate --out runs/evaluation": "ten minutes; its neighbour with --limit is run",
     "tts-fm evaluate --protocol": "a published list; tests/test_protocols.py",
     "python -m scripts.": "minutes to hours",
-    "python -m venv": "another package's environment",
-    "python -m build": "the part package of .ci/run",
+    "python -m venv": "a new environment",
+    "source .venv/bin/activate": "a new environment",
     "tts-fm watermark": "the extra watermark; tests/test_watermark.py",
     "pytest": "tests are not run by a test",
     "nox": "tests are not run by a test",
-    ".ci/run": "tests are not run by a test",
-    "git ": "a new checkout",
-    "uv pip compile": "asks the index",
-    "pre-commit": "changes the checkout",
     "tts-fm prepare pairs": "its reader is run by test_what_the_ten_minutes_add_is_found",
     "--solver ralston": "its solver is run by test_what_the_ten_minutes_add_is_found",
     "gradio_client": "needs a page that runs; tests/test_browser_api.py",
@@ -88,12 +84,9 @@ def blocks() -> Iterator[Block]:
 def commands(block: Block) -> list[str]:
     """The commands of a shell block, each on one line, without comments."""
     joined = re.sub(r"\\\n\s*", "", block.text)
-    lines = [re.sub(r"\s{2,}#.*$", "", line).strip() for line in joined.splitlines()]
-    return [part for line in lines if line and not line.startswith("#") for part in _parts(line)]
-
-
-def _parts(line: str) -> list[str]:
-    return [re.sub(r"^(for .* do|do) ", "", part).strip() for part in re.split(r"; (?=do|done)|&&", line) if part != "done"]
+    lines = [re.sub(r"(^|\s{2,})#.*$", "", line) for line in joined.splitlines()]
+    lines = [re.sub(r"^for .*; do (.*); done$", r"\1", line.strip()) for line in lines]
+    return [part.strip() for line in lines for part in line.split("&&") if part.strip()]
 
 
 def why_not(text: str) -> str | None:

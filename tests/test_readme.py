@@ -83,8 +83,7 @@ def test_every_linked_file_is_there(page: Path):
 
 
 def test_the_reference_is_what_the_script_makes():
-    from scripts.reference import PAGES as FOLDER
-    from scripts.reference import pages
+    from scripts.reference import DOCS, pages
 
     for name, text in pages().items():
-        assert (FOLDER / name).read_text(encoding="utf-8") == text, f"{name} is old: run python -m scripts.reference"
+        assert (DOCS / name).read_text(encoding="utf-8") == text, f"{name} is old: run python -m scripts.reference"
