@@ -68,7 +68,9 @@ def with_map(page: str) -> str:
 def _place(lines: list[str], name: str) -> tuple[int, str]:
     """Return where a new file's line goes, and the line: among those of its folder, else as a new folder before the voices."""
     folder = name.rpartition("/")[0] + "/"
-    theirs = [i for i, line in enumerate(lines) if line.split(" ")[0].rpartition("/")[0] + "/" == folder and ".py" in line]
+    theirs = [
+        i for i, line in enumerate(lines) if line.split(" ")[0].rpartition("/")[0] + "/" == folder and ".py" in line
+    ]
     if not theirs:
         voices = next(i for i, line in enumerate(lines) if line.startswith("tts_fm/voices/"))
         return voices, f"{folder}\n{name}\n"
@@ -132,7 +134,8 @@ def _thing(module: str, name: str, value: Any) -> list[str]:
     methods = [
         (key, member)
         for key, member in vars(value).items()
-        if not key.startswith("_") and (inspect.isfunction(member) or isinstance(member, (classmethod, property)))
+        if not key.startswith("_")
+        and (inspect.isfunction(member) or isinstance(member, (classmethod, property)))
         and inspect.getdoc(_function(member))
     ]
     parts.append(_prose(value))
@@ -173,7 +176,9 @@ def _signature(name: str, function: Any) -> str:
 def _prose(value: Any) -> str:
     """Return a docstring as Markdown: double backticks become single ones, its sections lists."""
     lines, section = [], False
-    for line in (inspect.getdoc(value) or "").replace("``", "`").replace(":class:", "").replace(":meth:", "").splitlines():
+    for line in (
+        (inspect.getdoc(value) or "").replace("``", "`").replace(":class:", "").replace(":meth:", "").splitlines()
+    ):
         if line in ("Args:", "Raises:", "Attributes:"):
             lines += [f"**{line}**", ""]
             section = True

@@ -18,7 +18,7 @@ def manifest(tmp_path_factory):
 def config(manifest, backbone=LEAPING, **training):
     run = values(manifest, **training)
     run["model"] |= {"sampling": SAMPLING, "backbone": backbone}
-    run["adversary"] = {"leaps": 2, "share": 1.0, "windows": [8, 16], "widths": [4, 4]}
+    run["adversary"] = {"leaps": 2, "share": 1.0, "windows": [8, 16], "widths": [8, 8], "lr": 1e-2}
     return parse(RunConfig, run, "adversary")
 
 

@@ -21,6 +21,7 @@ from tts_fm.evaluation.comparison import Comparison
 from tts_fm.evaluation.comparison_report import Spoken
 from tts_fm.evaluation.judges import Choice
 from tts_fm.evaluation.pairs import Pair
+from tts_fm.evaluation.report import Judgement
 from tts_fm.evaluation.settings import Choices, Setting
 from tts_fm.evaluation.suite import Suite
 from tts_fm.flow.guidance import Guidance
@@ -161,6 +162,18 @@ def test_the_error_is_the_root_mean_square_over_all_frames_in_decibels() -> None
     assert found.word_error_rate is found.right_voice is None
 
 
+def test_naturalness_is_a_column_where_somebody_judged_it() -> None:
+    setting = Setting("default", "default", "default", None, OWN, {})
+    judged = [Judgement("a", 0, 1, 0.5, None, 1.0, 0.1, {"dnsmos_p808": value}) for value in (2.0, 3.0)]
+    found = comparison_report.figures(setting, [replace(spoken(1.0, 100), judgement=one) for one in judged])
+    assert comparison_report.columns([found])[-1][:2] == ("DNSMOS P.808", "dnsmos_p808")
+    figure = comparison_report.figure(found, "dnsmos_p808")
+    assert figure is not None and figure.value == 2.5 == found.row()["naturalness"]["dnsmos_p808"]["value"]
+    unjudged = comparison_report.figures(setting, [spoken(1.0, 100)])
+    assert comparison_report.columns([unjudged]) == list(comparison_report.COLUMNS)
+    assert comparison_report.figure(unjudged, "dnsmos_p808") is comparison_report.figure(unjudged, "to_prompt") is None
+
+
 def test_the_best_are_the_guidances_and_the_least_error_of_each_number_of_evaluations() -> None:
     made, _ = settings.settings(OWN, {}, Choices(["euler", "ab2"], ["cosine"], [2, 4], [], ["none"]), False)
     error = {"euler cosine 2": 4.0, "ab2 cosine 2": 3.0, "euler cosine 4": 1.0, "ab2 cosine 4": 2.0}
@@ -265,6 +278,11 @@ def test_what_was_measured_is_kept_and_judged_when_it_is_asked_for(
     assert again.measure(made, False)[0] == judged  # it is judged already, and that is not lost
     recordings = again.recordings()
     assert recordings.to_prompt is not None and recordings.to_prompt.value == pytest.approx(1)  # the prompt itself
+    assert Comparison(synthesizer, two, tmp_path, page_pairs=1).about["judges"] == again.about["judges"]
+    with pytest.raises(ValueError, match="measured with other judges; remove it"):
+        Comparison(
+            synthesizer, two, tmp_path, page_pairs=1, suite=Suite(two[:1], Choice("pocketsphinx", naturalness=[]))
+        )
     with pytest.raises(ValueError, match="measured with other seed; remove it, or choose another folder with --out"):
         Comparison(synthesizer, two, tmp_path, seed=1, page_pairs=1)
     (tmp_path / "results.jsonl").unlink()

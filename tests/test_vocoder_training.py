@@ -15,8 +15,7 @@ import yaml
 from test_nothing_is_lost import assert_same
 from tiny_run import metrics
 
-from tts_fm import checkpoint
-from tts_fm.interop import vocos as published
+from tts_fm import checkpoint, vocoder_folder
 from tts_fm.training import vocoder
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
 from tts_fm.training.loop import CHECKPOINTS, Loop
@@ -46,7 +45,7 @@ def config(tmp_path: Path) -> Path:
     run = {
         "name": "tiny",
         "mel": MEL,
-        "vocos": {"dim": 16, "intermediate_dim": 32, "layers": 1},
+        "vocoder": {"name": "vocos", "dim": 16, "intermediate_dim": 32, "layers": 1},
         "discriminators": JUDGES.model_dump(mode="json"),
         "data": {"manifests": [str(tmp_path / "manifest.jsonl")], "crop": 1024, "heldout_seconds": 0.5},
         "loss": {"stft_sizes": [64, 128], "stft": 5.0},
@@ -167,12 +166,81 @@ def test_the_loss_falls(config, tmp_path):
 def test_what_is_published_is_the_average_and_loads(config, tmp_path, tts_fm_command):
     done = tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu")
     assert done.code == 0, done.stderr
-    loaded = published.load(tmp_path / "run" / "model", MelSpec(**MEL))  # type: ignore[arg-type]
+    loaded = vocoder_folder.load(tmp_path / "run" / "model", MelSpec(**MEL))  # type: ignore[arg-type]
     average = checkpoint.load_state(checkpoint.states(tmp_path / "run" / CHECKPOINTS)[-1])["learner"]["average"]
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, average[name].half().float()), name
     weights = tmp_path / "run" / "model" / "model.safetensors"
     assert weights.stat().st_size < 2.5 * sum(p.numel() for p in loaded.parameters()) + 8000
+
+
+HIFIGAN = {
+    "name": "hifigan",
+    "upsample_rates": [8, 8],
+    "upsample_kernel_sizes": [16, 16],
+    "upsample_initial_channel": 16,
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1, 3]],
+}
+
+
+@pytest.fixture
+def hifigan_config(config: Path) -> Path:
+    """The same run with a small HiFi-GAN."""
+    value = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump(value | {"mel": MEL | {"flavour": "hifigan"}, "vocoder": HIFIGAN}))
+    return config
+
+
+def test_a_hifigan_learns_and_its_folder_is_the_start_of_another_run(hifigan_config, tmp_path, tts_fm_command):
+    first, second = tmp_path / "first", tmp_path / "second"
+    change(hifigan_config, updates=40, warm_updates=36, judged_batch_size=4)
+    loop = made(hifigan_config, first)
+    loop.run()
+    mel = list(metrics(first, "mel").values())
+    assert sum(mel[-5:]) < 0.7 * sum(mel[:5])
+    loop.learner.publisher()(first / "model")
+    arguments = ["--device", "cpu", "--set", f"start={first / 'model'}", "--set", "training.lr=0.0001"]
+    done = tts_fm_command("train", hifigan_config, "--output", second, *arguments)
+    assert done.code == 0, done.stderr
+    assert next(iter(metrics(second, "mel").values())) < 0.7 * mel[0]
+    assert vocoder_folder.read(second / "model")[0].vocoder.name == "hifigan"
+
+
+def test_a_start_of_other_sizes_and_a_vocoder_without_weights_are_refused_in_one_line(hifigan_config, tmp_path):
+    made(hifigan_config, tmp_path / "run").learner.publisher()(tmp_path / "model")
+    start = f"start={tmp_path / 'model'}"
+    for changes, message in (
+        (["vocoder.resblock_dilation_sizes=[[1, 5]]"], r"vocoder\.resblock_dilation_sizes was .* and is "),
+        (["mel.n_mels=30"], r"mel\.n_mels was 20 and is 30"),
+        (
+            ["mel.flavour=vocos", "vocoder={name: griffin_lim}"],
+            "griffin_lim has nothing to learn; choose one of hifigan, vocos",
+        ),
+        (["mel.hop_length=32"], "hop_length 64"),
+        (["start=nowhere"], "no vocoder folder nowhere"),
+    ):
+        run = vocoder.read(hifigan_config, [start, *changes])
+        with pytest.raises(ValueError, match=message) as caught:
+            vocoder.generator(run)
+        assert "\n" not in str(caught.value)
+
+
+def test_what_a_narrow_mel_does_not_show_is_learned_too(hifigan_config, tmp_path):
+    """At 22.05 kHz a mel up to 8 kHz is deaf to a tone at 10 kHz, the loss is not."""
+    learner = made(hifigan_config, tmp_path / "run").learner
+    learner.run = learner.run.model_copy(update={"mel": MelSpec(22_050, 1024, 256, 1024, 80, "hifigan")})
+    silence = torch.zeros(1, 8192)
+    tone = 0.1 * torch.sin(2 * math.pi * 10_000 * torch.arange(8192) / 22_050)[None]
+    assert float(learner.reconstruction(silence, tone)["mel"]) > 0.3
+
+
+@pytest.mark.parametrize("path", sorted(Path("configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_vocoder_config_is_read_and_fits(path):
+    value = yaml.safe_load(path.read_text())
+    if "model" not in value and "vocoder" in value and "discriminators" in value:
+        run = vocoder.read(path, ['start=""'])
+        assert vocoder.generator(run).mel == run.mel
 
 
 def test_a_judge_or_a_generator_without_numbers_changes_nothing(config, tmp_path):
@@ -200,7 +268,7 @@ def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, tts_fm_command)
 
     assert tts_fm_command("train", tmp_path / "no.yaml").line.endswith("can not be read: No such file or directory")
     assert tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu").code == 0
-    assert "vocos.dim was 16 and is 24" in refused("vocos.dim=24")
+    assert "vocoder.dim was 16 and is 24" in refused("vocoder.dim=24")
     assert "training has no field 'stepz'" in refused("training.stepz=3")
     assert "--dry-run is for acoustic models" in tts_fm_command("train", config, "--dry-run").line
 

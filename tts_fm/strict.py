@@ -11,12 +11,17 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BeforeValidator, ValidationError
 
-from tts_fm import plugins
+from tts_fm import plugins, small_file
 from tts_fm.plugins import Options, Plugin
 from tts_fm.types import MelSpec
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 _LONG = 16  # a list of more entries is not shown whole
+_MAX_BYTES = 200_000  # of a file: the longest of ours has 4,000
+_MAX_DEPTH = 32
+_MAX_SIZE = 400_000  # values and characters, once every alias is written out
+_SHOWN = 80  # characters of a value in a message
+_MESSAGE = 600  # characters
 
 
 class Choice(Options):
@@ -43,7 +48,7 @@ def choice(interface: type[Plugin]) -> Any:
         options = {k: v for k, v in value.items() if k != "name"}
         implementation = plugins.load(interface, value["name"])
         try:
-            return Choice(name=value["name"], options=implementation.Options(**options))
+            return Choice(name=value["name"], options=implementation.Options.model_validate(options))
         except ValidationError as error:
             raise ValueError(explain(error, implementation.Options, value["name"])) from None
 
@@ -68,8 +73,8 @@ def change(value: dict[str, Any], changes: Sequence[str], example: str) -> dict[
                 inner[block] = {"name": inner[block]} if isinstance(inner.get(block), str) else {}
             inner = inner[block]
         try:
-            inner[field] = yaml.safe_load(text)
-        except yaml.YAMLError:
+            inner[field] = load_yaml(text)
+        except ValueError:
             raise ValueError(f"--set {one!r}: {text!r} is no YAML value; quote it") from None
     return value
 
@@ -95,17 +100,26 @@ def explain(error: ValidationError, kind: type[Options], name: str = "the file")
 
     ``name`` is what an unknown field at the top is said to be missing from.
     """
+    return _short(_explained(error, kind, name), _MESSAGE)
+
+
+def _explained(error: ValidationError, kind: type[Options], name: str) -> str:
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = _short(".".join(str(part) for part in first["loc"]), _SHOWN)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         owner, allowed = _fields_at(kind, first["loc"][:-1], name)
-        near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
+        unknown = _short(str(first["loc"][-1]), _SHOWN)
+        near = difflib.get_close_matches(unknown, allowed, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(allowed)}"
-        return f"{owner} has no field {first['loc'][-1]!r}; {hint}"
+        return f"{owner} has no field {unknown!r}; {hint}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("missing", "value_error"):
         return f"{where}: {message}" if where else message
-    return f"{where} is {first['input']!r}: {message}"
+    return f"{where} is {_short(repr(first['input']), _SHOWN)}: {message}"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
 
 
 def _fields_at(kind: type[Options], location: tuple[int | str, ...], owner: str) -> tuple[str, list[str]]:
@@ -120,15 +134,74 @@ def _fields_at(kind: type[Options], location: tuple[int | str, ...], owner: str)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    text = small_file.read_text(path, _MAX_BYTES)
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path} can not be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        value = load_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} must hold a mapping of blocks such as 'backbone:', it holds {type(value).__name__}")
     return value
+
+
+def load_yaml(text: str) -> Any:
+    """Return the value that YAML ``text`` describes: plain ones only, keys that are words, nothing endless.
+
+    An alias may stand for what is written once; all of them written out must stay as small as a file.
+
+    Raises:
+        ValueError: it is none, one line.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(_short(" ".join(str(error).split()) or type(error).__name__, _MESSAGE)) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that stops where it gets too deep, and measures what it has read before it makes values of it."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise ValueError(f"it is nested more than {_MAX_DEPTH} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        _size(node, {}, 0)
+        return super().construct_document(node)
+
+
+def _size(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """Return how much ``node`` holds with its aliases written out; ``known`` are the sizes of nodes already measured.
+
+    Raises ValueError where that is more than a file may hold, or a key is no word.
+    """
+    if depth > _MAX_DEPTH:  # by aliases: a node that holds itself has no end
+        raise ValueError(f"its aliases are nested more than {_MAX_DEPTH} deep")
+    if id(node) not in known:
+        if isinstance(node, yaml.MappingNode):
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.tag not in _WORDS:
+                    shown = _short(repr(getattr(key, "value", None)), _SHOWN)
+                    raise ValueError(f"the key {shown} in line {key.start_mark.line + 1} is no word; quote it")
+        inner = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
+        length = len(inner) if isinstance(inner, str) else sum(_size(one, known, depth + 1) for one in inner)
+        known[id(node)] = 1 + length
+        if known[id(node)] > _MAX_SIZE:
+            raise ValueError(f"with its aliases written out it holds more than {_MAX_SIZE:,} values and characters")
+    return known[id(node)]
+
+
+_WORDS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 def plain(value: Any) -> Any:
@@ -161,4 +234,4 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return "not there" if value is None else repr(value)
+    return "not there" if value is None else _short(repr(value), _SHOWN)

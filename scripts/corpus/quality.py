@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from scripts.corpus import sound
-from scripts.corpus.parts import json_line, json_lines
-from tts_fm.alignment.phones import SAMPLE_RATE
+from scripts.corpus.parts import in_order, json_line, json_lines, without_half
 from tts_fm.atomic import replacing
+from tts_fm.audio.io import Waveform
+from tts_fm.evaluation.naturalness.dnsmos import DNSMOS
 
-_RATE = 16_000
 _WINDOW, _HOP = 1024, 512
 _LOUDEST = 95  # percentile of the frames, for the high sounds of speech are rare
 _BELOW_DB = 60.0
-Judge = Callable[[np.ndarray], dict[str, float]]
-"""From samples at 16 kHz to DNSMOS's overall, signal, background and p808."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,14 @@ class Quality:
     bandwidth: int
 
 
-def measure(out: Path, part: str, workers: int, judge: Judge | None = None) -> None:
-    """Write a line of ``quality-PART.jsonl`` for every utterance that has none; ``judge``: DNSMOS."""
+def measure(out: Path, part: str, workers: int) -> None:
+    """Write a line of ``quality-PART.jsonl`` for every utterance that has none."""
     table = out / f"quality-{part}.jsonl"
+    without_half(table)
     measured = {line["id"] for line in json_lines(table)}
     todo = [line for line in json_lines(out / f"manifest-{part}.jsonl") if line["id"] not in measured]
-    work = partial(_quality, out=out, judge=judge)
-    with get_context("spawn").Pool(workers) as pool, table.open("a", encoding="utf-8") as file:
-        for i, quality in enumerate(pool.imap(work, todo), 1):
+    with table.open("a", encoding="utf-8") as file:
+        for i, quality in enumerate(in_order(partial(_quality, out=out), todo, workers), 1):
             file.write(json_line(asdict(quality)))
             file.flush()
             if i % 50 == 0 or i == len(todo):
@@ -67,6 +64,18 @@ def select(out: Path, part: str, overall: float, p808: float, bandwidth: int) ->
     return selected
 
 
+def summary(out: Path, part: str) -> dict[str, list[float]]:
+    """What 5, 25, 50, 75 and 95 % of the measured utterances do not exceed."""
+    lines = json_lines(out / f"quality-{part}.jsonl")
+    names = [field.name for field in fields(Quality) if field.name != "id"]
+    shares = [5, 25, 50, 75, 95]
+    return {
+        name: [round(float(x), 2) for x in np.percentile([line[name] for line in lines], shares)]
+        for name in names
+        if lines
+    }
+
+
 def bandwidth(audio: np.ndarray, rate: int) -> int:
     """The highest frequency that the loud moments have, at most 60 dB below their strongest one."""
     frames = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_HOP] * np.hanning(_WINDOW)
@@ -75,31 +84,14 @@ def bandwidth(audio: np.ndarray, rate: int) -> int:
     return round(float(heard[-1]) * rate / _WINDOW)
 
 
-def _quality(line: dict, out: Path, judge: Judge | None) -> Quality:
+def _quality(line: dict, out: Path) -> Quality:
     audio, rate = sound.read(out / line["audio"])
-    heard = np.clip(sound.resample(audio, rate, _RATE), -1, 1)
-    opinions = (_dnsmos() if judge is None else judge)(heard)
-    return Quality(line["id"], **{name: round(value, 3) for name, value in opinions.items()}, bandwidth=bandwidth(audio, rate))
+    scores = _judge().score(Waveform(torch.from_numpy(audio), rate))
+    opinions = {name: round(scores[f"dnsmos_{name}"], 3) for name in ("overall", "signal", "background", "p808")}
+    return Quality(line["id"], **opinions, bandwidth=bandwidth(audio, rate))
 
 
 @cache
-def _dnsmos() -> Judge:
-    """The package speechmos, with one thread."""
-    try:
-        import onnxruntime
-        from speechmos import dnsmos  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ValueError("judging recordings needs DNSMOS; pip install speechmos onnxruntime requests") from None
-
-    folder, options = Path(dnsmos.__file__).parent / "dnsmos_models", onnxruntime.SessionOptions()
-    networks = [str(folder / name) for name in ("sig_bak_ovr.onnx", "model_v8.onnx")]
-    judge = dnsmos.DNSMOS(*networks)
-    options.intra_op_num_threads = 1
-    judge.onnx_sess, judge.p808_onnx_sess = (onnxruntime.InferenceSession(network, options) for network in networks)
-    names = {"overall": "ovrl_mos", "signal": "sig_mos", "background": "bak_mos", "p808": "p808_mos"}
-
-    def opinions(samples: np.ndarray) -> dict[str, float]:
-        found = judge(samples, _RATE, False)
-        return {ours: float(found[theirs]) for ours, theirs in names.items()}
-
-    return opinions
+def _judge() -> DNSMOS:
+    torch.set_num_threads(1)
+    return DNSMOS()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +12,10 @@ import numpy as np
 from scripts.corpus import espeak, sound
 from scripts.corpus.engines import Voice, speak
 from scripts.corpus.parts import Outcome, Utterance, frames, keep, tokens
+from scripts.corpus.texts import sentences
 from tts_fm.alignment.forced import RATE, Implausible, align, check
 from tts_fm.alignment.phones import SAMPLE_RATE, Span, UnknownPhone, n_frames, scale_frames, words
 
-_SHORTEST_TEXT, _LONGEST_TEXT = 28, 125  # characters
 _HELD_OUT_SENTENCES = 6
 _SENTENCES = (20, 28)
 _PITCH = {"slt": (130, 210), "awb": (95, 165), "kal16": (80, 150), "kal_diphone": (80, 150), "ked_diphone": (80, 140)}
@@ -69,31 +68,6 @@ def _voice(rng: random.Random, engine: str, base: str, place: float) -> Voice:
     if engine == "espeak":
         return Voice(engine, base, rng.randint(20, 75), stretch, warp)
     return Voice(engine, base, rng.randint(*_PITCH[base]) if base in _PITCH else 0, stretch, warp)
-
-
-def sentences(texts: Path) -> list[str]:
-    """Sentences that every engine reads alike: no digits, abbreviations or capitals; half from each file."""
-    rng = random.Random(1)
-    columns = []
-    for name in ("ljspeech.txt", "vctk.txt"):
-        lines = (texts / name).read_text(encoding="utf-8").splitlines()
-        column = sorted({line for line in map(_unquoted, lines) if is_plain(line)})
-        rng.shuffle(column)
-        columns.append(column)
-    return [line for pair in zip(*columns, strict=False) for line in pair]
-
-
-def _unquoted(line: str) -> str:
-    return line.strip().removeprefix('"').removesuffix('"').strip()
-
-
-def is_plain(line: str) -> bool:
-    """Whether the line is of a good length and spelled out."""
-    return (
-        _SHORTEST_TEXT <= len(line) <= _LONGEST_TEXT
-        and re.fullmatch(r"[A-Za-z ,.;:?!'-]+", line) is not None
-        and re.search(r"\b[A-Z]{2,}|\b(?:Messrs|[A-Za-z]{1,4})\.\s|\.\S|--|\s[-']\s", line) is None
-    )
 
 
 def record(key: str, voice: Voice, split: str, lines: list[str], out: Path) -> Outcome:

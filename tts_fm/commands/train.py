@@ -28,7 +28,9 @@ _LINE_EVERY = 60.0  # seconds between two lines where nobody watches a bar
 
 def train(
     context: typer.Context,
-    config: Annotated[Path, typer.Argument(help="The run, as a YAML file; one with a block vocos trains a vocoder.")],
+    config: Annotated[
+        Path, typer.Argument(help="The run, as a YAML file; one with a block vocoder of its own trains a vocoder.")
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The run's folder.  [default: runs/NAME_OF_CONFIG]")
     ] = None,
@@ -61,7 +63,7 @@ def train(
     changes = [] if changes is None else changes
     folder = Path("runs") / config.stem if output is None else output
     minutes = math.inf if max_minutes is None else max_minutes
-    if "vocos" in configs.read_yaml(config, changes):
+    if configs.read_yaml(config, changes).keys() & {"vocoder", "vocos"}:
         return _train_vocoder(report, config, changes, folder, resume, is_dry, minutes, device)
 
     from tts_fm.training import assemble, loggers

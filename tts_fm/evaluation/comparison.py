@@ -24,10 +24,11 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.evaluation import comparison_report, report
 from tts_fm.evaluation.comparison_report import Figures, Spoken
+from tts_fm.evaluation.judges import finite
 from tts_fm.evaluation.pairs import Pair
 from tts_fm.evaluation.report import Judgement
 from tts_fm.evaluation.settings import Setting
-from tts_fm.evaluation.suite import Suite, finite
+from tts_fm.evaluation.suite import Suite
 from tts_fm.synthesizer import Speech, Synthesizer
 
 RESULTS, SOUNDS, REFERENCES = "results.jsonl", "sounds", "references"
@@ -147,8 +148,10 @@ class Comparison:
         if not path.is_file():
             return {}
         about, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        if self.suite is None or about.get("judges") is None:  # nobody judges now, or nobody has judged
-            about["judges"] = self.about["judges"] = about.get("judges") or self.about["judges"]
+        if self.suite is None:
+            self.about["judges"] = about.get("judges")  # what was judged before stays so
+        elif about.get("judges", ...) is None:
+            about["judges"] = self.about["judges"]  # nobody has judged yet
         if different := [name for name in self.about if about.get(name) != self.about[name]]:
             raise ValueError(
                 f"{path} was measured with other {', '.join(different)}; remove it, or choose another folder with --out"

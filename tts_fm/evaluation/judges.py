@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -100,12 +101,12 @@ class Judges:
         own: Float[Tensor, " e"],
         other: Float[Tensor, " e"] | None = None,
     ) -> Judgement:
-        """Return what ``waveform`` scores as ``text`` in the voice ``own``, and not ``other``.
+        """Return what ``waveform`` scores as ``text`` in the voice ``own``, and not ``other``; see :func:`finite`.
 
         Raises:
             ValueError: ``text`` has no words to count.
         """
-        told = self.words(text)
+        told, waveform = self.words(text), finite(waveform)
         if not told:
             raise ValueError(f"the text {text!r} has no words to count; give each pair an English target_text")
         heard = self.recogniser.transcribe(waveform)
@@ -136,3 +137,9 @@ def leading_silence(waveform: Waveform) -> float:
         return 0.0
     spans = speech_spans(waveform.samples, waveform.sample_rate)
     return spans[0].start if spans else waveform.seconds
+
+
+def finite(waveform: Waveform) -> Waveform:
+    """Return ``waveform`` on the CPU; one with a value that is no number is silence, and found to be."""
+    samples = waveform.samples.detach().float().cpu()
+    return Waveform(samples if bool(samples.isfinite().all()) else torch.zeros_like(samples), waveform.sample_rate)

@@ -17,11 +17,11 @@ from tts_fm.audio import io
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.evaluation import report
-from tts_fm.evaluation.judges import Judges
+from tts_fm.evaluation.judges import Judges, finite
 from tts_fm.evaluation.protocols import Line, Protocol
 from tts_fm.evaluation.report import Figure, Judgement, Silence
 from tts_fm.evaluation.similarity import voice_encoder
-from tts_fm.evaluation.suite import Speaks, finite
+from tts_fm.evaluation.suite import Speaks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -215,12 +215,17 @@ def _read(path: Path, about: dict[str, Any]) -> list[Utterance]:
     lines = text.splitlines()[: None if text.endswith("\n") else -1]
     if not lines:
         return []
-    before, *found = [json.loads(line) for line in lines]
-    if different := [name for name in about if before.get(name) != about[name]]:
+    try:
+        before, *rows = [json.loads(line) for line in lines]
+        found = [Utterance(**{**row, **_judgements(row)}) for row in rows]
+        different = [name for name in about if before.get(name) != about[name]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ValueError(f"{path} is none that tts-fm evaluate has written; choose another folder with --out") from None
+    if different:
         raise ValueError(
             f"{path} was made with other {', '.join(different)}; remove it, or choose another folder with --out"
         )
-    return [Utterance(**{**one, **_judgements(one)}) for one in found]
+    return found
 
 
 def _row(value: dict[str, Any]) -> str:

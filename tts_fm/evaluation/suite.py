@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from tts_fm.audio.level import frame_levels, speech_spans
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.evaluation import judges, report
+from tts_fm.evaluation.judges import finite
 from tts_fm.evaluation.pairs import Pair, strangers, thin_out
 from tts_fm.evaluation.report import Judgement, Report, Result
 from tts_fm.evaluation.similarity import voice_encoder
@@ -110,7 +110,7 @@ class Suite:
     def judge(self, pair: Pair, waveform: Waveform) -> Judgement:
         """Return what ``waveform`` scores as the speech of ``pair``."""
         known = self._know(pair)
-        return self.judges.judge(finite(waveform), pair.target_text, known.own, known.other)
+        return self.judges.judge(waveform, pair.target_text, known.own, known.other)
 
     def recording(self, pair: Pair) -> Judgement:
         """Return what the real recording of ``pair`` scores."""
@@ -187,9 +187,3 @@ def is_plausible_length(waveform: Waveform, speech_seconds: float) -> bool:
 def _from_first_to_last_word(waveform: Waveform) -> float:
     spans = speech_spans(waveform.samples, waveform.sample_rate)
     return spans[-1].end - spans[0].start if spans else waveform.seconds
-
-
-def finite(waveform: Waveform) -> Waveform:
-    """Return ``waveform`` on the CPU; one with a value that is no number is silence, and found to be."""
-    samples = waveform.samples.detach().float().cpu()
-    return Waveform(samples if bool(samples.isfinite().all()) else torch.zeros_like(samples), waveform.sample_rate)

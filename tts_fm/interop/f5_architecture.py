@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tts_fm import config, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
-from tts_fm.strict import Choice
+from tts_fm.strict import Choice, read_yaml
 from tts_fm.vocoders import Vocoder
 
 _BASE = {"dim": 1024, "depth": 22, "heads": 16, "ff_mult": 2, "text_dim": 512, "conv_layers": 4}
@@ -85,11 +83,7 @@ def architecture(source: str | Path) -> ModelConfig:
             f"there is no architecture called {str(source)!r}; choose one of {', '.join(PUBLISHED)}, "
             f"or give a .yaml file"
         )
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        value = None  # our own reader says what is wrong
-    model = value.get("model") if isinstance(value, dict) else None
+    model = read_yaml(path).get("model")
     if not isinstance(model, dict) or "arch" not in model:
         return config.read_model(path)
     return _model_config(model, source=str(path))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import yaml
 from torch import Tensor
 
 from tts_fm import atomic, checkpoint, config, strict
@@ -144,11 +143,8 @@ def read(folder: Path) -> PublishedVocos:
 def read_config(path: Path) -> tuple[Vocos.Options, MelSpec]:
     """Return the options and the mel in a published ``config.yaml``. Raises ModelError."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-        published = config.parse(PublishedConfig, value, path)
-    except OSError as error:
-        raise ModelError(f"{path} can not be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:
+        published = config.parse(PublishedConfig, strict.read_yaml(path), path)
+    except ValueError as error:
         raise ModelError(f"no Vocos configuration: {' '.join(str(error).split())}") from None
     features, backbone, head = (
         getattr(published, part).init_args for part in ("feature_extractor", "backbone", "head")

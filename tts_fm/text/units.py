@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
+from tts_fm.text.tables import rows
+
 SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million", "B": "billion", "bn": "billion",
-    "tn": "trillion", "thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion",
+    "tn": "trillion", "T": "trillion", "b": "billion", "lakh": "lakh", "crore": "crore",
+    "thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion",
 }  # fmt: skip
 
-CURRENCIES = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "US$": ("US dollar", "US dollars", "cent", "cents"),
-    "A$": ("Australian dollar", "Australian dollars", "cent", "cents"),
-    "C$": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "¥": ("yen", "yen", "", ""),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "¢": ("cent", "cents", "", ""),
-    "USD": ("US dollar", "US dollars", "cent", "cents"),
-    "EUR": ("euro", "euros", "cent", "cents"),
-    "GBP": ("British pound", "British pounds", "penny", "pence"),
-}
+CURRENCIES = {symbol: tuple("" if name == "-" else name for name in names) for symbol, *names in rows("currencies")}
 """Symbol -> one, many, one hundredth, many hundredths (empty: no hundredths)."""
 
 
@@ -48,13 +38,15 @@ UNITS: dict[str, tuple[str, str, bool]] = {
     **_regular(
         "km kilometer, m meter, cm centimeter, mm millimeter, µm micrometer, μm micrometer, nm nanometer, mi mile, yd yard, "
         "kg kilogram, g gram, mg milligram, µg microgram, μg microgram, lb pound, lbs pound, oz ounce, t! ton, "
-        "l! liter, L! liter, ml milliliter, mL milliliter, cl centiliter, gal gallon, "
-        "s! second, sec second, secs second, ms millisecond, ns nanosecond, µs microsecond, μs microsecond, "
-        "min minute, mins minute, h! hour, hr hour, hrs hour, yr year, yrs year, "
+        "l liter, L liter, ml milliliter, mL milliliter, cl centiliter, gal gallon, "
+        "s second, sec second, secs second, ms millisecond, ns nanosecond, µs microsecond, μs microsecond, "
+        "min minute, mins minute, h hour, hr hour, hrs hour, yr year, yrs year, "
         "KB kilobyte, kB kilobyte, MB megabyte, GB gigabyte, TB terabyte, PB petabyte, Gb gigabit, Mb megabit, "
-        "W! watt, kW kilowatt, MW megawatt, GW gigawatt, V! volt, kV kilovolt, mV millivolt, A! amp, mA milliamp, "
-        "mAh milliamp hour, kWh kilowatt hour, MWh megawatt hour, J! joule, kJ kilojoule, N! newton, Pa pascal, "
+        "W watt, kW kilowatt, MW megawatt, GW gigawatt, V volt, kV kilovolt, mV millivolt, A! amp, mA milliamp, "
+        "mAh milliamp hour, kWh kilowatt hour, MWh megawatt hour, J joule, kJ kilojoule, N! newton, Pa pascal, "
         "kPa kilopascal, hPa hectopascal, cal calorie, kcal kilocalorie, dB decibel, ha hectare, px pixel, pt point, "
+        "tbsp tablespoon, tbs tablespoon, tsp teaspoon, qt quart, mcg microgram, kgs kilogram, kms kilometer, dl deciliter, "
+        "hl hectoliter, lm lumen, mol mole, kJ kilojoule, GWh gigawatt hour, Wh watt hour, GPa gigapascal, MPa megapascal, "
         "MP megapixel, x! time, ° degree, Ω ohm, kΩ kilohm, bit/s bit per second"
     ),
     **_phrases(
@@ -67,7 +59,9 @@ UNITS: dict[str, tuple[str, str, bool]] = {
         "m² square meter/s, m2 square meter/s, m^2 square meter/s, km² square kilometer/s, km2 square kilometer/s, "
         "cm² square centimeter/s, mm² square millimeter/s, m³ cubic meter/s, m3 cubic meter/s, cm³ cubic centimeter/s, "
         "sq_km square kilometer/s, sq_m square meter/s, sq_mi square mile/s, m/s² meter/s per second squared, "
-        "mpg mile/s per gallon, g/l gram/s per liter, mg/l milligram/s per liter, bit/s bit/s per second"
+        "mpg mile/s per gallon, hp horsepower, psi pound/s per square inch, mmHg millimeter/s of mercury, "
+        "fl_oz fluid ounce/s, Mbit/s megabit/s per second, kbit/s kilobit/s per second, kg/m³ kilogram/s per cubic meter, "
+        "L/min liter/s per minute, l/min liter/s per minute, g/l gram/s per liter, mg/l milligram/s per liter, bit/s bit/s per second"
     ),
     "ft": ("foot", "feet", False),
     "in": ("inch", "inches", True),

@@ -1,11 +1,11 @@
-"""GAN training of a small Vocos, with the same loop as an acoustic model."""
+"""GAN training of a vocoder, with the same loop as an acoustic model."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,18 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from tts_fm import config, strict
+from tts_fm import config, hub, plugins, strict, vocoder_folder
 from tts_fm.audio.mel import log_mel
 from tts_fm.config import LoopOptions
-from tts_fm.interop import vocos as published
 from tts_fm.plugins import Options
+from tts_fm.strict import choice
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators
 from tts_fm.training.learner import Learner, Step
 from tts_fm.training.recordings import RecordingOptions, Recordings
 from tts_fm.training.team import Precision, Team
 from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing, stft_distance
 from tts_fm.types import MelSpec
-from tts_fm.vocoders.vocos import Vocos
+from tts_fm.vocoders import Vocoder
 
 
 class LossOptions(Options):
@@ -57,12 +57,16 @@ class VocoderTrainingOptions(LoopOptions):
 
 
 class VocoderRun(Options):
-    """A whole run, as one YAML file holds it."""
+    """A whole run, as one YAML file holds it.
+
+    ``start`` is a vocoder folder, or ``hf://OWNER/REPO``, whose weights are the beginning; ``mel`` and ``vocoder`` are as there.
+    """
 
     name: str
     license: str = ""
     mel: MelSpec = MelSpec()
-    vocos: Vocos.Options = Vocos.Options()
+    vocoder: choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
+    start: str = ""
     discriminators: DiscriminatorOptions = DiscriminatorOptions()
     data: RecordingOptions
     loss: LossOptions = LossOptions()
@@ -112,7 +116,7 @@ class VocoderLearner(Learner):
         self.run, self.options, self.team, self.device = run, run.training, team, team.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.options.seed)
-            self.generator = Vocos(run.vocos, run.mel).to(self.device)
+            self.generator = generator(run).to(self.device)
             self.judges = Discriminators(run.discriminators).to(self.device)
         self.average = deepcopy(self.generator).requires_grad_(False).eval()
         betas = self.options.betas
@@ -175,7 +179,10 @@ class VocoderLearner(Learner):
 
     def reconstruction(self, real: Float[Tensor, "b s"], fake: Float[Tensor, "b s"]) -> dict[str, Tensor]:
         """Return the distance of the log-mels, and of the spectra at several resolutions."""
-        mel = l1_loss(log_mel(fake, self.run.mel), log_mel(real, self.run.mel))
+        spec = self.run.mel
+        if spec.flavour == "hifigan":  # what is above 8 kHz must be learned as well
+            spec = replace(spec, flavour="bigvgan")
+        mel = l1_loss(log_mel(fake, spec), log_mel(real, spec))
         return {"mel": mel, "stft": stft_distance(real, fake, self.run.loss.stft_sizes)}
 
     def _adversarial(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -227,11 +234,35 @@ class VocoderLearner(Learner):
 
     def publisher(self) -> Callable[[Path], None]:
         """See :class:`Learner`; a vocoder's folder is written."""
-        return lambda folder: published.save(folder, self.average)
+        run = self.run
+        return lambda folder: vocoder_folder.save(folder, self.average, name=run.name, license=run.license)
 
     @staticmethod
     def _resumed() -> tuple[str, ...]:
         return "generator", "average", "judges", "generator_optimizer", "judge_optimizer"
+
+
+def generator(run: VocoderRun) -> Vocoder:
+    """Return what ``run`` begins with: random weights, or those of ``run.start``.
+
+    Raises:
+        ValueError: this vocoder has no weights, or another one is in ``run.start``.
+        ModelError: ``run.start`` is no vocoder folder.
+    """
+    fresh: Vocoder = run.vocoder.build(Vocoder, run.mel)
+    if next(fresh.parameters(), None) is None:
+        kinds = ", ".join(name for name in plugins.names(Vocoder) if name != run.vocoder.name)
+        raise ValueError(f"the vocoder {run.vocoder.name} has nothing to learn; choose one of {kinds}")
+    if not run.start:
+        return fresh
+    about, published = vocoder_folder.read(hub.vocoder_folder(run.start))
+    theirs, ours = strict.plain(about), strict.plain(run)
+    if changed := [line for key in ("mel", "vocoder") for line in strict.differences(theirs[key], ours[key], key)]:
+        raise ValueError(
+            f"the vocoder in {run.start} is another one than this run's: {changed[0]}; take over what it is"
+        )
+    fresh.load_state_dict(published.state_dict())
+    return fresh
 
 
 def read(path: Path, changes: list[str] | None = None) -> VocoderRun:

@@ -18,7 +18,11 @@ from tts_fm.evaluation.recognisers import Recogniser
 RATE = 16_000
 """What it was trained on, in hertz."""
 MODEL, BEAM = "base", 5
-"""The size that is used where none is named, and how many hypotheses are followed."""
+"""The size that is used where none is named, and how many hypotheses are followed.
+
+On the 40 bundled recordings of real speakers base hears 25 of 514 words wrong with 5 hypotheses and 26 with one; that takes
+0.85 and 0.79 s of one core each.
+"""
 
 
 class Whisper(Recogniser):
