@@ -10,7 +10,9 @@ SCALES = {
     "thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion",
 }  # fmt: skip
 
-CURRENCIES = {symbol: tuple("" if name == "-" else name for name in names) for symbol, *names in rows("currencies")}
+CURRENCIES = {
+    symbol: tuple("" if name == "-" else name for name in names) for symbol, *names in rows("currencies")
+}
 """Symbol -> one, many, one hundredth, many hundredths (empty: no hundredths)."""
 
 
