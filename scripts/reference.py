@@ -1,4 +1,4 @@
-"""Writes what docs/ repeat: the command line from its own options, Python from its docstrings, the map from every file's first sentence."""
+"""Writes what docs repeat: options of the command line, docstrings of Python, and every file's first sentence in the map."""
 
 from __future__ import annotations
 

@@ -46,7 +46,6 @@ NOT_RUN = {
     "python -m scripts.": "minutes to hours",
     "python -m venv": "a new environment",
     "source .venv/bin/activate": "a new environment",
-    "tts-fm watermark": "the extra watermark; tests/test_watermark.py",
     "pytest": "tests are not run by a test",
     "nox": "tests are not run by a test",
     "tts-fm prepare pairs": "its reader is run by test_what_the_ten_minutes_add_is_found",
