@@ -74,7 +74,7 @@ def package(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Write requirements.lock anew: every version of every extra with its hashes, and no host."""
     install(session, "uv")
-    options = "--all-extras --universal --generate-hashes --no-emit-index-url --no-header --quiet"
+    options = "--all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet"
     session.run("uv", "pip", "compile", "pyproject.toml", *options.split(), "-o", "requirements.lock", external=True)
 
 

@@ -54,7 +54,7 @@ NOT_RUN = {
 }
 """What a command or a Python block has in it that can not be run here, and why."""
 
-SLOW = ("tests/data/libritts", "--limit 2", "runs/try")
+SLOW = ("tests/data/libritts", "--limit 2", "runs/try", "tts-fm score")
 """What takes more than a few seconds: run with -m slow."""
 
 

@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import tts_fm
 
@@ -74,6 +76,17 @@ def test_the_version_stands_in_one_place_and_heads_the_changes():
     assert PROJECT["dynamic"] == ["version"] and "version" not in PROJECT
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## \[(\d\S*)\]", changes, re.MULTILINE)[0] == tts_fm.__version__
+
+
+def test_the_lock_holds_what_is_asked_for_with_hashes_and_names_no_host():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock and "--index" not in lock
+    locked = dict(re.findall(r"^([a-z0-9.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    assert lock.count(" \\\n    --hash=sha256:") >= len(locked)
+    extras = [name for names in PROJECT["optional-dependencies"].values() for name in names]
+    for wanted in map(Requirement, [*PROJECT["dependencies"], *extras]):
+        if wanted.name != "tts-fm":
+            assert locked[canonicalize_name(wanted.name)] in wanted.specifier, f"{wanted}: run nox -s lock"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
