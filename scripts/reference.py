@@ -112,7 +112,7 @@ def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
 def _help(path: tuple[str, ...], command: Any) -> str:
     """Return what ``--help`` says, at a width that does not depend on the terminal."""
     name = " ".join(["tts-fm", *path])
-    context = command.make_context(name, [], resilient_parsing=True, terminal_width=100, max_content_width=100)
+    context = command.make_context(name, [], resilient_parsing=True, terminal_width=84, max_content_width=84)
     return f"```text\n{context.get_help()}\n```"
 
 
