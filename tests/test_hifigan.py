@@ -131,7 +131,7 @@ def test_what_is_no_generator_is_named(folder, content, message):
         ({"upsample_kernel_sizes": [16, 16]}, "upsample_kernel_sizes are"),
         ({"upsample_initial_channel": 20}, "divisible by 8"),
         ({"resblock_kernel_sizes": [3, 5, 8]}, "must be odd"),
-        ({"resblock_dilation_sizes": [[1, 2]]}, "a list for each"),
+        ({"resblock_dilation_sizes": [[1, 2]]}, "a list of dilations for each"),
         ({"upsample_initial_channel": 0}, "upsample_initial_channel is 0"),
         ({"num_mels": "many"}, "num_mels is 'many'"),
     ],
@@ -176,6 +176,16 @@ def test_convert_makes_a_vocoder_folder(tmp_path, tts_fm_command, dtype, toleran
 def test_a_published_folder_given_as_a_vocoder_says_how_to_convert_it():
     with pytest.raises(ModelError, match="tts-fm convert hifigan"):
         vocoder_folder.load(FOLDER / "v1")
+
+
+@pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="this CPU has no bfloat16")
+def test_bfloat16_is_near_float32_and_training_is_not_touched():
+    exact, mel = published.load(FOLDER / "v3" / CHECKPOINT), GOLDEN["mel"]
+    fast = published.load(FOLDER / "v3" / CHECKPOINT, precision="bfloat16")
+    samples, error = exact.decode(mel), fast.decode(mel) - exact.decode(mel)
+    assert fast.decode(mel).dtype == torch.float32
+    assert 20 < 10 * float((samples.square().sum() / error.square().sum()).log10()) < 60
+    assert torch.equal(fast.train().decode(mel), samples)
 
 
 def test_each_utterance_is_n_hops_long():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from tts_fm import plugins
 from tts_fm.audio.mel import log_mel
@@ -64,6 +66,27 @@ def test_a_published_model_sounds_as_in_its_own_package(tmp_path, padding, is_sa
         samples = published.load(tmp_path, SMALL).decode(mel)
     assert samples.shape == (2, 64 * (30 if padding == "center" else 31))
     torch.testing.assert_close(samples, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_our_head_keeps_phases_that_the_package_s_rounds_in_bfloat16(tmp_path):
+    """Why the architecture is written here: theirs rounds a phase of many turns to 8 bits, and gives no spectrum."""
+    config, modules = official()
+    weights = modules.state_dict()
+    weights["head.out.weight"] *= 10  # angles of several turns, as trained models have them
+    write(tmp_path, config, weights)
+    ours = published.load(tmp_path, SMALL)
+    hidden = torch.randn(1, 31, 16, generator=torch.Generator().manual_seed(1))
+    ours.embed, ours.norm_in, ours.norm_out = nn.Identity(), nn.Identity(), nn.Identity()  # type: ignore[assignment]
+    ours.blocks = nn.ModuleList()
+
+    def error(head: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        with torch.no_grad():
+            exact = head(hidden)
+            with torch.autocast("cpu", torch.bfloat16):
+                return float((head(hidden).float() - exact).norm() / exact.norm())
+
+    assert error(modules["head"]) > 0.01
+    assert error(lambda x: ours.to_samples(ours.spectrum(x))) == 0
 
 
 def test_another_mel_is_refused_naming_both(tmp_path):

@@ -222,9 +222,8 @@ def load_state(path: Path, device: torch.device | str = "cpu", is_old_format_rea
     Raises:
         ModelError: missing, damaged, or holding more than plain values and tensors.
     """
-    if not (
-        zipfile.is_zipfile(path) or (is_old_format_read and path.is_file())
-    ):  # an archive is what torch.save writes
+    is_readable = path.is_file() if is_old_format_read else zipfile.is_zipfile(path)  # torch.save writes archives
+    if not is_readable:
         reason = "it is no archive of PyTorch" if path.is_file() else "No such file"
         raise ModelError(f"{path} can not be read as a PyTorch file ({reason})")
     try:

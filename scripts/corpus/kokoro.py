@@ -116,7 +116,7 @@ def speak(models: Path, voice: Voice, text: str) -> np.ndarray:
     styles = [weight * _styles(models)[name][min(len(tokens), _LONGEST + 1)] for name, weight in voice.weights]
     feed = {
         "tokens": np.array([[0, *tokens, 0]], np.int64),
-        "style": np.sum(styles, axis=0, dtype=np.float32)[None],
+        "style": np.stack(styles).sum(axis=0, keepdims=True, dtype=np.float32),
         "speed": np.array([voice.speed], np.float32),
     }
     return np.array(session.run(None, feed)[0]).reshape(-1)

@@ -112,6 +112,9 @@ def hifigan(
     config: Annotated[Path | None, typer.Option(help="Its config.json, if not beside it.")] = None,
     license: Annotated[str, typer.Option(help="The license of the weights, to be written down.")] = "",
     dtype: Dtype = "float16",
+    precision: Annotated[
+        str, typer.Option(help="What it computes in: float32, or bfloat16 where that is fast.")
+    ] = "float32",
     verbose: Verbose = False,
 ) -> None:
     """Convert a generator of HiFi-GAN (jik876/hifi-gan).
@@ -123,7 +126,9 @@ def hifigan(
     from tts_fm import vocoder_folder
     from tts_fm.interop import hifigan as published
 
-    vocoder = published.load(checkpoint, config)
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"--precision is {precision!r}; choose one of float32, bfloat16")
+    vocoder = published.load(checkpoint, config, precision)
     vocoder_folder.save(
         out_folder, vocoder, name=f"hifigan, {checkpoint.name}", license=license, dtype=getattr(torch, dtype)
     )

@@ -41,17 +41,18 @@ class PublishedConfig(Options):
     fmax: float | None = None
 
 
-def load(path: Path, config: Path | None = None) -> HiFiGAN:
+def load(path: Path, config: Path | None = None, precision: Literal["float32", "bfloat16"] = "float32") -> HiFiGAN:
     """Return the generator in the checkpoint at ``path``, ready to decode; its config is beside it unless given.
 
     Raises:
         ModelError: a file is missing or broken, holds something else, or the two do not belong together.
     """
-    options, mel = read_config(path.parent / CONFIG if config is None else config)
+    config = path.parent / CONFIG if config is None else config
+    options, mel = read_config(config)
     try:
-        vocoder = HiFiGAN(options, mel)
+        vocoder = HiFiGAN(options.model_copy(update={"precision": precision}), mel)
     except ValueError as error:
-        raise ModelError(f"{path.parent / CONFIG if config is None else config}: {error}") from None
+        raise ModelError(f"{config}: {error}") from None
     checkpoint.fill(vocoder, read_weights(path, options), path)
     return vocoder.eval().requires_grad_(False)
 
@@ -61,7 +62,7 @@ def read_config(path: Path) -> tuple[HiFiGAN.Options, MelSpec]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         published = strict.parse(PublishedConfig, value, path)
-        sizes = {name: getattr(published, name) for name in HiFiGAN.Options.model_fields}
+        sizes = {name: getattr(published, name) for name in HiFiGAN.Options.model_fields if hasattr(published, name)}
         options = strict.parse(HiFiGAN.Options, sizes, path)
     except OSError as error:
         raise ModelError(f"{path} can not be read: {error.strerror}; give the config.json of the checkpoint") from None

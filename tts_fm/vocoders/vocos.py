@@ -20,7 +20,11 @@ MAX_MAGNITUDE = 1e2
 
 
 class Vocos(Vocoder):
-    """The architecture of charactr/vocos-mel-24khz with its sizes as options."""
+    """The architecture of charactr/vocos-mel-24khz with its sizes as options.
+
+    Written here and not imported: the package's head gives no spectrum, whose phases ``refinements`` start from, and rounds
+    them in mixed precision; and importing it loads encodec, torchaudio and scipy. Both compute the same (a test compares).
+    """
 
     class Options(plugins.Options):
         """Sizes; the defaults are those of the published 24 kHz model.
