@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
     from tts_fm.synthesizer import Synthesizer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Prompt", "Synthesizer", "Waveform", "__version__"]
 
 _HOMES = {"Synthesizer": "tts_fm.synthesizer", "Prompt": "tts_fm.audio.prompt", "Waveform": "tts_fm.audio.io"}
