@@ -133,7 +133,7 @@ def _span(match: Match) -> str:
 
 @rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?P<letter>k|M|bn|mn)(?!\w)")
 def _scaled(match: Match) -> str | None:
-    return f"{_SIGNS[match['sign']]}{number(match['n'])} {SCALES[match["letter"]]}"
+    return f"{_SIGNS[match['sign']]}{number(match['n'])} {SCALES[match['letter']]}"
 
 
 @rule(
