@@ -49,7 +49,7 @@ def _iso_date(match: Match) -> str | None:
     return f"{words}, " if words is not None and match[0].endswith("T") else words
 
 
-@rule(r"\d", r"(?<![\w/.-])(?P<year>[12]\d{3})(?P<mark>[/.])(?P<month>0?[1-9]|1[0-2])(?P=mark)(?P<day>0?[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)")
+@rule(r"\d", r"(?<![\w/.-])(?P<year>[12]\d{3})(?:(?=/\d{1,2}/)|(?=\.\d{1,2}\.))[/.](?P<month>0?[1-9]|1[0-2])[/.](?P<day>0?[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)")
 def _year_first(match: Match) -> str | None:
     return _date(int(match["month"]), int(match["day"]), match["year"])
 

@@ -40,7 +40,7 @@ def _telephone(match: Match) -> str | None:
     return ("plus " if match[0].startswith("+") else "") + _groups(match[0])
 
 
-@rule(r"\d", r"(?<![\w.,$£€-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{3,4}|\d{4}[ -]\d{6}[ -]\d{5}|\d{3}-\d{2}-\d{4})(?![\w-]|[.,]\d)")
+@rule(r"\d", r"(?<![\w.,$£€-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{3,4}|\d{4}[ -]\d{6}[ -]\d{5}|\d{3}-\d{2}-\d{4})(?![\w-]|[.,]\d)")
 def _card(match: Match) -> str | None:
     """Sixteen digits, the fifteen of American Express, or a social security number."""
     return _groups(match[0])
