@@ -18,6 +18,8 @@ BEFORE_A_NUMBER = {
     "ch": "chapter", "p": "page", "pp": "pages", "Sec": "section", "sec": "section", "Eq": "equation", "eq": "equation",
     "Ex": "example", "ca": "circa", "c": "circa", "Apt": "apartment", "apt": "apartment", "Art": "article", "Pt": "part",
     "Rm": "room", "Tel": "telephone", "tel": "telephone", "Ext": "extension", "ext": "extension",
+    "Ste": "suite", "Bldg": "building", "bldg": "building", "Para": "paragraph", "para": "paragraph", "Ver": "version",
+    "ver": "version", "Ref": "reference", "Lot": "lot", "pg": "page", "Pg": "page", "Exp": "experiment",
 }  # fmt: skip
 """Read like this before a digit or a Roman numeral."""
 
@@ -55,6 +57,11 @@ NUMBERED = (
     "Figure", "Table", "Canto", "Psalm", "Quebec", "Vatican", "Punic War", "Round", "Division", "Group", "Category",
     "chapter", "part", "volume", "section", "type", "phase", "stage", "book", "page", "figure", "table",
 )  # fmt: skip
+
+LETTERED = frozenset(
+    "Type Class Level Grade Appendix Figure Table Group Division Category Quebec Vatican type page figure table".split()
+)
+"""Behind these, a lone V or X is a letter."""
 
 DOMAINS = tuple(
     "com org net edu gov io ai dev app info uk eu de fr ca au ch nl jp us co "

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tts_fm.text import dates, quantities, words
+from tts_fm.text import capitals, dates, figures, quantities, words
 from tts_fm.text.clean import clean
+from tts_fm.text.markup import without_markup
 from tts_fm.text.rules import Replacement, Scanner
 
 _QUOTES = str.maketrans("“”„‟‘’‚‛", "\"\"\"\"''''")
@@ -19,7 +20,7 @@ def normalize(text: str) -> str:
 
     Next to Chinese, Japanese or Korean characters the text stays as it is.
     """
-    plain = clean(text)
+    plain = clean(without_markup(text))
     return _spoken(plain, 0, len(plain), list(_replacements(plain)))
 
 
@@ -38,7 +39,7 @@ class WrittenWord:
 
 def written_words(text: str) -> list[WrittenWord]:
     """Return ``text`` word by word; words that are read together ("5 kg") or say nothing ("-") join their neighbour."""
-    plain = clean(text)
+    plain = clean(without_markup(text))
     replacements = list(_replacements(plain))
     spans: list[tuple[int, int]] = []
     for match in re.finditer(r"\S+", plain):
@@ -71,8 +72,8 @@ def _spoken(plain: str, start: int, end: int, replacements: Sequence[Replacement
 
 
 def trace(text: str) -> list[Replacement]:
-    """Return what is read differently from how it is written; ``start`` counts in ``clean(text)``."""
-    return list(_replacements(clean(text)))
+    """Return what is read differently from how it is written; ``start`` counts in ``clean(without_markup(text))``."""
+    return list(_replacements(clean(without_markup(text))))
 
 
 def _replacements(plain: str) -> Iterator[Replacement]:
@@ -84,7 +85,12 @@ def _replacements(plain: str) -> Iterator[Replacement]:
 
 @cache
 def _scanner() -> Scanner:
-    return Scanner((*words.ADDRESSES, *dates.RULES, *words.ABBREVIATIONS, *quantities.RULES, *words.SIGNS))
+    return Scanner(
+        (
+            *words.ADDRESSES, *figures.FIRST, *dates.RULES, *figures.RULES, *words.ABBREVIATIONS, *capitals.RULES,
+            *quantities.RULES, *figures.LAST, *words.SIGNS,
+        )
+    )  # fmt: skip
 
 
 def _join(pieces: list[str]) -> str:

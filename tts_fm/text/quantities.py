@@ -8,14 +8,19 @@ from tts_fm.text.numbers import cardinal, digits, fraction, number, ordinal, yea
 from tts_fm.text.rules import Match, next_word, previous_word, rule
 from tts_fm.text.units import CURRENCIES, SCALES, UNITS
 
-_NUMBER = r"(?>\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|\d{1,40}+(?:\.\d{1,40}+)?|\.\d{1,40}+)(?!\d)"
+_NUMBER = r"(?>\d{1,2}(?:,\d\d){1,5}+,\d{3}(?!\d)(?:\.\d{1,40}+)?|\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|\d{1,40}+(?:\.\d{1,40}+)?|\.\d{1,40}+)(?!\d)"
 _SIGN = r"(?P<sign>(?<![\w.)\]%])[-−+±~])?"
 _SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", None: ""}
 _START = r"(?<![\w.,])"
-_SCALE = r"(?:\s?(?P<scale>thousand|million|billion|trillion|mn|bn|tn)|(?P<letter>[kKmMB]))(?!\w)"
+_SCALE = r"(?:\s?(?P<scale>thousand|million|billion|trillion|lakh|crore|mn|bn|tn)|(?P<letter>[kKmMBbT]))(?!\w)"
 _SYMBOL = "|".join(
     rf"(?<!\w){re.escape(symbol)}" if symbol[0].isalpha() else re.escape(symbol)
     for symbol in sorted(CURRENCIES, key=len, reverse=True)
+)
+_SYMBOL_AFTER = "|".join(
+    rf"{re.escape(symbol)}(?!\w)" if symbol[-1].isalpha() else re.escape(symbol)
+    for symbol in sorted(CURRENCIES, key=len, reverse=True)
+    if not (symbol[0].isalpha() and symbol[-1] in "$.")
 )
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _VULGAR = {
@@ -61,7 +66,7 @@ def _money(match: Match) -> str | None:
 @rule(
     _NUMBER_STARTS,
     rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?:\s?[-–]\s?(?P<to>{_NUMBER}))?(?:{_SCALE})?"
-    r"\s?(?P<symbol>[€£¢₹¥$]|(?:USD|EUR|GBP)(?!\w))(?!\d)",
+    rf"\s?(?P<symbol>{_SYMBOL_AFTER})(?!\d)",
 )
 def _money_after(match: Match) -> str | None:
     return _SIGNS[match["sign"]] + _amounts(match)
@@ -102,7 +107,7 @@ def _with_cents(amount: str, singular: str, plural: str, cent: str, cents: str) 
 # Measures
 
 
-@rule(r"\d", r"(?<![\w'’.,])(?P<feet>\d)['’′](?P<inches>\d|1[01])(?:[\"”″]|''|(?!\w))")
+@rule(r"\d", r"(?<![\w'’.,])(?P<feet>\d{1,2})['’′]\s?(?P<inches>\d|1[01])(?:[\"”″]|''|(?!\w))")
 def _feet_and_inches(match: Match) -> str | None:
     return f"{cardinal(int(match['feet']))} foot {cardinal(int(match['inches']))}"
 
@@ -126,14 +131,20 @@ def _span(match: Match) -> str:
     return number(match["n"]) if match["to"] is None else f"{number(match['n'])} to {number(match['to'])}"
 
 
-@rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?:k|M|bn|mn)(?!\w)")
+@rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>{_NUMBER})(?P<letter>k|M|bn|mn)(?!\w)")
 def _scaled(match: Match) -> str | None:
-    return f"{_SIGNS[match['sign']]}{number(match['n'])} {SCALES[match[0].lstrip('-−+±~0123456789.,')]}"
+    return f"{_SIGNS[match['sign']]}{number(match['n'])} {SCALES[match['letter']]}"
 
 
-@rule(r"\d.", rf"{_START}(?P<a>{_NUMBER})\s?[x×]\s?(?P<b>{_NUMBER})(?![\w.])")
+@rule(
+    r"\d.",
+    rf"{_START}(?P<a>{_NUMBER})(?P<first>\s?(?:{_UNIT}))?\s?[x×]\s?(?P<b>{_NUMBER})(?:\s?[x×]\s?(?P<c>{_NUMBER}))?(?:\s?(?P<unit>{_UNIT})(?!\w)|(?![\w.]|\s?[x×]\s?\d))",
+)
 def _by(match: Match) -> str | None:
-    return f"{number(match['a'])} by {number(match['b'])}"
+    if match["first"] is not None and match["first"].strip() != match["unit"]:
+        return None
+    sides = " by ".join(number(side) for side in (match["a"], match["b"], match["c"]) if side is not None)
+    return sides if match["unit"] is None else f"{sides} {UNITS[match['unit']][1]}"
 
 
 # Fractions and ranges

@@ -10,6 +10,7 @@ from tts_fm.text.abbreviations import (
     BEFORE_A_NAME,
     BEFORE_A_NUMBER,
     DOMAINS,
+    LETTERED,
     NUMBERED,
     RULERS,
     STREETS,
@@ -72,6 +73,12 @@ def _address(address: str) -> str:
 
 # Abbreviations and initials
 
+_SAYING = frozenset(
+    "said say says saying answer answered answers is was reply replied replies me told shouted whispered voted thought think means "
+    "meant him her them us and or a an oh cried but still simply just".split()
+)
+"""Behind these, "no." ends a sentence."""
+
 
 @rule("A-Z", rf"(?<![\w.])(?P<name>{_any(STREETS)})(?!\w)\.?")
 def _street(match: Match) -> str | None:
@@ -95,6 +102,8 @@ def _title(match: Match) -> str | None:
 
 @rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(BEFORE_A_NUMBER)})\.\s?(?=[\dIVXLC])")
 def _numbered(match: Match) -> str | None:
+    if match["name"] == "no" and (previous_word(match).lower() in _SAYING or match.start() == 0):
+        return None
     words = BEFORE_A_NUMBER[match["name"]]
     return (words.capitalize() if match[0][0].isupper() else words) + " "
 
@@ -137,7 +146,9 @@ def _plural_acronym(match: Match) -> str | None:
 @rule("A-Z", rf"(?<!\w)(?P<name>{_any(RULERS)}) (?P<n>[IVXL]{{1,7}})(?![\w.]\w|\w)")
 def _ruler(match: Match) -> str | None:
     n = roman(match["n"])
-    if n is None or (n == 1 and (not _is_closed(match) or _is_initial(match))):
+    if n is None or match["n"] in "LCDM" or (match["n"] in "VX" and (_is_initial(match) or match[0] == "Malcolm X")):
+        return None
+    if n == 1 and (not _is_closed(match) or _is_initial(match)):
         return None
     return f"{match['name']} the {ordinal(n)}"
 
@@ -145,7 +156,10 @@ def _ruler(match: Match) -> str | None:
 @rule("A-Za-z", rf"(?<!\w)(?P<name>{_any(NUMBERED)}) (?P<n>[IVXLC]{{1,9}})(?!\w|\.\w|['’-]\w)")
 def _numbered_part(match: Match) -> str | None:
     n = roman(match["n"])
-    if n is None or (n == 1 and not match["name"].endswith("War") and not _is_closed(match)):
+    is_letter = len(match["n"]) == 1 and (
+        (match["n"] in "LCDM" and match["name"] not in ("Super Bowl", "Psalm", "Canto")) or (match["n"] in "VX" and match["name"] in LETTERED)
+    )
+    if n is None or is_letter or (n == 1 and not match["name"].endswith("War") and not _is_closed(match)):
         return None
     return f"{match['name']} {cardinal(n)}"
 
@@ -190,9 +204,11 @@ def _hash_sign(match: Match) -> str | None:
     return "number " if match.string[match.end()].isdecimal() else "hashtag "
 
 
-@rule("abw", r"(?<!\w)(?P<word>and/or|w/o|w/|b/c)(?!\w)|(?<=w/)(?!.)")
+@rule("abcwnCN", r"(?<!\w)(?P<word>and/or|w/o|w/|b/c|[Cc]/o|[Nn]/[Aa])(?!\w)|(?<=w/)(?!.)")
 def _slashed(match: Match) -> str | None:
-    return {"and/or": "and or", "w/o": "without", "w/": "with", "b/c": "because"}.get(match["word"])
+    return {"and/or": "and or", "w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of", "n/a": "not applicable"}.get(
+        (match["word"] or "").lower()
+    )
 
 
 @rule(r"\s", r"(?<=\d) - (?=\d)")
