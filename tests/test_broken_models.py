@@ -150,8 +150,19 @@ def test_the_words_of_the_voice(folder: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000, "[]", "3", '{"4": [0, 1]}', '{"1": [0, 1e999]}', '{"x": []}', '{"1": [0, NaN]}', '{"1": null}']
-    + ['{"2": [0, ' + "9" * 400 + ", 1]}", json.dumps({"1": [0, 1] * 1_000_000}), "\xff"],
+    [
+        "[" * 100_000,
+        "[]",
+        "3",
+        '{"4": [0, 1]}',
+        '{"1": [0, 1e999]}',
+        '{"x": []}',
+        '{"1": [0, NaN]}',
+        '{"1": null}',
+        '{"2": [0, ' + "9" * 400 + ", 1]}",
+        json.dumps({"1": [0, 1] * 1_000_000}),
+        "\xff",
+    ],
     ids=lambda text: text[:20],
 )
 def test_grids(folder: Path, text: str) -> None:
@@ -355,9 +366,16 @@ def test_of_two_networks_the_averaged_one_is_taken_unless_the_other_is_asked_for
 
 @pytest.mark.parametrize(
     "model",
-    ["arch: 3", "arch: {dim: 1000000000000}", "arch: {}\n  tokenizer: [a]", "arch: {}\n  mel_spec: [1]", "arch: {}\n  backbone: [x]"]
-    + ["arch: {}\n  backbone: DiT\n  mel_spec: {n_mel_channels: -1}", "arch: {1: 2}"],
-)  # fmt: skip
+    [
+        "arch: 3",
+        "arch: {dim: 1000000000000}",
+        "arch: {}\n  tokenizer: [a]",
+        "arch: {}\n  mel_spec: [1]",
+        "arch: {}\n  backbone: [x]",
+        "arch: {}\n  backbone: DiT\n  mel_spec: {n_mel_channels: -1}",
+        "arch: {1: 2}",
+    ],
+)
 def test_a_foreign_architecture_is_refused_with_a_line(tmp_path: Path, model: str) -> None:
     path = tmp_path / "arch.yaml"
     path.write_text(f"model:\n  {model}\n")

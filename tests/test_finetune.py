@@ -240,8 +240,8 @@ def test_new_rows_are_spread_as_the_old_ones() -> None:
         ({"finetune": {"freeze": ["text_embeding.*"]}}, ValueError, "did you mean text_embedding.* or "),
         ({"finetune": {"freeze": ["xyz"]}}, ValueError, "no parameter is called 'xyz'; there are time_embedding.*, "),
         ({"finetune": {"freeze": ["*"]}, "tokens": TOKENS}, ValueError, "finetune.freeze holds every parameter: *"),
-        ({"finetune": {"architecture": ""}}, ValueError, "is a checkpoint file; add finetune.architecture, such as"),
-        ({"finetune": {"vocab": ""}}, ValueError, "has no vocab.txt beside it; add finetune.vocab vocab.txt"),
+        ({"finetune": {"architecture": ""}}, ValueError, "or a YAML file (finetune.architecture)"),
+        ({"finetune": {"vocab": ""}}, ValueError, "has no vocab.txt beside it; give one (finetune.vocab)"),
         ({"finetune": {"model": "no.safetensors"}}, ModelError, "there is no file or folder no.safetensors"),
     ],
 )

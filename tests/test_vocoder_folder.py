@@ -97,7 +97,7 @@ def test_a_config_that_says_something_else_is_one_line(tmp_path, changes, messag
 @pytest.mark.parametrize("text", ["", "[1, 2]", "name: other", "\x00", "a: [", "mel: 1\nfrontend: 2"])
 def test_what_is_no_vocoder_s_config_is_one_line(tmp_path: Path, text):
     (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(ModelError, match=r"config\.yaml is (no vocoder's|not YAML)") as caught:
+    with pytest.raises(ModelError, match=r"config\.yaml (must hold a mapping|is (no vocoder's|not YAML))") as caught:
         vocoder_folder.load(tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -266,7 +266,9 @@ def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, tts_fm_command)
         assert done.code == 2, done.stderr
         return done.stderr.splitlines()[-1]
 
-    assert tts_fm_command("train", tmp_path / "no.yaml").line.endswith("can not be read: No such file or directory")
+    assert tts_fm_command("train", tmp_path / "no.yaml").line.endswith(
+        "can not be read: there is no such file; check its name"
+    )
     assert tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu").code == 0
     assert "vocoder.dim was 16 and is 24" in refused("vocoder.dim=24")
     assert "training has no field 'stepz'" in refused("training.stepz=3")

@@ -139,9 +139,12 @@ def write(
             raise ValueError(f"{_shown(target)} can not be written: {error.strerror}") from None
         return
     data = encode(waveform, "wav" if format is None else format, metadata, subtype)
-    if sys.stdout is None and isinstance(target, (str, Path)):
+    if not isinstance(target, (str, Path)):
+        stream = target
+    elif sys.stdout is None:
         raise ValueError("audio can not be written to the standard output, which is closed; name a file")
-    stream = sys.stdout.buffer if isinstance(target, (str, Path)) else target
+    else:
+        stream = sys.stdout.buffer
     if stream.isatty():
         raise ValueError("audio would flood the terminal; redirect the standard output, or name a file")
     stream.write(data)

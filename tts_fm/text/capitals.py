@@ -30,7 +30,9 @@ def _is_in_capitals(match: Match, at_least: int = 1) -> bool:
     beside = f"{before.rpartition(' ')[0][-20:] if not before.endswith(' ') else before[-20:]}|{after[:20]}"
     if any(character.islower() for character in beside):
         return False
-    sure = {word for word in _WORD.findall(f"{before} {after}") if word.lower() in words("capitals", "word") | {"i", "a"}}
+    sure = {
+        word for word in _WORD.findall(f"{before} {after}") if word.lower() in words("capitals", "word") | {"i", "a"}
+    }
     return len(sure) >= at_least
 
 

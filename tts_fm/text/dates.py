@@ -49,7 +49,10 @@ def _iso_date(match: Match) -> str | None:
     return f"{words}, " if words is not None and match[0].endswith("T") else words
 
 
-@rule(r"\d", r"(?<![\w/.-])(?P<year>[12]\d{3})(?:(?=/\d{1,2}/)|(?=\.\d{1,2}\.))[/.](?P<month>0?[1-9]|1[0-2])[/.](?P<day>0?[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)")
+@rule(
+    r"\d",
+    r"(?<![\w/.-])(?P<year>[12]\d{3})(?:(?=/\d{1,2}/)|(?=\.\d{1,2}\.))[/.](?P<month>0?[1-9]|1[0-2])[/.](?P<day>0?[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)",
+)
 def _year_first(match: Match) -> str | None:
     return _date(int(match["month"]), int(match["day"]), match["year"])
 
@@ -59,7 +62,10 @@ def _month_and_year(match: Match) -> str | None:
     return f"{_MONTHS[int(match['month']) - 1]} {_year(match['year'])}"
 
 
-@rule(r"\d", r"(?<![\w$£€.,-])(?P<a>1[1-9]\d\d|20\d\d)s?\s?[-–]\s?(?:(?P<b>1[1-9]\d0|20\d0)|(?P<short>[1-9]0))['’]?s(?!\w)")
+@rule(
+    r"\d",
+    r"(?<![\w$£€.,-])(?P<a>1[1-9]\d\d|20\d\d)s?\s?[-–]\s?(?:(?P<b>1[1-9]\d0|20\d0)|(?P<short>[1-9]0))['’]?s(?!\w)",
+)
 def _to_a_decade(match: Match) -> str | None:
     """ "1990-2000s" and "1980s-90s"."""
     first = year(int(match["a"]))
@@ -68,7 +74,7 @@ def _to_a_decade(match: Match) -> str | None:
     return f"{first} to {plural(year(int(match['b'])) if match['b'] else cardinal(int(match['short'])))}"
 
 
-@rule(rf"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d){_HALF}(?!\w)")
+@rule(r"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d){_HALF}(?!\w)")
 def _clock_with_dot(match: Match) -> str | None:
     hour, minute = int(match["hour"]), int(match["minute"])
     minutes = "" if minute == 0 else f" {'oh ' if minute < 10 else ''}{cardinal(minute)}"
@@ -103,8 +109,15 @@ def _days_of_month(match: Match) -> str | None:
 def _month_day(match: Match) -> str | None:
     """Not of "May 5 people enter?", nor of "March 10 miles"."""
     after = next_word(match)
-    is_counted = match[0].rstrip("0123456789") != match[0] and (after in _COUNTED or (after.islower() and after.endswith("s") and after not in _NOT_COUNTED))
-    if match["month"] in ("May", "March") and match["year"] is None and is_counted and previous_word(match).lower() not in _BEFORE_A_DATE:
+    is_counted = match[0].rstrip("0123456789") != match[0] and (
+        after in _COUNTED or (after.islower() and after.endswith("s") and after not in _NOT_COUNTED)
+    )
+    if (
+        match["month"] in ("May", "March")
+        and match["year"] is None
+        and is_counted
+        and previous_word(match).lower() not in _BEFORE_A_DATE
+    ):
         return None
     return _date(_month_number(match["month"]), int(match["day"]), match["year"])
 
@@ -130,7 +143,10 @@ def _month_abbreviation(match: Match) -> str | None:
 
 @rule(
     "MTWFS",
-    rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)(?:\.(?=,? \d)|\.?(?=,? (?:\d{{1,2}}(?:st|nd|rd|th|[.:/-]\d|\s?[AaPp]\.?[Mm]|,? (?:{'|'.join(month[:3] for month in _MONTHS)})|[,;)]|$)|{'|'.join(month[:3] for month in _MONTHS)})))",
+    rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)(?:\.(?=,? \d)|"
+    r"\.?(?=,? (?:\d{1,2}(?:st|nd|rd|th|[.:/-]\d|\s?[AaPp]\.?[Mm]|"
+    rf",? (?:{'|'.join(month[:3] for month in _MONTHS)})|[,;)]|$)|"
+    rf"{'|'.join(month[:3] for month in _MONTHS)})))",
 )
 def _weekday(match: Match) -> str | None:
     return _WEEKDAYS[match["day"]]
@@ -180,6 +196,6 @@ def _half(match: Match) -> str | None:
 
 
 RULES = (
-    _iso_date, _year_first, _numeric_date, _month_and_year, _to_a_decade, _clock_with_dot, _days_of_month, _month_day, _month_year, _day_month, _month_abbreviation, _weekday, _decade,
-    _clock, _hour, _until,
+    _iso_date, _year_first, _numeric_date, _month_and_year, _to_a_decade, _clock_with_dot, _days_of_month,
+    _month_day, _month_year, _day_month, _month_abbreviation, _weekday, _decade, _clock, _hour, _until,
 )  # fmt: skip

@@ -30,7 +30,8 @@ def _groups(text: str) -> str:
 
 @rule(
     r"\d(+",
-    r"(?<![\w.(+-])(?:\d{3}[ -]\d{4}[ -]\d{4}|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}|\(0\d{2,4}\) ?\d{3,4}[ -]?\d{3,4}|0\d{9,10})(?![\w-]|[.,]\d)|"
+    r"(?<![\w.(+-])(?:\d{3}[ -]\d{4}[ -]\d{4}|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}|\(0\d{2,4}\) ?\d{3,4}[ -]?\d{3,4}|"
+    r"0\d{9,10})(?![\w-]|[.,]\d)|"
     r"(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,8}\)?){1,5}(?!\w|-\d|[.,]\d)",
 )
 def _telephone(match: Match) -> str | None:
@@ -40,13 +41,20 @@ def _telephone(match: Match) -> str | None:
     return ("plus " if match[0].startswith("+") else "") + _groups(match[0])
 
 
-@rule(r"\d", r"(?<![\w.,$£€-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{3,4}|\d{4}[ -]\d{6}[ -]\d{5}|\d{3}-\d{2}-\d{4})(?![\w-]|[.,]\d)")
+@rule(
+    r"\d",
+    r"(?<![\w.,$£€-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{3,4}|\d{4}[ -]\d{6}[ -]\d{5}|\d{3}-\d{2}-\d{4})(?![\w-]|[.,]\d)",
+)
 def _card(match: Match) -> str | None:
     """Sixteen digits, the fifteen of American Express, or a social security number."""
     return _groups(match[0])
 
 
-@rule("cdprCDPR", r"(?<!\w)(?P<verb>[Cc]all(?:ed|ing)?|[Dd]ial(?:ed|led|ing)?|[Pp]hone[d]?|[Rr]ing|[Rr]ang) (?P<n>[1-9]\d\d)(?![\w%]|[-.,:/]\d| [a-z]+s\b)")
+@rule(
+    "cdprCDPR",
+    r"(?<!\w)(?P<verb>[Cc]all(?:ed|ing)?|[Dd]ial(?:ed|led|ing)?|[Pp]hone[d]?|[Rr]ing|[Rr]ang) "
+    r"(?P<n>[1-9]\d\d)(?![\w%]|[-.,:/]\d| [a-z]+s\b)",
+)
 def _emergency(match: Match) -> str | None:
     is_line = match["n"] in ("911", "999", "112", "988", "000", "111", "101", "411", "311", "211", "811", "110", "119")
     return f"{match['verb']} {digits(match['n'])}" if is_line else None
@@ -83,10 +91,15 @@ def _decimal_comma(match: Match) -> str | None:
     one, many, cent, cents = CURRENCIES[match["before"] or match["after"]]
     whole, rest = re.sub(r"[. ]", "", match["n"] or match["m"]).split(",")
     words = f"{number(whole)} {one if whole == '1' else many}"
-    return words if not int(rest) or not cent else f"{words} and {cardinal(int(rest))} {cent if rest == '01' else cents}"
+    return (
+        words if not int(rest) or not cent else f"{words} and {cardinal(int(rest))} {cent if rest == '01' else cents}"
+    )
 
 
-@rule(r"\d", rf"(?<![\w.,])(?P<a>\d{{1,3}}),(?P<b>\d{{1,2}})\s?(?P<unit>km|cm|mm|m|kg|g|mg|l|ml|%|°C|kW|kWh|MB|GB|TB)(?!\w)")
+@rule(
+    r"\d",
+    r"(?<![\w.,])(?P<a>\d{1,3}),(?P<b>\d{1,2})\s?(?P<unit>km|cm|mm|m|kg|g|mg|l|ml|%|°C|kW|kWh|MB|GB|TB)(?!\w)",
+)
 def _measure_with_comma(match: Match) -> str | None:
     return f"{number(match['a'] + '.' + match['b'])} {UNITS[match['unit']][1]}"
 
@@ -104,7 +117,16 @@ def _per(match: Match) -> str | None:
     before = match.string[max(0, match.start() - 40) : match.start()]
     if re.search(r"\d[\d.,]{0,15}[kKmMB]?(?:\s?[^\W\d_]{1,14}|\s?[°%])?$", before) is None:
         return None
-    short = {"mo": "month", "yr": "year", "wk": "week", "s": "second", "mi": "mile", "pc": "piece", "people": "person", "persons": "person"}
+    short = {
+        "mo": "month",
+        "yr": "year",
+        "wk": "week",
+        "s": "second",
+        "mi": "mile",
+        "pc": "piece",
+        "people": "person",
+        "persons": "person",
+    }
     unit = match["unit"]
     name = short.get(unit) or (UNITS[unit][0] if unit in UNITS else unit.removesuffix("s"))
     dot = full_stop(match) if match[0].endswith(".") else ""
@@ -114,11 +136,16 @@ def _per(match: Match) -> str | None:
 # Feet, inches, minutes of a degree
 
 
-@rule(r"\d", r"(?<![\w.,/])(?P<feet>\d{1,3})\s?(?:ft\.?|feet|foot)\s(?P<inches>\d{1,2}(?:\.5)?)\s?(?:inches|inch|in\b\.?)(?!\w)")
+@rule(
+    r"\d",
+    r"(?<![\w.,/])(?P<feet>\d{1,3})\s?(?:ft\.?|feet|foot)\s(?P<inches>\d{1,2}(?:\.5)?)\s?(?:inches|inch|in\b\.?)(?!\w)",
+)
 def _feet_and_inches(match: Match) -> str | None:
     many = "inch" if match["inches"] == "1" else "inches"
     stop = full_stop(match) if match[0].endswith(".") else ""
-    return f"{number(match['feet'])} {'foot' if match['feet'] == '1' else 'feet'} {number(match['inches'])} {many}{stop}"
+    return (
+        f"{number(match['feet'])} {'foot' if match['feet'] == '1' else 'feet'} {number(match['inches'])} {many}{stop}"
+    )
 
 
 @rule(r"\d", rf"(?<![\w.,/'])(?P<a>{_NUMBER})(?:[\"″”]|'')\s?(?:[x×]|by)\s?(?P<b>{_NUMBER})(?:[\"″”]|'')")
@@ -131,15 +158,42 @@ def _inches(match: Match) -> str | None:
     """The mark closes a quotation where one is open: ``He said "I am 10".``"""
     before = match.string[max(0, match.start() - 400) : match.start()]
     mark = match[0][-1]
-    is_open = before.count("“") > before.count("”") or (mark == '"' and re.sub(r'(?<=\d)"', "", before).count('"') % 2 == 1)
+    is_open = before.count("“") > before.count("”") or (
+        mark == '"' and re.sub(r'(?<=\d)"', "", before).count('"') % 2 == 1
+    )
     if mark != "″" and is_open:
         return None
-    is_adjective = match.string[match.end() : match.end() + 1] == " " and next_word(match).islower() and (
-        next_word(match) not in ("and", "or", "by", "of", "long", "wide", "tall", "high", "thick", "deep", "in", "to", "from", "at", "x"))
+    is_adjective = (
+        match.string[match.end() : match.end() + 1] == " "
+        and next_word(match).islower()
+        and (
+            next_word(match)
+            not in (
+                "and",
+                "or",
+                "by",
+                "of",
+                "long",
+                "wide",
+                "tall",
+                "high",
+                "thick",
+                "deep",
+                "in",
+                "to",
+                "from",
+                "at",
+                "x",
+            )
+        )
+    )
     return f"{number(match['n'])} {'inch' if match['n'] == '1' or is_adjective else 'inches'}"
 
 
-@rule(r"\d", r"(?<![\w.,/'])(?P<n>\d{1,6})(?:′|['’](?=\s(?:tall|high|long|wide|deep|by|x)\b|\s?x\s?\d))(?!\w|\s?\d{1,2}[\"″])")
+@rule(
+    r"\d",
+    r"(?<![\w.,/'])(?P<n>\d{1,6})(?:′|['’](?=\s(?:tall|high|long|wide|deep|by|x)\b|\s?x\s?\d))(?!\w|\s?\d{1,2}[\"″])",
+)
 def _feet(match: Match) -> str | None:
     return f"{number(match['n'])} {'foot' if match['n'] == '1' else 'feet'}"
 
@@ -158,8 +212,20 @@ def _degrees(match: Match) -> str | None:
     if match["m"] is None and match["way"] is None:
         return None
     parts = ((match["d"], "degree"), (match["m"], "minute"), (match["s"], "second"))
-    words = [f"{number(n)} {name}{'' if n in ('1', '01') else 's'}" for n, name in parts if n is not None and (n.strip("0") or name == "degree")]
-    return " ".join([*(word.replace("zero ", "") if word.startswith("zero ") and word != "zero degrees" else word for word in words), *filter(None, [_COMPASS.get(match["way"])])])
+    words = [
+        f"{number(n)} {name}{'' if n in ('1', '01') else 's'}"
+        for n, name in parts
+        if n is not None and (n.strip("0") or name == "degree")
+    ]
+    return " ".join(
+        [
+            *(
+                word.replace("zero ", "") if word.startswith("zero ") and word != "zero degrees" else word
+                for word in words
+            ),
+            *filter(None, [_COMPASS.get(match["way"])]),
+        ]
+    )
 
 
 # Mathematics
@@ -169,7 +235,10 @@ def _is_after_equals(match: Match) -> bool:
     return re.search(r"=\s?$", match.string[max(0, match.start() - 2) : match.start()]) is not None
 
 
-@rule(r"\d", rf"(?<![\w.,])(?P<a>{_NUMBER})\s?(?P<sign>[-−–/])\s?(?P<b>{_NUMBER})(?:{_IS_EQUATION}|(?![\w/.,-]|\s?[-/]\s?\d))")
+@rule(
+    r"\d",
+    rf"(?<![\w.,])(?P<a>{_NUMBER})\s?(?P<sign>[-−–/])\s?(?P<b>{_NUMBER})(?:{_IS_EQUATION}|(?![\w/.,-]|\s?[-/]\s?\d))",
+)
 def _difference(match: Match) -> str | None:
     """ "10-2=8" and "10 / 2 = 5": minus and divided by, where an equals sign stands on either side."""
     is_equation = _is_after_equals(match) or re.compile(_IS_EQUATION).match(match.string, match.end()) is not None
@@ -179,12 +248,18 @@ def _difference(match: Match) -> str | None:
     return f"{number(match['a'])} {'divided by' if match['sign'] == '/' else 'minus'} {number(match['b'])}"
 
 
-@rule(r"\d", r"(?<![\w.,])(?P<n>\d{1,9}(?:\.\d{1,6})?)(?P<letter>[xyzn])(?=\s?(?:[+=^²³)<>≤≥]|\*\*)|\s[-−*/]\s|[⁰-⁹])(?!\s?\+\s?x)")
+@rule(
+    r"\d",
+    r"(?<![\w.,])(?P<n>\d{1,9}(?:\.\d{1,6})?)(?P<letter>[xyzn])(?=\s?(?:[+=^²³)<>≤≥]|\*\*)|\s[-−*/]\s|[⁰-⁹])(?!\s?\+\s?x)",
+)
 def _term(match: Match) -> str | None:
     return f"{number(match['n'])} {match['letter']}"
 
 
-@rule(r"\d", r"(?<=[=+(]|[-−])(?P<n>\d{1,9}(?:\.\d{1,6})?)(?P<letter>[xyzn])(?!\w)|(?<=[=+] )(?P<m>\d{1,9})(?P<last>[xyzn])(?!\w)")
+@rule(
+    r"\d",
+    r"(?<=[=+(]|[-−])(?P<n>\d{1,9}(?:\.\d{1,6})?)(?P<letter>[xyzn])(?!\w)|(?<=[=+] )(?P<m>\d{1,9})(?P<last>[xyzn])(?!\w)",
+)
 def _last_term(match: Match) -> str | None:
     before = match.string[max(0, match.start() - 3) : match.start()]
     if before[-1:] in "-−" and "=" not in match.string[max(0, match.start() - 30) : match.end() + 30]:
@@ -250,7 +325,18 @@ FIRST = (
 )  # fmt: skip
 """Before dates and abbreviations."""
 
-RULES = (_per, _degrees, _feet_and_inches, _inches_by_inches, _inches, _feet, _inches_written, _times, _superscript, _home)
+RULES = (
+    _per,
+    _degrees,
+    _feet_and_inches,
+    _inches_by_inches,
+    _inches,
+    _feet,
+    _inches_written,
+    _times,
+    _superscript,
+    _home,
+)
 """After dates, before plain numbers."""
 
 LAST = (_letter, _heading, _ratio)

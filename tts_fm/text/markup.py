@@ -18,8 +18,14 @@ _INLINE = (
     (re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,500})>"), r"\1"),
     (re.compile(r"<!--[^<>]{0,500}-->"), ""),
     (re.compile(r"<(?:br|p|hr)\s?/?>|</p>", re.IGNORECASE), " "),
-    (re.compile(r"</?(?:[abiupsq]|em|strong|code|span|div|h[1-6]|ul|ol|li|sub|sup|del|ins|mark|small|table|tr|td|th)"
-                r"(?:\s[^<>\n]{0,200})?/?>", re.IGNORECASE), ""),  # fmt: skip
+    (
+        re.compile(
+            r"</?(?:[abiupsq]|em|strong|code|span|div|h[1-6]|ul|ol|li|sub|sup|del|ins|mark|small|table|tr|td|th)"
+            r"(?:\s[^<>\n]{0,200})?/?>",
+            re.IGNORECASE,
+        ),
+        "",
+    ),
     (re.compile(r"!?\[([^\[\]\n]{0,300})\]\((?:[^()\s]|\([^()\s]{0,100}\)){0,500}(?:\s\"[^\"\n]{0,200}\")?\)"), r"\1"),
     (re.compile(r"\[([^\[\]\n]{1,300})\]\[[^\[\]\n]{0,100}\]"), r"\1"),
     (re.compile(r"\[\^[\w-]{1,40}\]"), ""),  # a footnote

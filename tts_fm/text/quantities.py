@@ -8,7 +8,10 @@ from tts_fm.text.numbers import cardinal, digits, fraction, number, ordinal, yea
 from tts_fm.text.rules import Match, next_word, previous_word, rule
 from tts_fm.text.units import CURRENCIES, SCALES, UNITS
 
-_NUMBER = r"(?>\d{1,2}(?:,\d\d){1,5}+,\d{3}(?!\d)(?:\.\d{1,40}+)?|\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|\d{1,40}+(?:\.\d{1,40}+)?|\.\d{1,40}+)(?!\d)"
+_NUMBER = (
+    r"(?>\d{1,2}(?:,\d\d){1,5}+,\d{3}(?!\d)(?:\.\d{1,40}+)?|\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|"
+    r"\d{1,40}+(?:\.\d{1,40}+)?|\.\d{1,40}+)(?!\d)"
+)
 _SIGN = r"(?P<sign>(?<![\w.)\]%])[-−+±~])?"
 _SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", None: ""}
 _START = r"(?<![\w.,])"

@@ -10,9 +10,7 @@ SCALES = {
     "thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion",
 }  # fmt: skip
 
-CURRENCIES = {
-    symbol: tuple("" if name == "-" else name for name in names) for symbol, *names in rows("currencies")
-}
+CURRENCIES = {symbol: tuple("" if name == "-" else name for name in names) for symbol, *names in rows("currencies")}
 """Symbol -> one, many, one hundredth, many hundredths (empty: no hundredths)."""
 
 
@@ -63,7 +61,8 @@ UNITS: dict[str, tuple[str, str, bool]] = {
         "sq_km square kilometer/s, sq_m square meter/s, sq_mi square mile/s, m/s² meter/s per second squared, "
         "mpg mile/s per gallon, hp horsepower, psi pound/s per square inch, mmHg millimeter/s of mercury, "
         "fl_oz fluid ounce/s, Mbit/s megabit/s per second, kbit/s kilobit/s per second, kg/m³ kilogram/s per cubic meter, "
-        "L/min liter/s per minute, l/min liter/s per minute, g/l gram/s per liter, mg/l milligram/s per liter, bit/s bit/s per second"
+        "L/min liter/s per minute, l/min liter/s per minute, g/l gram/s per liter, mg/l milligram/s per liter, "
+        "bit/s bit/s per second"
     ),
     "ft": ("foot", "feet", False),
     "in": ("inch", "inches", True),

@@ -74,8 +74,8 @@ def _address(address: str) -> str:
 # Abbreviations and initials
 
 _SAYING = frozenset(
-    "said say says saying answer answered answers is was reply replied replies me told shouted whispered voted thought think means "
-    "meant him her them us and or a an oh cried but still simply just".split()
+    "said say says saying answer answered answers is was reply replied replies me told shouted whispered voted thought think "
+    "means meant him her them us and or a an oh cried but still simply just".split()
 )
 """Behind these, "no." ends a sentence."""
 
@@ -157,7 +157,8 @@ def _ruler(match: Match) -> str | None:
 def _numbered_part(match: Match) -> str | None:
     n = roman(match["n"])
     is_letter = len(match["n"]) == 1 and (
-        (match["n"] in "LCDM" and match["name"] not in ("Super Bowl", "Psalm", "Canto")) or (match["n"] in "VX" and match["name"] in LETTERED)
+        (match["n"] in "LCDM" and match["name"] not in ("Super Bowl", "Psalm", "Canto"))
+        or (match["n"] in "VX" and match["name"] in LETTERED)
     )
     if n is None or is_letter or (n == 1 and not match["name"].endswith("War") and not _is_closed(match)):
         return None
@@ -206,9 +207,14 @@ def _hash_sign(match: Match) -> str | None:
 
 @rule("abcwnCN", r"(?<!\w)(?P<word>and/or|w/o|w/|b/c|[Cc]/o|[Nn]/[Aa])(?!\w)|(?<=w/)(?!.)")
 def _slashed(match: Match) -> str | None:
-    return {"and/or": "and or", "w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of", "n/a": "not applicable"}.get(
-        (match["word"] or "").lower()
-    )
+    return {
+        "and/or": "and or",
+        "w/o": "without",
+        "w/": "with",
+        "b/c": "because",
+        "c/o": "care of",
+        "n/a": "not applicable",
+    }.get((match["word"] or "").lower())
 
 
 @rule(r"\s", r"(?<=\d) - (?=\d)")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tts_fm import checkpoint, hub, loading
 from tts_fm.backbones import Backbone
 from tts_fm.config import FinetuneOptions, ModelConfig, RunConfig
-from tts_fm.errors import ModelError
+from tts_fm.errors import ArgumentError, ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.strict import plain
@@ -57,9 +57,9 @@ def find(options: FinetuneOptions) -> ModelSource:
     architecture = options.architecture if options.architecture else None
     try:
         return hub.resolve(options.model, vocab=vocab, architecture=architecture)
-    except ValueError as error:  # what is an option of other commands is a field here
-        line = str(error).replace("--vocab", "finetune.vocab").replace("--architecture", "finetune.architecture")
-        raise type(error)(line) from None
+    except ArgumentError as error:
+        fields = ", ".join(f"finetune.{name}" for name in error.arguments)
+        raise ValueError(f"{error} ({fields})") from None
 
 
 def load(options: FinetuneOptions, backbone: Backbone, model: ModelConfig, frontend: Frontend) -> Start:
