@@ -165,6 +165,7 @@ def test_every_recipe_for_libritts_is_complete(path):
             elif isinstance(b[key], dict):
                 yield from missing(a[key], b[key], where)
 
-    allowed = {".finetune", ".distill", ".adversary", ".data.validation_manifests", ".data.vocab", ".data.max_broken", ".training.max_skipped",
+    allowed = {".finetune", ".distill", ".adversary",
+               ".data.validation_manifests", ".data.vocab", ".data.max_broken", ".training.max_skipped",
                ".training.duration_loss_weight", ".training.ema_every", ".training.ema_after"}  # fmt: skip
     assert set(missing(given, read)) <= allowed
