@@ -34,6 +34,7 @@ from tts_fm.vocoders import Vocoder
 
 _LEAST_CHUNK = 30  # characters: a long prompt must not cut the text into single words
 _LONGEST_CHUNK = 300  # characters
+_LEADING_SILENCE = 0.05  # seconds, at most; what is left of the prompt's last sound comes before it
 _MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
 
 
@@ -311,6 +312,8 @@ class Synthesizer:
             floor_frames=duration.to_frames(max(self.config.duration.floor_seconds, 1 / rate), rate),
         )
         target = frames[len(said) :]
+        if fixed is None:  # the silence that a sentence begins with in a corpus
+            target[0] = min(target[0], duration.to_frames(_LEADING_SILENCE, rate))
         return infill.continue_prompt(voice.mel, [FILLER, *ids], given + sum(target), [given, *target])
 
     def _predicted_frames(self, ids: Sequence[int]) -> list[float]:
