@@ -34,6 +34,7 @@ BUDGET = {
     "training.validate_every": 1000,
     "model.vocoder_source": "bundled",
     "model.sampling.steps": 8,
+    "data.shares": "[]",
 }
 """What the small budget changes in every row."""
 
@@ -45,7 +46,7 @@ class Row:
     name: str
     changes: dict[str, str]
     updates: float = 1.0
-    parts: tuple[str, ...] = ("real", "synthetic")
+    parts: tuple[str, ...] = ("real", "clean")
 
 
 F5 = (
@@ -62,7 +63,7 @@ ROWS = (
     Row("times uniform, not nearer to the noise", {"model.flow.time_law": "uniform"}),
     Row("masks anywhere, no continuations", {"infill.continuation": "0.0", "infill.hide_prompt_text": "0.0"}),
     Row("no text encoder", {"model.backbone.text_layers": "0"}),
-    Row("patches of 2 frames, not 4", {"model.backbone.patch": "2"}, 0.8),
+    Row("patches of 4 frames, not 2", {"model.backbone.patch": "4"}, 1.25),
     Row(
         "F5's transformer: text spread evenly, no patches",
         {"model.backbone": F5, "model.duration.rule": "speech_rate"},
