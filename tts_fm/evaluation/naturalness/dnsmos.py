@@ -39,7 +39,7 @@ class DNSMOS(Naturalness):
     def __init__(self) -> None:
         if not self.is_ready():
             raise ValueError("the judge dnsmos is not installed; run: pip install 'tts-fm[judges]'")
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
         from speechmos import dnsmos  # pyright: ignore[reportMissingImports] (an extra)
 
         folder = Path(dnsmos.__file__).parent / "dnsmos_models"
