@@ -26,7 +26,7 @@ class DistillMOS(Naturalness):
     def __init__(self) -> None:
         if not self.is_ready():
             raise ValueError("the judge distillmos is not installed; run: pip install 'tts-fm[judges]'")
-        from distillmos import ConvTransformerSQAModel  # pyright: ignore[reportMissingImports] (an extra)  # pyright: ignore
+        from distillmos import ConvTransformerSQAModel  # pyright: ignore (an extra, and this file has its name)
 
         with redirect_stdout(StringIO()), torch.random.fork_rng(devices=[]):  # it prints, and draws what it replaces
             self._network = ConvTransformerSQAModel().eval().requires_grad_(False)
