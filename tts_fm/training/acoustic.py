@@ -84,7 +84,7 @@ class Objective(nn.Module):
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
         x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)
         pressure = None
-        if self.training and self.adversary is not None and self.adversary.has_turn(rng):
+        if self.training and batch.ids and self.adversary is not None and self.adversary.has_turn(rng):
             pressure = self.adversary.press(condition, x_0, batch.mel, is_target, rng)
         if self.teacher is not None and self.teacher.has_lesson(rng):
             lesson = self.teacher.lesson(condition, x_0, batch.mel, rng)
@@ -102,7 +102,7 @@ class Objective(nn.Module):
         duration_loss = counts * self.backbone.duration_loss(condition, prepared)
         total = flow_loss + self.config.training.duration_loss_weight * duration_loss
         if pressure is not None:
-            total = total + counts * pressure.total
+            total = total + pressure.total
         return Losses(total, flow_loss, duration_loss, pressure)
 
 
