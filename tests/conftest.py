@@ -15,9 +15,9 @@ import pytest
 from jaxtyping import install_import_hook
 
 _ROOT = Path(__file__).parents[1]
-# Not the commands: they import what they are annotated with only for the type checker.
+_UNCHECKED = {"commands", "cli"}  # they import what they are annotated with only for the type checker
 install_import_hook(
-    [f"tts_fm.{module.name}" for module in pkgutil.iter_modules([str(_ROOT / "tts_fm")]) if module.name != "commands"],
+    [f"tts_fm.{m.name}" for m in pkgutil.iter_modules([str(_ROOT / "tts_fm")]) if m.name not in _UNCHECKED],
     "beartype.beartype",
 )
 

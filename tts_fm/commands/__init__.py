@@ -15,6 +15,8 @@ import typer
 from typer.main import get_command
 
 from tts_fm import __version__
+from tts_fm.cli.cast import StoryCommand
+from tts_fm.cli.terminal import Report, show_help
 from tts_fm.commands import (
     compare,
     convert,
@@ -32,8 +34,6 @@ from tts_fm.commands import (
     voices,
     watermark,
 )
-from tts_fm.commands.cast import StoryCommand
-from tts_fm.commands.terminal import Report, show_help
 from tts_fm.errors import InputError, ModelError, TrainingError
 
 FAILURE, USAGE, BAD_INPUT, NO_MODEL, INTERRUPTED = 1, 2, 3, 4, 130

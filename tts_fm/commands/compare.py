@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from tts_fm.cli.options import Device, Model, Naturalness, Precision, Recogniser, RecogniserModel
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 from tts_fm.commands import evaluate
-from tts_fm.commands.options import Device, Model, Naturalness, Precision, Recogniser, RecogniserModel
-from tts_fm.commands.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from tts_fm.evaluation.settings import Choices

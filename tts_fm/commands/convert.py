@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Report, Verbose, show_help
+from tts_fm.cli.terminal import Report, Verbose, show_help
 
 OutFolder = Annotated[Path, typer.Argument(help="Where the model folder goes; it must be new or empty.")]
 Dtype = Annotated[str, typer.Option(help="How weights are stored: float32, float16, bfloat16 or int8.")]

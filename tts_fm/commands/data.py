@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Quiet, Report, Verbose, show_help
+from tts_fm.cli.terminal import Quiet, Report, Verbose, show_help
 
 if TYPE_CHECKING:
     from tts_fm.data.dataset import Utterance

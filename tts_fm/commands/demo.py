@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tts_fm.commands import options
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli import options
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 EXAMPLE = "\b\nExample:\n  tts-fm demo --port 7860"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.commands.options import (
+from tts_fm.cli.options import (
     Architecture,
     Device,
     Model,
@@ -20,7 +20,7 @@ from tts_fm.commands.options import (
     Vocab,
     Vocoder,
 )
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from rich.table import Table

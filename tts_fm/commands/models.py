@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Verbose, show_help
+from tts_fm.cli.terminal import Verbose, show_help
 
 app = typer.Typer(
     help="List, describe and download models.",

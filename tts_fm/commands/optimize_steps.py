@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_fm.commands.options import Device, Precision, RefText
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.options import Device, Precision, RefText
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 EXAMPLE = "\b\nExamples:\n  tts-fm plot runs/small\n  tts-fm plot runs/small runs/large --output comparison.png"
 

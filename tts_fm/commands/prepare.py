@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_fm.commands.options import Architecture, Device, Model, Vocab
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.options import Architecture, Device, Model, Vocab
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from tts_fm.evaluation.likelihood import Figure, Score

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.commands import cast, text_input
-from tts_fm.commands.options import (
+from tts_fm.cli import cast, text_input
+from tts_fm.cli.options import (
     Architecture,
     Device,
     Leaps,
@@ -24,7 +24,7 @@ from tts_fm.commands.options import (
     check_sampling,
     sampling_options,
 )
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 from tts_fm.interop import f5_options
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
     from tts_fm.training.acoustic import AcousticLearner
@@ -94,7 +94,7 @@ def _sampler(assembled: Assembled, folder: Path, report: Report) -> Sample | Non
     """Return what speaks samples, where the run wants any."""
     if not assembled.learner.config.training.sample_every:
         return None
-    from tts_fm.commands.samples import Samples
+    from tts_fm.cli.samples import Samples
 
     return Samples(assembled, folder, report)
 

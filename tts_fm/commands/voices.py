@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.commands import reference
-from tts_fm.commands.options import RefAudio, RefText
-from tts_fm.commands.terminal import Quiet, Report, Verbose, show_help
+from tts_fm.cli import reference
+from tts_fm.cli.options import RefAudio, RefText
+from tts_fm.cli.terminal import Quiet, Report, Verbose, show_help
 
 if TYPE_CHECKING:
     from tts_fm.audio.library import KeptVoice

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tts_fm.commands.terminal import Verbose
+from tts_fm.cli.terminal import Verbose
 
 EXAMPLE = "\b\nExample:\n  tts-fm watermark speech.wav"
 

@@ -10,7 +10,7 @@ from tts_fm import loading
 from tts_fm.audio import io
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
-from tts_fm.commands.terminal import Report
+from tts_fm.cli.terminal import Report
 from tts_fm.config import ModelConfig
 from tts_fm.data.dataset import Utterance
 from tts_fm.errors import InputError, ModelError

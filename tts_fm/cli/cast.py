@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperCommand
 
-from tts_fm.commands import reference
-from tts_fm.commands.terminal import Report
+from tts_fm.cli import reference
+from tts_fm.cli.terminal import Report
 from tts_fm.interop import f5_options
 from tts_fm.interop.f5_options import StoryVoice
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tts_fm.commands.terminal import Report
+from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
