@@ -7,8 +7,10 @@ import torch
 
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt
+from tts_fm.config import MelScale
 from tts_fm.errors import InputError, ModelError
 from tts_fm.loading import pick_device, pick_dtype
+from tts_fm.sampler import SamplingOptions
 from tts_fm.synthesizer import Synthesizer
 
 
@@ -86,6 +88,20 @@ def test_a_vocoder_for_another_mel_is_refused(tiny):
     other = GriffinLim(GriffinLim.Options(), MelSpec(n_mels=80))
     with pytest.raises(ValueError, match=r"made for MelSpec\(.*n_mels=80.*the model for MelSpec\(.*n_mels=100"):
         Synthesizer(tiny.config, tiny.backbone, tiny.frontend, other)
+
+
+def test_another_configuration_shares_the_weights_and_leaves_this_one_as_it_is(tiny, prompt):
+    text, steps = "Some words to say.", tiny.config.sampling.steps
+    before = tiny.synthesize(text, prompt).samples
+    finer = tiny.config.model_copy(update={"sampling": SamplingOptions(steps=2 * steps)})
+    other = tiny.with_config(finer)
+    assert other.backbone is tiny.backbone and other.vocoder is tiny.vocoder
+    assert torch.equal(
+        other.synthesize(text, prompt).samples, tiny.synthesize(text, prompt, sampling=finer.sampling).samples
+    )
+    assert tiny.config.sampling.steps == steps and torch.equal(tiny.synthesize(text, prompt).samples, before)
+    with pytest.raises(ValueError, match="mel_scale is .*, the weights were made for .*; load another model for that"):
+        tiny.with_config(tiny.config.model_copy(update={"mel_scale": MelScale()}))
 
 
 def test_copying_keeps_length_and_level(tiny, voice_file):

@@ -53,7 +53,7 @@ class SpokenTurn:
 
 
 @dataclass(frozen=True, eq=False)
-class SpokenStory:
+class Story:
     """A story as one speech, and who speaks when."""
 
     speech: Speech
@@ -122,7 +122,7 @@ def speak(
     sampling: SamplingOptions | None = None,
     normalized: bool = False,
     on_step: OnStep | None = None,
-) -> SpokenStory:
+) -> Story:
     """Speak ``turns``, each in the voice that ``roles`` give to its name, with a pause between them.
 
     Args:
@@ -178,7 +178,7 @@ def _within(on_step: OnStep, before: int, own: int, whole: int) -> OnStep:
     return lambda done, total: on_step(before + own * done // total, whole)
 
 
-def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> SpokenStory:
+def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> Story:
     waveform = join([speech.waveform for speech in speeches], _PAUSE)
     pause = round(_PAUSE * waveform.sample_rate)
     spoken: list[SpokenTurn] = []
@@ -195,4 +195,4 @@ def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[i
         unknown=tuple(dict.fromkeys(token for speech in speeches for token in speech.unknown)),
         seconds=sum(speech.seconds for speech in speeches),
     )
-    return SpokenStory(speech, tuple(spoken))
+    return Story(speech, tuple(spoken))

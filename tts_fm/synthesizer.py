@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -123,9 +122,52 @@ class Synthesizer:
         """Where the model is."""
         return next(self.backbone.parameters()).device
 
-    def synthesize(self, text: str, prompt: Prompt | None = None, *, seed: int = 0, **how: Any) -> Waveform:
-        """Speak ``text`` in the voice of ``prompt``; ``how`` as in :meth:`speak`, which also tells more about it."""
-        return self.speak(text, prompt, seed=seed, **how).waveform
+    def with_config(self, config: ModelConfig) -> Synthesizer:
+        """Return a synthesizer with the same weights that speaks as ``config`` says; this one stays as it is.
+
+        Raises:
+            ValueError: the weights were made for another value of what ``config`` changes.
+        """
+        for name in ("mel", "mel_scale", "frontend", "backbone", "flow"):
+            ours, theirs = getattr(self.config, name), getattr(config, name)
+            if ours != theirs:
+                raise ValueError(f"{name} is {theirs}, the weights were made for {ours}; load another model for that")
+        return type(self)(
+            config,
+            self.backbone,
+            self.frontend,
+            self.vocoder,
+            self.dtype,
+            self.default_prompt,
+            self.weak,
+            self.grids,
+        )
+
+    def synthesize(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        seconds: float | None = None,
+        sampling: SamplingOptions | None = None,
+        normalized: bool = False,
+        on_step: OnStep | None = None,
+        on_state: OnState | None = None,
+    ) -> Waveform:
+        """Return the sound alone of what :meth:`speak` returns for the same arguments."""
+        return self.speak(
+            text,
+            prompt,
+            seed=seed,
+            speed=speed,
+            seconds=seconds,
+            sampling=sampling,
+            normalized=normalized,
+            on_step=on_step,
+            on_state=on_state,
+        ).waveform
 
     @torch.inference_mode()
     def speak(

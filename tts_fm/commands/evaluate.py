@@ -95,7 +95,7 @@ def evaluate(
         loaded = Synthesizer.load(
             model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
         )
-        loaded.config = _changed(loaded.config, changes)
+        loaded = loaded.with_config(_changed(loaded.config, changes))
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
         about = {"model": loaded.config.name, "changes": changes, **describe(loaded)}
         return loaded, about | {"weights_mb": round(source.weights_bytes / 1e6, 1)}

@@ -30,7 +30,7 @@ from tts_fm.interop import f5_options
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
     from tts_fm.config import ModelConfig
-    from tts_fm.story import SpokenStory
+    from tts_fm.story import Story
 
 EXAMPLE = '\b\nExample:\n  tts-fm synthesize --text "Flow matching turns noise into speech." --output hello.wav'
 
@@ -237,7 +237,7 @@ def _without_prompt(seconds: float, prompt: Prompt | None, config: ModelConfig) 
     return seconds - spent
 
 
-def _marked(told: SpokenStory) -> SpokenStory:
+def _marked(told: Story) -> Story:
     """Return the same story with an inaudible mark in its sound."""
     from dataclasses import replace
 
@@ -247,7 +247,7 @@ def _marked(told: SpokenStory) -> SpokenStory:
 
 
 def _deliver(
-    told: SpokenStory, facts: dict[str, Any], target: str, save_mel: Path | None, as_json: bool, report: Report
+    told: Story, facts: dict[str, Any], target: str, save_mel: Path | None, as_json: bool, report: Report
 ) -> None:
     """Write the files, then tell about them."""
     from tts_fm.audio import io, picture

@@ -16,7 +16,7 @@ from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import QUIET, Studio, connect, pick_seed
 from tts_fm.errors import InputError
-from tts_fm.story import Role, SpokenStory, Turn
+from tts_fm.story import Role, Turn
 
 MAX_ROLES = 6
 _MAX_TOML = 100_000  # bytes
@@ -190,7 +190,7 @@ def story_in_toml(file: Path) -> str:
     return text
 
 
-def _who_speaks_when(spoken: SpokenStory, cast: dict[str, str]) -> str:
+def _who_speaks_when(spoken: story.Story, cast: dict[str, str]) -> str:
     """Return the turns as a table in HTML."""
     rows = "".join(
         f"<tr><td>{each.start:.1f}–{each.end:.1f} s</td><td>{escape(each.turn.voice)}</td>"
