@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tts_fm.audio.mel import log_mel
+from tts_fm.audio.mel import MelScale, log_mel
 from tts_fm.augment import AugmentOptions, mel_centres, response, vary, warped
 from tts_fm.types import Batch, MelSpec
 
@@ -24,7 +24,7 @@ def batch(mel: torch.Tensor) -> Batch:
 
 
 def changed(mel: torch.Tensor, seed: int = 0, **options) -> torch.Tensor:
-    return vary(batch(mel), AugmentOptions(**options), MEL, 0.0, 1.0, torch.Generator().manual_seed(seed)).mel
+    return vary(batch(mel), AugmentOptions(**options), MEL, MelScale(), torch.Generator().manual_seed(seed)).mel
 
 
 @pytest.mark.parametrize("hertz", [300, 1000, 3000, 8000])
@@ -86,4 +86,4 @@ def test_each_utterance_has_its_own_coin_padding_stays_zero_and_a_seed_repeats()
 
 def test_no_augmentation_returns_the_very_batch():
     given = batch(torch.randn(2, 5, 100))
-    assert vary(given, AugmentOptions(), MEL, 0.0, 1.0, torch.Generator()) is given
+    assert vary(given, AugmentOptions(), MEL, MelScale(), torch.Generator()) is given

@@ -21,7 +21,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.editing import Edit
 from tts_fm.editing.revision import revise
 from tts_fm.editing.splice import MARGIN, Patch, splice, swell
-from tts_fm.editing.window import open_window, tell
+from tts_fm.editing.window import open_window
 from tts_fm.errors import InputError
 from tts_fm.evaluation.pairs import BUNDLED
 from tts_fm.frontends import Frontend
@@ -209,13 +209,13 @@ def test_token_frames_fill_the_window(new: str) -> None:
     heard = io.read(RECORDING)
     for each in revise(heard, said(), written):
         if each.new:
-            window = open_window(heard, said(), written, each, model.config)
-            condition = tell(window, model.frontend, model.backbone, model.config.mel)
+            gap = open_window(heard, said(), written, each, model.config).gap
+            condition = model.teller.to_fill(gap)
             n = condition.prompt_mel.shape[1]
             assert condition.token_frames is not None
             assert condition.token_frames.sum() == n and condition.token_frames.min() >= 0
-            assert n - condition.is_prompt.sum() >= window.lead + window.tail + 2 * window.overlap + 1
-            assert torch.equal(condition.prompt_mel[0, : len(window.left)], window.left)
+            assert n - condition.is_prompt.sum() >= gap.lead + gap.tail + 2 * gap.overlap + 1
+            assert torch.equal(condition.prompt_mel[0, : len(gap.left)], gap.left)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

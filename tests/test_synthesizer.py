@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tts_fm.audio.io import Waveform
+from tts_fm.audio.mel import MelScale
 from tts_fm.audio.prompt import Prompt
-from tts_fm.config import MelScale
 from tts_fm.errors import InputError, ModelError
 from tts_fm.loading import pick_device, pick_dtype
 from tts_fm.sampler import SamplingOptions

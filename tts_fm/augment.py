@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from tts_fm.audio.mel import FLOOR, filter_edges
+from tts_fm.audio.mel import FLOOR, MelScale, filter_edges
 from tts_fm.infill import Probability
 from tts_fm.plugins import Options
 from tts_fm.types import DECIBELS, Batch, MelSpec
@@ -39,10 +39,8 @@ class AugmentOptions(Options):
     cut: Probability = 0.0
 
 
-def vary(
-    batch: Batch, options: AugmentOptions, mel: MelSpec, mean: float, std: float, generator: torch.Generator
-) -> Batch:
-    """Return ``batch`` with its mels, scaled as ``(log-mel - mean) / std``, changed as ``options`` say."""
+def vary(batch: Batch, options: AugmentOptions, mel: MelSpec, scale: MelScale, generator: torch.Generator) -> Batch:
+    """Return ``batch`` with its mels, which are scaled, changed as ``options`` say."""
     if options.probability == 0 and options.cut == 0:
         return batch
     b, device = len(batch), batch.mel.device
@@ -50,7 +48,7 @@ def vary(
     waves = torch.randn(b, _WAVES, generator=generator)
     is_changed = (coin < options.probability).float()
     centres = mel_centres(mel)  # c
-    log_mel = batch.mel * std + mean
+    log_mel = scale.unscaled(batch.mel)
     log_mel = warped(log_mel, options.warp ** ((2 * factor - 1) * is_changed), centres)
     added = is_changed[:, None] * (
         response(waves, len(centres)) * options.response_db + (2 * loudness - 1)[:, None] * options.level_db
@@ -59,7 +57,7 @@ def vary(
     highest = _LOWEST_CUT * (mel.highest_hz / _LOWEST_CUT) ** cut_at  # b
     is_gone = (cuts < options.cut)[:, None] & (centres > highest[:, None])  # b c
     log_mel = log_mel.masked_fill(is_gone[:, None].to(device), _FLOOR).clamp(min=_FLOOR)
-    return replace(batch, mel=(log_mel - mean) / std * batch.is_valid[..., None])
+    return replace(batch, mel=scale.scaled(log_mel) * batch.is_valid[..., None])
 
 
 def mel_centres(mel: MelSpec) -> Float[Tensor, " c"]:

@@ -8,26 +8,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from tts_fm.audio.mel import MelScale
 from tts_fm.augment import AugmentOptions
 from tts_fm.backbones import Backbone
-from tts_fm.duration import DurationOptions
 from tts_fm.flow.couplings import Coupling
 from tts_fm.flow.objective import MAX_MODE_SCALE, TimeLaw
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.frontends import Frontend
 from tts_fm.infill import InfillOptions
+from tts_fm.pacing import DurationOptions
 from tts_fm.plugins import Options
 from tts_fm.sampler import SamplingOptions
 from tts_fm.strict import choice, parse, read_yaml
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
-
-
-class MelScale(Options):
-    """The flow works on ``(mel - mean) / std``; F5-TTS and E2-TTS use the mel as it is."""
-
-    mean: float = Field(default=0.0, ge=-100, le=100)
-    std: float = Field(default=1.0, ge=1e-3, le=1e3)
 
 
 class FlowOptions(Options):

@@ -7,27 +7,8 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import Field
 
 from tts_fm.errors import InputError
-from tts_fm.plugins import Options
-
-DurationRule = Literal["speech_rate", "f5_bytes", "predicted"]
-
-
-class DurationOptions(Options):
-    """Which rule sets the length of the speech.
-
-    ``speech_rate``: phoneme-like units of the text at the rate of the speech in the prompt, silence not counted.
-    ``f5_bytes``: F5-TTS's ratio of UTF-8 bytes, exactly. ``predicted``: the backbone's own token durations, scaled to
-    the prompt's rate. ``floor_seconds`` is the least that any text gets.
-    """
-
-    rule: DurationRule = "speech_rate"
-    floor_seconds: float = Field(default=0.5, ge=0, le=60)
-
 
 SLOWEST, FASTEST = 4.0, 25.0  # plausible letters per second of speech; readers of audiobooks make 11 to 20
 _EDGES = 0.1  # seconds of silence around what is said

@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, duration, hub, infill, loading
-from tts_fm.audio import prompt as prompts
+from tts_fm import checkpoint, hub, loading
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
 from tts_fm.audio.mel import log_mel
-from tts_fm.audio.prompt import PreparedPrompt, Prompt
+from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.editing import Edit, Editor
 from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
+from tts_fm.pacing import Voice
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
-from tts_fm.text.chunk import chunk, f5_chunks
+from tts_fm.telling import Teller
 from tts_fm.text.clean import check, clean
 from tts_fm.text.normalize import normalize
-from tts_fm.types import FILLER, Condition
 from tts_fm.vocoders import Vocoder
 
-_LEAST_CHUNK = 30  # characters: a long prompt must not cut the text into single words
-_LONGEST_CHUNK = 300  # characters
-_LEADING_SILENCE = 0.05  # seconds, at most; what is left of the prompt's last sound comes before it
 _MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A prompt as the model hears it; ``mel`` is scaled."""
-
-    prompt: PreparedPrompt
-    mel: Float[Tensor, "n c"]
 
 
 class Synthesizer:
@@ -78,6 +65,7 @@ class Synthesizer:
         self.dtype, self.default_prompt, self.weak = dtype, default_prompt, weak
         self.path: Path = config.flow.path.build(Path)
         self.grids = {} if grids is None else grids
+        self.teller = Teller(config, frontend, backbone)
 
     @classmethod
     def load(
@@ -203,17 +191,18 @@ class Synthesizer:
         began = time.perf_counter()
         check(text)
         read = clean(text) if normalized else normalize(text)
-        voice = self._listen(self._voice_or_default(prompt))
-        chunks = self._chunks(read, voice)
+        voice = self.teller.listen(self._voice_or_default(prompt))
+        chunks = self.teller.pieces(read, voice)
+        tokens = [self.frontend.tokens(piece) for piece in chunks]
         conditions = [
-            self._condition(voice, piece, speed, share)
-            for piece, share in zip(chunks, _shares(chunks, seconds), strict=True)
+            self.teller.to_speak(voice, *piece, speed, share)
+            for *piece, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
         ]
         sampler = self._sampler(sampling, None if on_state is None else self._showing(on_state, voice))
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
-        unknown = [token for piece in chunks for token in self.frontend.unknown(self.frontend.tokens(piece))]
+        unknown = [token for piece in tokens for token in self.frontend.unknown(piece)]
         return Speech(
             waveform=join(pieces),
             mel=torch.cat(log_mels).cpu(),
@@ -247,7 +236,7 @@ class Synthesizer:
             InputError: words that are not in the recording, or hardly any that stay.
             ValueError: the extra ``edit``, which finds the words in the recording, is not installed.
         """
-        editor = Editor(self.config, self.backbone, self.frontend, self.vocoder, self._sampler(sampling))
+        editor = Editor(self.teller, self.vocoder, self._sampler(sampling))
         return editor.edit(recording, transcript, new_text, seed, on_step)
 
     @torch.inference_mode()
@@ -271,7 +260,7 @@ class Synthesizer:
     def _showing(self, on_state: OnState, voice: Voice) -> OnState:
         """Return a function that hands on the first utterance of each state, without scale and prompt."""
         scale, given = self.config.mel_scale, len(voice.mel)
-        return lambda t, x_t: on_state(t, x_t[0, given:].float() * scale.std + scale.mean)
+        return lambda t, x_t: on_state(t, scale.unscaled(x_t[0, given:].float()))
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt
@@ -281,85 +270,10 @@ class Synthesizer:
             )
         return prompt
 
-    def _listen(self, prompt: Prompt) -> Voice:
-        """Level, trim and resample the prompt; return it with its mel."""
-        mel, scale = self.config.mel, self.config.mel_scale
-        prepared = prompts.prepare(prompt, mel.sample_rate, self.config.limits.max_prompt_seconds)
-        samples = prepared.waveform.samples.to(self.device)
-        frames = (log_mel(samples, mel) - scale.mean) / scale.std
-        given = len(samples) // mel.hop_length
-        if self.config.duration.rule != "f5_bytes":  # F5-TTS keeps them all
-            given -= mel.n_fft // (2 * mel.hop_length)  # these see the cut edge, and speech would go on from it
-        return Voice(prepared, frames[:given])
-
     def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "target c"]:
         """Undo the scale, leave the prompt away, and equalise what was generated."""
-        scale, given = self.config.mel_scale, len(voice.mel)
-        both = mel * scale.std + scale.mean
+        both, given = self.config.mel_scale.unscaled(mel), len(voice.mel)
         return like(both[given:], both[:given], self.config.match_prompt)
-
-    def _chunks(self, text: str, voice: Voice) -> list[str]:
-        """Cut ``text`` so that prompt and piece together fit the model, at the prompt's own rate."""
-        budget = self.config.limits.max_total_seconds - voice.prompt.waveform.seconds
-        if self.config.duration.rule == "f5_bytes":
-            transcript = duration.f5_transcript(voice.prompt.transcript)
-            return f5_chunks(text, int(len(transcript.encode()) / voice.prompt.waveform.seconds * budget))
-        rate = len(voice.prompt.transcript) / max(voice.prompt.speech_seconds, 0.5)
-        slowest_fair = min(max(rate, 8.0), 20.0)  # characters per second
-        return chunk(text, int(min(max(slowest_fair * budget * 0.8, _LEAST_CHUNK), _LONGEST_CHUNK)))
-
-    def _condition(self, voice: Voice, text: str, speed: float, seconds: float | None) -> Condition:
-        """Tell the model what to say: the tokens, and how many frames they get."""
-        given, rate = len(voice.mel), self.config.mel.frame_rate
-        fixed = None if seconds is None else duration.to_frames(self._checked(seconds, voice), rate)
-        rule, floor = self.config.duration.rule, self.config.duration.floor_seconds
-        if rule == "predicted":
-            return self._condition_with_durations(voice, text, speed, fixed)
-        transcript = duration.f5_transcript(voice.prompt.transcript)
-        ids = self.frontend.encode(transcript + text)
-        if fixed is not None:
-            total = given + fixed
-        elif rule == "f5_bytes":
-            total = duration.f5_bytes(given, transcript, text, speed=speed, n_tokens=len(ids))
-        else:
-            spoken = duration.speech_rate(
-                transcript, voice.prompt.speech_seconds, text, speed=speed, floor_seconds=floor
-            )
-            total = given + duration.to_frames(spoken, rate)
-        return infill.continue_prompt(voice.mel, ids, total)
-
-    def _checked(self, seconds: float, voice: Voice) -> float:
-        """Return ``seconds`` if the model can speak so long in one piece."""
-        most = self.config.limits.max_total_seconds - voice.prompt.waveform.seconds
-        if seconds > most:
-            raise ValueError(
-                f"{seconds:.1f} s in one piece is more than this model can hold after this prompt, {most:.1f} s; "
-                f"ask for less, or give a longer text, which is spoken in several pieces"
-            )
-        return seconds
-
-    def _condition_with_durations(self, voice: Voice, text: str, speed: float, fixed: int | None) -> Condition:
-        """As :meth:`_condition`, for a backbone that is told the frames of each token; the prompt's text is hidden."""
-        given, rate = len(voice.mel), self.config.mel.frame_rate
-        said = self.frontend.tokens(voice.prompt.transcript)
-        prompt_frames = self._predicted_frames(self.frontend.ids(said))
-        ids = self.frontend.encode(text)
-        frames = duration.predicted(
-            [f if token.isalpha() else 0.0 for token, f in zip(said, prompt_frames, strict=True)],
-            self._predicted_frames(ids),
-            prompt_frames=given,
-            prompt_speech_frames=voice.prompt.speech_seconds * rate,
-            target_frames=fixed,
-            speed=speed,
-            floor_frames=duration.to_frames(max(self.config.duration.floor_seconds, 1 / rate), rate),
-        )
-        target = frames[len(said) :]
-        if fixed is None:  # the silence that a sentence begins with in a corpus
-            target[0] = min(target[0], duration.to_frames(_LEADING_SILENCE, rate))
-        return infill.continue_prompt(voice.mel, [FILLER, *ids], given + sum(target), [given, *target])
-
-    def _predicted_frames(self, ids: Sequence[int]) -> list[float]:
-        return self.backbone.predict_token_frames(torch.tensor(ids, device=self.device)).tolist()
 
     def _vocode(self, log_mel_: Float[Tensor, "n c"], gain: float) -> Waveform:
         samples = self.vocoder.decode(log_mel_[None])[0].float().cpu() * gain

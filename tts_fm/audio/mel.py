@@ -7,15 +7,32 @@ from functools import cache
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
+from tts_fm.plugins import Options
 from tts_fm.types import MelSpec
 
 FLOOR = 1e-5
 """The smallest mel magnitude: silence is ``log(FLOOR)``, about -11.5."""
 SLANEY_STEP = math.log(6.4) / 27
 """Slaney's scale is linear up to 1 kHz (mel 15), and above it each mel is a ratio of ``exp(SLANEY_STEP)``."""
+
+
+class MelScale(Options):
+    """The flow works on ``(mel - mean) / std``; F5-TTS and E2-TTS use the mel as it is."""
+
+    mean: float = Field(default=0.0, ge=-100, le=100)
+    std: float = Field(default=1.0, ge=1e-3, le=1e3)
+
+    def scaled(self, mel: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        """Return a log-mel as the flow has it."""
+        return (mel - self.mean) / self.std
+
+    def unscaled(self, mel: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        """Return the log-mel of what the flow has."""
+        return mel * self.std + self.mean
 
 
 def log_mel(samples: Float[Tensor, "*b s"], spec: MelSpec) -> Float[Tensor, "*b n c"]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -66,3 +68,8 @@ class Backbone(nn.Module, Plugin, ABC):
     def predict_token_frames(self, token_ids: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         """Return how many frames each token lasts in an average voice; only where ``needs_token_frames``."""
         raise NotImplementedError(f"{type(self).__name__} places its tokens itself")
+
+    def average_frames(self, token_ids: Sequence[int]) -> list[float]:
+        """Return the same for a list of tokens, wherever the network is."""
+        device = next(self.parameters()).device
+        return self.predict_token_frames(torch.tensor(token_ids, device=device)).tolist()

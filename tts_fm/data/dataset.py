@@ -247,12 +247,12 @@ class Corpus:
         return mel, frames if is_same else phones.on_grid(frames, spec, len(mel))
 
     def _computed(self, utterance: Utterance) -> Float[Tensor, "n c"]:
-        spec, scale = self.model.mel, self.model.mel_scale
+        spec = self.model.mel
         waveform = io.read(utterance.audio)
         if (fault := check.other_length(waveform, utterance.seconds)) is not None:
             raise InputError(fault)
         mel = log_mel(waveform.resampled(spec.sample_rate).samples, spec)
-        return ((mel - scale.mean) / scale.std).half()
+        return self.model.mel_scale.scaled(mel).half()
 
     def _on_disk(self, utterance: Utterance, folder: Path) -> Float[Tensor, "n c"]:
         """Read the mel kept for this very file, or compute and keep it."""

@@ -15,14 +15,12 @@ from tts_fm.audio import level
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
-from tts_fm.backbones import Backbone
-from tts_fm.config import ModelConfig
 from tts_fm.editing.revision import Revision, revise
 from tts_fm.editing.splice import MARGIN, Patch, splice, swell
-from tts_fm.editing.window import Window, open_window, tell
+from tts_fm.editing.window import Window, open_window
 from tts_fm.errors import InputError
-from tts_fm.frontends import Frontend
 from tts_fm.sampler import OnStep, Sampler
+from tts_fm.telling import Teller
 from tts_fm.text.clean import check
 from tts_fm.text.normalize import written_words
 from tts_fm.vocoders import Vocoder
@@ -69,11 +67,9 @@ class Edit:
 
 @dataclass(frozen=True, eq=False)
 class Editor:
-    """What it takes to edit: a model, its text frontend, its vocoder, and how to sample."""
+    """What it takes to edit: a model, its vocoder, and how to sample."""
 
-    config: ModelConfig
-    backbone: Backbone
-    frontend: Frontend
+    teller: Teller
     vocoder: Vocoder
     sampler: Sampler
 
@@ -86,10 +82,11 @@ class Editor:
         said, new = timed_words(recording, transcript), written_words(new_text)
         revisions = revise(recording, said, new)
         _check_kept(said, revisions)
-        heard = recording.resampled(self.config.mel.sample_rate)
-        heard = Waveform(heard.samples.to(next(self.backbone.parameters()).device), heard.sample_rate)
-        windows = [open_window(heard, said, new, each, self.config) for each in revisions if each.new]
-        conditions = [tell(window, self.frontend, self.backbone, self.config.mel) for window in windows]
+        config = self.teller.config
+        heard = recording.resampled(config.mel.sample_rate)
+        heard = Waveform(heard.samples.to(next(self.teller.backbone.parameters()).device), heard.sample_rate)
+        windows = [open_window(heard, said, new, each, config) for each in revisions if each.new]
+        conditions = [self.teller.to_fill(window.gap) for window in windows]
         mels = self.sampler.sample(conditions, [seed + i for i in range(len(windows))], on_step)
         sounds = map(self._sound, windows, mels)
         rate = recording.sample_rate
@@ -115,17 +112,17 @@ class Editor:
 
     def _sound(self, window: Window, mel: Float[Tensor, "n c"]) -> Waveform:
         """Return the sound of the gap and :data:`MARGIN` seconds on both sides, as loud as the recording."""
-        spec, scale = self.config.mel, self.config.mel_scale
-        first, last = len(window.left), len(mel) - len(window.right)
-        log_mel = mel * scale.std + scale.mean
+        config, gap = self.teller.config, window.gap
+        spec, first, last = config.mel, len(gap.left), len(mel) - len(gap.right)
+        log_mel = config.mel_scale.unscaled(mel)
         given = torch.cat([log_mel[:first], log_mel[last:]])
-        log_mel[first:last] = like(log_mel[first:last], given, self.config.match_prompt)
+        log_mel[first:last] = like(log_mel[first:last], given, config.match_prompt)
         begin = max(first - _AROUND, 0)
         decoded = self.vocoder.decode(log_mel[None, begin : last + _AROUND])[0].float().cpu() * window.gain
-        start = (first + window.overlap - begin) * spec.hop_length
-        end = (last - window.overlap - begin) * spec.hop_length
+        start = (first + gap.overlap - begin) * spec.hop_length
+        end = (last - gap.overlap - begin) * spec.hop_length
         margin = round(MARGIN * spec.sample_rate)
-        rise, fall = (frames * spec.hop_length + margin for frames in (window.lead, window.tail))
+        rise, fall = (frames * spec.hop_length + margin for frames in (gap.lead, gap.tail))
         sound = decoded[start - margin : end + margin]
         loudness = level.rms(sound[rise : len(sound) - fall])
         factor = min(max((_LOUDNESS * window.loudness / max(loudness, 1e-6)) ** _LEVELLED, _LEAST_GAIN), _MOST_GAIN)

@@ -10,10 +10,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from tts_fm import duration, infill, plugins
+from tts_fm import infill, plugins
 from tts_fm.audio import prompt as prompts
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.flow import likelihood, time_grid
@@ -25,7 +24,6 @@ from tts_fm.sampler import OnStep
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text.clean import check
 from tts_fm.text.normalize import normalize
-from tts_fm.types import Condition
 
 CAUTION = (
     "such a number tells how usual a mel is to this model, not how good it sounds or whether every word is right: silence "
@@ -86,8 +84,10 @@ def score(
     options = ScoreOptions() if options is None else options
     mel = _listen(synthesizer, recording, texts[0])
     n, c = mel.shape
-    told = [_told(synthesizer, text, n) for text in texts]
-    condition = infill.collate([*told, told[0].empty()]).to(mel.device)
+    for text in texts:
+        check(text)
+    conditions = [synthesizer.teller.to_score(normalize(text), n) for text in texts]
+    condition = infill.collate([*conditions, conditions[0].empty()]).to(mel.device)
     end = torch.full((1,), 1 - options.noise, device=mel.device)
     x_t = synthesizer.path.sample(noise(seed, n, c).to(mel.device)[None], mel[None], end).x_t
     solver, grid = plugins.build(Solver, "midpoint"), end * time_grid.build("uniform", options.steps).to(mel.device)
@@ -116,20 +116,8 @@ def _listen(synthesizer: Synthesizer, recording: Waveform, words: str) -> Float[
     if recording.seconds > most:
         raise InputError(f"the recording lasts {recording.seconds:.1f} s; this model takes {most:g} s, so cut it")
     prepared = prompts.prepare(Prompt(recording, words), config.mel.sample_rate, most)
-    samples = prepared.waveform.samples.to(synthesizer.device)
-    mel = (log_mel(samples, config.mel) - config.mel_scale.mean) / config.mel_scale.std
-    return mel[: len(samples) // config.mel.hop_length]
-
-
-def _told(synthesizer: Synthesizer, text: str, n_frames: int) -> Condition:
-    """Return the condition of ``n_frames`` frames of which only the text is known."""
-    check(text)
-    ids = synthesizer.frontend.encode(normalize(text))
-    frames = None
-    if synthesizer.backbone.needs_token_frames:
-        weights = synthesizer.backbone.predict_token_frames(torch.tensor(ids, device=synthesizer.device)).tolist()
-        frames = duration.apportion(weights, n_frames)
-    return infill.continue_prompt(torch.zeros(0, synthesizer.config.mel.n_mels), ids, n_frames, frames)
+    samples = prepared.waveform.samples
+    return synthesizer.teller.mel(samples)[: len(samples) // config.mel.hop_length]
 
 
 def _figure(found: LogLikelihood, channels: int) -> Figure:

@@ -75,10 +75,10 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, seed: int) -> Losses:
         """Return the losses, F5-TTS arXiv 2410.06885, section 3.1; zero for a batch without utterances."""
         model, device = self.config.model, batch.mel.device
-        flow, scale = model.flow, model.mel_scale
+        flow = model.flow
         rng = torch.Generator().manual_seed(seed)
         if self.training:
-            batch = augment.vary(batch, self.config.augment, model.mel, scale.mean, scale.std, rng)
+            batch = augment.vary(batch, self.config.augment, model.mel, model.mel_scale, rng)
         condition, is_target = infill.random_span(batch, self.config.infill, rng)
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
