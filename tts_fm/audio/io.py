@@ -29,6 +29,7 @@ FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYE
 _WIDE = {"wav": {"PCM_24", "FLOAT"}, "flac": {"PCM_24"}}
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 MAX_CHANNELS = 8
+MAX_SECONDS = 120.0  # that are read where nothing else is said
 MIN_PEAK = 1e-3  # -60 dBFS
 _MAX_PIPED_BYTES = 200_000_000
 _BLOCK = 65_536  # frames
@@ -88,7 +89,7 @@ class Waveform:
         return read(path)
 
 
-def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds: float = 120.0) -> Waveform:
+def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS) -> Waveform:
     """Return the sound in ``source`` (a path, or a stream of a file's bytes), mixed down to mono at its own rate.
 
     No more than ``max_seconds`` are ever decoded, so that a small file can not fill the memory.
