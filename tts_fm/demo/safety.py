@@ -20,7 +20,7 @@ from tts_fm.demo.generation import Stopped
 from tts_fm.errors import InputError
 
 MAX_BYTES = 10 * 2**20  # 10 MB, as gradio counts them
-MAX_SECONDS = 30.0  # of a recording that is changed; of a reference they count without its silence
+MAX_SECONDS = 30.0
 MAX_TEXT = 4_000  # characters
 MAX_WAITING = 16
 """How many visitors may wait for their turn."""
@@ -34,7 +34,7 @@ _PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\
 _log = logging.getLogger(__name__)
 
 
-def recording(path: str | None, max_seconds: float = io.MAX_SECONDS) -> Waveform:
+def recording(path: str | None) -> Waveform:
     """Return the sound that a visitor uploaded or recorded.
 
     Raises:
@@ -46,7 +46,7 @@ def recording(path: str | None, max_seconds: float = io.MAX_SECONDS) -> Waveform
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise InputError(f"the recording has more than {MAX_BYTES // 1_000_000} MB; give a shorter one")
-    return io.read(streams.BytesIO(data), min_seconds=MIN_SECONDS, max_seconds=max_seconds)
+    return io.read(streams.BytesIO(data), min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS)
 
 
 def prompt(path: str | None, transcript: str | None) -> Prompt:
