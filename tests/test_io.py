@@ -256,3 +256,22 @@ def test_a_long_ogg_is_written():
 def test_a_waveform_has_one_axis():
     with pytest.raises((ValueError, TypeError), match=r"one axis|samples"):
         Waveform(torch.zeros(2, 100), RATE)
+
+
+@pytest.mark.parametrize(
+    ("scale", "divisor"), [(1.5, 1), (8.0, 8), (9.0, 16), (32_767.0, 32_768), (2.0**31, 2**31), (1e30, 2**100)]
+)
+def test_floats_on_another_scale_come_into_range(tmp_path, scale, divisor):
+    samples = (np.sin(np.arange(24_000) / 9) * scale).astype(np.float32)
+    samples[100] = scale
+    soundfile.write(tmp_path / "a.wav", samples, 24_000, subtype="FLOAT")
+    assert np.array_equal(read(tmp_path / "a.wav").samples.numpy(), samples / divisor)
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"), [(0.0, 1.0), (1e-3, 1.0), (-1.0, 1.0), (-0.9, 1.0), (0.5, 0.75), (1.0, 1.0)]
+)
+def test_a_silent_or_inverted_channel_takes_nothing_from_the_other(tmp_path, right, expected):
+    left = np.sin(np.arange(24_000) / 9) * 0.5
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right * left], axis=1), 24_000, subtype="FLOAT")
+    assert np.allclose(read(tmp_path / "a.wav").samples.numpy(), expected * left, atol=1e-6)

@@ -128,3 +128,47 @@ def test_a_cut_prompt_is_never_longer_than_asked(maximum):
     prepared = prepare(prompt, RATE, maximum)
     assert prepared.waveform.seconds <= maximum
     assert prepared.speech_seconds == pytest.approx(len(prepared.transcript.split()), abs=0.3)
+
+
+def padded(waveform, kind):
+    """The recording with 8 s before, 15 s after or 3 s in its longest pause that are silent in some way."""
+    rate, samples = waveform.sample_rate, waveform.samples
+    generator = torch.Generator().manual_seed(1)
+    floor = {"digital": 0.0, "near": 1e-5, "room": 3e-4}[kind.split()[1]]
+    silence = {"lead": 8, "trail": 15, "pause": 3}[kind.split()[0]]
+    noise = torch.randn(silence * rate, generator=generator) * floor
+    where = {"lead": 0, "trail": len(samples), "pause": round(1.65 * rate)}[kind.split()[0]]
+    return Waveform(torch.cat([samples[:where], noise, samples[where:]]), rate)
+
+
+KINDS = [f"{place} {floor}" for place in ("lead", "trail", "pause") for floor in ("digital", "near", "room")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "offset"), [*((kind, 0.0) for kind in KINDS), ("lead digital", 0.1), ("trail digital", 0.1)]
+)
+def test_silence_in_a_reference_changes_nothing(kind, offset):
+    waveform = sound(-0.4, 1.0, -0.5, 2.0, -0.2, 0.5, -0.3, floor=3e-4)
+    waveform = Waveform(waveform.samples + offset, RATE)  # an offset that the silence has not
+    plain = prepare(Prompt(waveform, "Hello there."), RATE, 12.0)
+    longer = prepare(Prompt(padded(waveform, kind), "Hello there."), RATE, 12.0)
+    assert longer.speech_seconds == pytest.approx(plain.speech_seconds, rel=0.02)
+    most = 0.4 if kind.startswith("pause") else 0.03  # a pause is kept, of 0.8 s
+    assert plain.waveform.seconds - 0.03 <= longer.waveform.seconds <= plain.waveform.seconds + most
+    assert longer.output_gain == pytest.approx(plain.output_gain, rel=0.06)
+
+
+def test_a_length_counts_without_silence():
+    prepared = prepare(Prompt(sound(-20.0, 2.0, -30.0, 2.0, -20.0), "One two."), RATE, 5.0)
+    assert prepared.transcript == "One two." and prepared.waveform.seconds == pytest.approx(4.9, abs=0.05)
+    with pytest.raises(InputError, match=r"the reference lasts 31\.1 s"):
+        prepare(Prompt(sound(-5.0, 31.0, -5.0), "One two."), RATE, 12.0)
+
+
+def test_a_pause_is_shortened_without_a_click():
+    generator = torch.Generator().manual_seed(0)
+    samples = torch.cat([sound(1.0).samples, 0.002 * torch.randn(5 * RATE, generator=generator), sound(1.0).samples])
+    prepared = prepare(Prompt(Waveform(samples, RATE), "One two."), RATE, 12.0)
+    pause = prepared.waveform.samples[round(1.1 * RATE) : round(1.7 * RATE)]
+    assert prepared.waveform.seconds == pytest.approx(2.8, abs=0.05)
+    assert pause.abs().max() < 0.02

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import stat
 import sys
@@ -29,6 +30,9 @@ FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYE
 _WIDE = {"wav": {"PCM_24", "FLOAT"}, "flac": {"PCM_24"}}
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 MAX_CHANNELS = 8
+_SILENT, _LOST = 1e-4, 0.05  # of the louder channel's power: a channel that says nothing, a mean in which both cancel
+_OVERSHOOT = 2.0  # of a lossy codec; more is another scale
+MAX_SECONDS = 120.0  # that are read where nothing else is said
 MIN_PEAK = 1e-3  # -60 dBFS
 _MAX_PIPED_BYTES = 200_000_000
 _BLOCK = 65_536  # frames
@@ -88,9 +92,10 @@ class Waveform:
         return read(path)
 
 
-def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds: float = 120.0) -> Waveform:
+def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS) -> Waveform:
     """Return the sound in ``source`` (a path, or a stream of a file's bytes), mixed down to mono at its own rate.
 
+    Those of a float file that go far beyond [-1, 1] are scaled by a power of two, so that nothing is clipped.
     No more than ``max_seconds`` are ever decoded, so that a small file can not fill the memory.
 
     Raises:
@@ -307,8 +312,26 @@ def _decode(sound: soundfile.SoundFile, name: str, max_seconds: float) -> np.nda
         total += len(block)
         if total > max_seconds * sound.samplerate:
             raise _too_long(name, max_seconds)
-        parts.append(block.mean(axis=1))
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        parts.append(block if sound.channels == 2 else block.mean(axis=1, keepdims=True))
+    return _in_range(_mixed(np.concatenate(parts))) if parts else np.zeros(0, np.float32)
+
+
+def _mixed(channels: np.ndarray) -> np.ndarray:
+    """Return the mean of the channels; the louder one where the other is silent, or so like its opposite that both vanish."""
+    mean = channels.mean(axis=1)
+    if channels.shape[1] == 1 or not np.isfinite(mean).all():
+        return mean
+    powers = np.square(channels, dtype=np.float64).mean(axis=0)
+    is_lost = np.square(mean, dtype=np.float64).mean() < _LOST * powers.max()
+    return channels[:, powers.argmax()].copy() if powers.min() < _SILENT * powers.max() or is_lost else mean
+
+
+def _in_range(samples: np.ndarray) -> np.ndarray:
+    """Return samples far beyond [-1, 1], of a float recorder or as whole numbers, divided by the power of two that fits."""
+    peak = float(np.abs(samples).max(initial=0))
+    if not _OVERSHOOT < peak < math.inf:
+        return samples
+    return np.ldexp(samples, -math.ceil(math.log2(peak))).astype(np.float32)
 
 
 def _truncated(name: str, promised: str, held: str) -> InputError:

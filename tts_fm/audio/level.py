@@ -7,11 +7,16 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 _WINDOW, _HOP = 0.025, 0.010  # seconds
 _QUIETEST = -100.0  # dB, digital silence
+_LOUDEST, _EDGE = (
+    20,
+    10,
+)  # frames: as many are as loud as the speech can be; as many of a silence say what noise is in it
+_LOUD, _QUIET = 20.0, 30.0  # dB under the loudest: certainly speech, and certainly silence
 _GAP, _BLIP = 0.15, 0.05  # seconds: a shorter gap belongs to the speech around it, a shorter sound is no speech
 
 
@@ -33,8 +38,13 @@ def rms(samples: Float[Tensor, " s"]) -> float:
 
 
 def without_offset(samples: Float[Tensor, " s"]) -> Float[Tensor, " s"]:
-    """Return ``samples`` with mean 0."""
-    return samples - samples.double().mean().float()
+    """Return ``samples`` with mean 0; a constant beginning or end, as digital silence is, does not count and becomes 0."""
+    changes = samples.diff().nonzero().flatten()
+    if len(changes) == 0:
+        return torch.zeros_like(samples)
+    start, end = int(changes[0]), int(changes[-1]) + 2
+    inside = samples[start:end] - samples[start:end].double().mean().float()
+    return F.pad(inside, (start, len(samples) - end))
 
 
 def raised(samples: Float[Tensor, " s"], target_rms: float = 0.1) -> tuple[Float[Tensor, " s"], float]:
@@ -62,17 +72,17 @@ def frame_levels(samples: Float[Tensor, " s"], sample_rate: int) -> Float[Tensor
 def speech_spans(samples: Float[Tensor, " s"], sample_rate: int) -> list[Span]:
     """Return the stretches of speech: louder than a threshold between the recording's own noise floor and its speech.
 
-    The threshold lies 40 % of the way from the floor (5th percentile of the frame levels) to the speech (95th), but
-    between 35 and 12 dB under the speech.
+    The threshold lies 40 % of the way from the floor to the speech, but between 35 and 12 dB under the speech. How much
+    silence there is around the speech or in its pauses, and of what kind, changes nothing.
     """
     levels = frame_levels(samples, sample_rate)
-    floor, speech = torch.quantile(levels, torch.tensor([0.05, 0.95])).tolist()
-    if speech <= _QUIETEST:
+    telling = _telling(levels)
+    if len(telling) == 0:
         return []
+    floor, speech = torch.quantile(telling, torch.tensor([0.02, 0.95])).tolist()
     threshold = min(max(floor + 0.4 * (speech - floor), speech - 35), speech - 12)
-    edges = F.pad((levels > threshold).int(), (1, 1)).diff().nonzero().flatten()  # starts and ends in turn
     end_of_all = len(samples) / sample_rate
-    found = [Span(a * _HOP, min(b * _HOP, end_of_all)) for a, b in edges.reshape(-1, 2).tolist()]
+    found = [Span(a * _HOP, min(b * _HOP, end_of_all)) for a, b in _runs(levels > threshold)]
     spans: list[Span] = []
     for span in found:
         if spans and span.start - spans[-1].end < _GAP:
@@ -80,6 +90,25 @@ def speech_spans(samples: Float[Tensor, " s"], sample_rate: int) -> list[Span]:
         else:
             spans.append(span)
     return [span for span in spans if span.seconds >= _BLIP]
+
+
+def _telling(levels: Float[Tensor, " n"]) -> Float[Tensor, " k"]:
+    """Return the levels that tell of floor and speech: those around the speech, of a long silence only its edges."""
+    top = float(levels.topk(min(len(levels), _LOUDEST)).values[-1]) if len(levels) else _QUIETEST
+    loud = (levels > max(top - _LOUD, _QUIETEST)).nonzero().flatten().tolist()
+    if not loud:
+        return levels[:0]
+    inside = levels[max(loud[0] - _EDGE, 0) : loud[-1] + 1 + _EDGE]
+    counts = inside > _QUIETEST
+    for start, end in _runs(inside < top - _QUIET):
+        counts[start + _EDGE : max(end - _EDGE, start + _EDGE)] = False
+    return inside[counts]
+
+
+def _runs(is_on: Bool[Tensor, " n"]) -> list[tuple[int, int]]:
+    """Return first and end of each run of frames that are on."""
+    edges = F.pad(is_on.int(), (1, 1)).diff().nonzero().flatten()  # starts and ends in turn
+    return [(start, end) for start, end in edges.reshape(-1, 2).tolist()]
 
 
 def pauses(spans: list[Span], least: float = 0.2) -> list[Span]:

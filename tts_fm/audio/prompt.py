@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tts_fm.audio import io, level
 from tts_fm.audio.io import Readable, Waveform
+from tts_fm.audio.join import join
 from tts_fm.errors import InputError
 
 MIN_SECONDS, MAX_SECONDS = 1.0, 30.0
 KEPT_SECONDS = 0.05  # seconds of silence left at the edges
 _LEAST_SPEECH = 0.5  # seconds
+_LONGEST_PAUSE = 0.8  # seconds: what is longer says nothing of a voice, and takes the room of what does
 _LEAST_CUT = 2.0  # seconds: a prompt is not cut shorter than this
 _CLAUSE_END = re.compile(r"""[.!?;:,…。！？；：，、—]+["')\]”’»]*(?=\s|$)|[。！？；：，、]""")
 _ADVICE = "give a recording of 3 to 10 s of one speaker, and exactly the words in it"
@@ -60,39 +63,64 @@ def speech_seconds(waveform: Waveform) -> float:
 def prepare(prompt: Prompt, sample_rate: int, max_seconds: float) -> PreparedPrompt:
     """Return ``prompt`` at ``sample_rate``, no longer than ``max_seconds``.
 
-    Its edges are trimmed to the speech and 50 ms around it. A longer recording is cut at a pause, and its transcript at
-    the clause end that lies there.
+    Its edges are trimmed to the speech and 50 ms around it, and pauses in it to 0.8 s. What is longer then is cut at a
+    pause, and its transcript at the clause end that lies there.
 
     Raises:
-        InputError: shorter than 1 s, longer than 30 s, no speech, or nowhere to cut.
+        InputError: shorter than 1 s, longer than 30 s without its silence, no speech, or nowhere to cut.
     """
-    seconds = prompt.waveform.seconds
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-        raise InputError(
-            f"the reference lasts {seconds:.1f} s; {MIN_SECONDS:g} to {MAX_SECONDS:g} s will do: {_ADVICE}"
-        )
-    waveform = prompt.waveform.resampled(sample_rate)
-    samples = level.without_offset(waveform.samples)
-    spans = level.speech_spans(samples, sample_rate)
+    if prompt.waveform.seconds < MIN_SECONDS:
+        raise _of_wrong_length(prompt.waveform.seconds)
+    samples = level.without_offset(prompt.waveform.samples)
+    sound = Waveform(samples, prompt.waveform.sample_rate).resampled(sample_rate)
+    spans = level.speech_spans(sound.samples, sample_rate)
     if sum(span.seconds for span in spans) < _LEAST_SPEECH:
         raise InputError(f"the reference has less than {_LEAST_SPEECH:g} s of speech in it; {_ADVICE}")
+    sound, spans = _trimmed(sound, spans)
+    if sound.seconds > MAX_SECONDS:
+        raise _of_wrong_length(sound.seconds)
     transcript = " ".join(prompt.transcript.split())
-    start = max(0.0, spans[0].start - KEPT_SECONDS)
-    if spans[-1].end + KEPT_SECONDS - start > max_seconds:
-        spans, transcript = _cut(spans, transcript, start, max_seconds)
-    end = min(spans[-1].end + KEPT_SECONDS, start + max_seconds)
-    samples, gain = level.raised(samples[round(start * sample_rate) : round(end * sample_rate)])
+    if sound.seconds > max_seconds:
+        spans, transcript = _cut(spans, transcript, max_seconds)
+    end = min(spans[-1].end + KEPT_SECONDS, max_seconds)
+    samples, gain = level.raised(sound.samples[: round(end * sample_rate)])
     return PreparedPrompt(Waveform(samples, sample_rate), transcript, gain, sum(span.seconds for span in spans))
 
 
-def _cut(spans: list[level.Span], transcript: str, start: float, max_seconds: float) -> tuple[list[level.Span], str]:
+def _of_wrong_length(seconds: float) -> InputError:
+    return InputError(f"the reference lasts {seconds:.1f} s; {MIN_SECONDS:g} to {MAX_SECONDS:g} s will do: {_ADVICE}")
+
+
+def _trimmed(sound: Waveform, spans: list[level.Span]) -> tuple[Waveform, list[level.Span]]:
+    """Return ``sound`` without silence around its speech and in the middle of long pauses, and where its speech is then."""
+    half = _LONGEST_PAUSE / 2
+    pieces: list[Waveform] = []
+    moved: list[level.Span] = []
+    start = gone = max(0.0, spans[0].start - KEPT_SECONDS)
+    for before, after in pairwise([*spans, None]):
+        assert before is not None
+        moved.append(level.Span(before.start - gone, before.end - gone))
+        if after is None:
+            pieces.append(_part(sound, start, before.end + KEPT_SECONDS))
+        elif after.start - before.end > _LONGEST_PAUSE:
+            pieces.append(_part(sound, start, before.end + half))
+            start = after.start - half
+            gone += start - before.end - half
+    return join(pieces, pause_seconds=0.0), moved
+
+
+def _part(sound: Waveform, start: float, end: float) -> Waveform:
+    return Waveform(sound.samples[round(start * sound.sample_rate) : round(end * sound.sample_rate)], sound.sample_rate)
+
+
+def _cut(spans: list[level.Span], transcript: str, max_seconds: float) -> tuple[list[level.Span], str]:
     """Return the speech before the pause, and the words before the clause end, that agree best in their shares."""
     whole = sum(span.seconds for span in spans)
     tolerance = max(0.5, 0.06 * whole)  # seconds of speech
     best: tuple[float, list[level.Span], str] | None = None
     for pause in level.pauses(spans):
         before = [span for span in spans if span.end <= pause.start]
-        kept = before[-1].end + KEPT_SECONDS - start
+        kept = before[-1].end + KEPT_SECONDS
         if not _LEAST_CUT <= kept <= max_seconds:
             continue
         spoken = sum(span.seconds for span in before)
@@ -104,7 +132,7 @@ def _cut(spans: list[level.Span], transcript: str, start: float, max_seconds: fl
                 best = score, before, words
     if best is None:
         raise InputError(
-            f"the reference lasts {spans[-1].end - start:.1f} s, this model takes {max_seconds:.1f} s, and no pause "
+            f"the reference lasts {spans[-1].end:.1f} s, this model takes {max_seconds:.1f} s, and no pause "
             f"in it fits a clause end of its transcript; {_ADVICE}"
         )
     return best[1], best[2]
