@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, duration, hub, infill, loading
+from tts_fm import checkpoint, duration, hub, infill, loading, timing
 from tts_fm.audio import prompt as prompts
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import join
+from tts_fm.audio.join import join, places
 from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.backbones import Backbone
@@ -28,7 +28,8 @@ from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.text.chunk import chunk, f5_chunks
 from tts_fm.text.clean import check, clean
-from tts_fm.text.normalize import normalize
+from tts_fm.text.normalize import WrittenWord, normalize, written_words
+from tts_fm.timing import Passage
 from tts_fm.types import FILLER, Condition
 from tts_fm.vocoders import Vocoder
 
@@ -176,7 +177,7 @@ class Synthesizer:
             waveform=join(pieces),
             mel=torch.cat(log_mels).cpu(),
             text=read,
-            chunks=tuple(chunks),
+            passages=self._passages(_written(text, normalized), chunks, conditions, pieces),
             unknown=tuple(dict.fromkeys(unknown)),
             seconds=time.perf_counter() - began,
         )
@@ -213,6 +214,20 @@ class Synthesizer:
         """Return ``waveform`` through mel and vocoder: what the vocoder alone loses."""
         samples = waveform.resampled(self.config.mel.sample_rate).samples
         return self._vocode(log_mel(samples.to(self.device), self.config.mel), 1.0)
+
+    def _passages(
+        self,
+        written: Sequence[WrittenWord],
+        chunks: Sequence[str],
+        conditions: Sequence[Condition],
+        pieces: Sequence[Waveform],
+    ) -> tuple[Passage, ...]:
+        """Return what is said where in the joined ``pieces``."""
+        names, rate = timing.as_written(written, chunks), self.config.mel.frame_rate
+        return tuple(
+            Passage(text, own, place.start, place.end, timing.told_spans(condition, self.frontend, text, rate))
+            for text, own, place, condition in zip(chunks, names, places(pieces), conditions, strict=True)
+        )
 
     def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
         return Sampler(
@@ -322,6 +337,11 @@ class Synthesizer:
     def _vocode(self, log_mel_: Float[Tensor, "n c"], gain: float) -> Waveform:
         samples = self.vocoder.decode(log_mel_[None])[0].float().cpu() * gain
         return Waveform(samples, self.config.mel.sample_rate)
+
+
+def _written(text: str, is_normalized: bool) -> list[WrittenWord]:
+    """Return the words of ``text`` and how each is read."""
+    return [WrittenWord(word, word) for word in clean(text).split()] if is_normalized else written_words(text)
 
 
 def _shares(chunks: Sequence[str], seconds: float | None) -> list[float | None]:
