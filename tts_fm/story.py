@@ -192,7 +192,9 @@ def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[i
         mel=torch.cat([speech.mel for speech in speeches]),
         text="\n".join(speech.text for speech in speeches),
         passages=tuple(
-            passage.later(one.start) for speech, one in zip(speeches, spoken, strict=True) for passage in speech.passages
+            passage.later(one.start)
+            for speech, one in zip(speeches, spoken, strict=True)
+            for passage in speech.passages
         ),
         unknown=tuple(dict.fromkeys(token for speech in speeches for token in speech.unknown)),
         seconds=sum(speech.seconds for speech in speeches),

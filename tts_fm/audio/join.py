@@ -12,7 +12,6 @@ from torch import Tensor
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 
-
 PAUSE = 0.2
 """Seconds of silence between two sentences."""
 
