@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from jaxtyping import Float
 from torch import Tensor
 
+from tts_fm import timing
 from tts_fm.audio.io import Waveform
+from tts_fm.timing import Passage, SpokenWord
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +21,7 @@ class Speech:
         waveform: the sound.
         mel: the generated log-mel, without the prompt.
         text: the text as it was read, normalised.
-        chunks: the pieces it was spoken in.
+        passages: the pieces it was spoken in, and when each is heard.
         unknown: tokens of the text that the model does not know.
         seconds: computing time.
     """
@@ -26,7 +29,7 @@ class Speech:
     waveform: Waveform
     mel: Float[Tensor, "n c"]
     text: str
-    chunks: tuple[str, ...]
+    passages: tuple[Passage, ...]
     unknown: tuple[str, ...]
     seconds: float
 
@@ -34,3 +37,20 @@ class Speech:
     def real_time_factor(self) -> float:
         """Computing time over the length of the speech."""
         return self.seconds / self.waveform.seconds
+
+    @property
+    def chunks(self) -> tuple[str, ...]:
+        """The texts of the passages."""
+        return tuple(passage.text for passage in self.passages)
+
+    @cached_property
+    def words(self) -> tuple[SpokenWord, ...]:
+        """Each word as it was written, and when it is heard.
+
+        A model that is told the frames of each token knows; of another one's speech an aligner has to find the words.
+
+        Raises:
+            InputError: the aligner does not find them, in a language that is not English, perhaps.
+            ValueError: the aligner (extra ``edit``) is not installed.
+        """
+        return timing.words(self.passages, self.waveform)

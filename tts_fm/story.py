@@ -191,7 +191,11 @@ def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[i
         waveform=waveform,
         mel=torch.cat([speech.mel for speech in speeches]),
         text="\n".join(speech.text for speech in speeches),
-        chunks=tuple(chunk for speech in speeches for chunk in speech.chunks),
+        passages=tuple(
+            passage.later(one.start)
+            for speech, one in zip(speeches, spoken, strict=True)
+            for passage in speech.passages
+        ),
         unknown=tuple(dict.fromkeys(token for speech in speeches for token in speech.unknown)),
         seconds=sum(speech.seconds for speech in speeches),
     )

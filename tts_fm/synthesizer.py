@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, hub, loading
+from tts_fm import checkpoint, hub, loading, timing
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import join
+from tts_fm.audio.join import join, places
 from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
@@ -26,7 +26,8 @@ from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.telling import Teller
 from tts_fm.text.clean import check, clean
-from tts_fm.text.normalize import normalize
+from tts_fm.text.normalize import WrittenWord, normalize, written_words
+from tts_fm.timing import Passage
 from tts_fm.vocoders import Vocoder
 
 _MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
@@ -207,7 +208,7 @@ class Synthesizer:
             waveform=join(pieces),
             mel=torch.cat(log_mels).cpu(),
             text=read,
-            chunks=tuple(chunks),
+            passages=self._passages(_written(text, normalized), chunks, conditions, pieces),
             unknown=tuple(dict.fromkeys(unknown)),
             seconds=time.perf_counter() - began,
         )
@@ -245,6 +246,20 @@ class Synthesizer:
         samples = waveform.resampled(self.config.mel.sample_rate).samples
         return self._vocode(log_mel(samples.to(self.device), self.config.mel), 1.0)
 
+    def _passages(
+        self,
+        written: Sequence[WrittenWord],
+        chunks: Sequence[str],
+        conditions: Sequence[Condition],
+        pieces: Sequence[Waveform],
+    ) -> tuple[Passage, ...]:
+        """Return what is said where in the joined ``pieces``."""
+        names, rate = timing.as_written(written, chunks), self.config.mel.frame_rate
+        return tuple(
+            Passage(text, own, place.start, place.end, timing.told_spans(condition, self.frontend, text, rate))
+            for text, own, place, condition in zip(chunks, names, places(pieces), conditions, strict=True)
+        )
+
     def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
         return Sampler(
             self.backbone,
@@ -278,6 +293,11 @@ class Synthesizer:
     def _vocode(self, log_mel_: Float[Tensor, "n c"], gain: float) -> Waveform:
         samples = self.vocoder.decode(log_mel_[None])[0].float().cpu() * gain
         return Waveform(samples, self.config.mel.sample_rate)
+
+
+def _written(text: str, is_normalized: bool) -> list[WrittenWord]:
+    """Return the words of ``text`` and how each is read."""
+    return [WrittenWord(word, word) for word in clean(text).split()] if is_normalized else written_words(text)
 
 
 def _shares(chunks: Sequence[str], seconds: float | None) -> list[float | None]:

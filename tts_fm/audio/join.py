@@ -10,9 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm.audio.io import Waveform
+from tts_fm.audio.level import Span
+
+PAUSE = 0.2
+"""Seconds of silence between two sentences."""
 
 
-def join(pieces: Sequence[Waveform], pause_seconds: float = 0.2, fade_seconds: float = 0.01) -> Waveform:
+def join(pieces: Sequence[Waveform], pause_seconds: float = PAUSE, fade_seconds: float = 0.01) -> Waveform:
     """Return ``pieces`` one after the other with silence between them.
 
     Every inner edge is faded with half a raised cosine, so that the silence begins and ends without a jump; the first
@@ -31,6 +35,17 @@ def join(pieces: Sequence[Waveform], pause_seconds: float = 0.2, fade_seconds: f
             samples[len(samples) - n :] *= _rise(n).flip(0).to(samples)
         parts.append(samples)
     return Waveform(torch.cat(parts), rate)
+
+
+def places(pieces: Sequence[Waveform], pause_seconds: float = PAUSE) -> list[Span]:
+    """Return where :func:`join` puts each of ``pieces``."""
+    rate = _common_rate(pieces)
+    found, start = [], 0  # samples
+    for piece in pieces:
+        end = start + len(piece.samples)
+        found.append(Span(start / rate, end / rate))
+        start = end + round(pause_seconds * rate)
+    return found
 
 
 def crossfade(pieces: Sequence[Waveform], seconds: float = 0.15) -> Waveform:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.cli import cast, text_input
+from tts_fm.cli import cast, delivery, text_input
 from tts_fm.cli.options import (
     Architecture,
     Device,
@@ -101,6 +100,13 @@ def synthesize(
         bool, typer.Option("--watermark", help="Mark the speech inaudibly; needs the extra watermark.")
     ] = False,
     save_mel: Annotated[Path | None, typer.Option(help="Draw the mel into this .png file.")] = None,
+    timestamps: Annotated[Path | None, typer.Option(help="When each word is heard, into this .json file.")] = None,
+    srt: Annotated[Path | None, typer.Option(help="Subtitles of the speech, into this SubRip file.")] = None,
+    vtt: Annotated[Path | None, typer.Option(help="Subtitles of the speech, into this WebVTT file.")] = None,
+    words_apart: Annotated[bool, typer.Option("--words", help="A subtitle for each word.")] = False,
+    line_length: Annotated[
+        int | None, typer.Option(min=10, help="The most characters of a line of subtitles.  [default: 42]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -131,6 +137,8 @@ def synthesize(
         guidance_modes=",".join(guidance_mode) if guidance_mode else None,
     )
     voices = [] if voice is None else voice
+    captions = delivery.Captions(timestamps, srt, vtt, words_apart, line_length)
+    captions.check()
     _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
     is_story = config is not None or any("=" in one for one in voices)
     turns = cast.turns(text_input.chosen(words, text, text_file), is_story)
@@ -175,7 +183,7 @@ def synthesize(
         told = _marked(told)
     marks = {"watermark": "perth"} if watermark else {}
     facts = provenance.facts(synthesizer.config.name, seed, sampling, told.speech.text, **marks)
-    _deliver(told, facts, target, save_mel, as_json, report)
+    delivery.deliver(told, facts, target, save_mel, captions, as_json, report)
 
 
 def _target(output: str | None, folder: str | None, name: str | None, as_json: bool) -> str:
@@ -244,43 +252,3 @@ def _marked(told: Story) -> Story:
     from tts_fm.audio import watermark
 
     return replace(told, speech=replace(told.speech, waveform=watermark.mark(told.speech.waveform)))
-
-
-def _deliver(
-    told: Story, facts: dict[str, Any], target: str, save_mel: Path | None, as_json: bool, report: Report
-) -> None:
-    """Write the files, then tell about them."""
-    from tts_fm.audio import io, picture
-
-    speech = told.speech
-    io.write(speech.waveform, target, metadata=facts)
-    if save_mel is not None:
-        picture.save(speech.mel, save_mel)
-    if speech.unknown:
-        shown = ", ".join(repr(token) for token in speech.unknown[:20])
-        more = f" and {len(speech.unknown) - 20} more" if len(speech.unknown) > 20 else ""
-        report.warn(f"the model {facts['model']} does not know {shown}{more}; the speech may lack them")
-    seconds, factor = speech.waveform.seconds, speech.real_time_factor
-    where = "stdout" if target == "-" else target
-    report.say(f"{where}: {seconds:.2f} s, made in {speech.seconds:.2f} s (real-time factor {factor:.2f})")
-    if as_json:
-        record = {
-            **{name: value for name, value in facts.items() if name != "software"},
-            "output": target,
-            "seconds": round(seconds, 3),
-            "sample_rate": speech.waveform.sample_rate,
-            "real_time_factor": round(factor, 4),
-            "chunks": speech.chunks,
-            "unknown": speech.unknown,
-            "turns": [
-                {
-                    "voice": spoken.turn.voice,
-                    "text": spoken.turn.text,
-                    "seed": spoken.seed,
-                    "start": round(spoken.start, 3),
-                    "end": round(spoken.end, 3),
-                }
-                for spoken in told.turns
-            ],
-        }
-        typer.echo(json.dumps(record))

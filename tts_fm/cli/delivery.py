@@ -1,0 +1,94 @@
+"""What ``tts-fm synthesize`` leaves behind: the sound, its mel, when each word is heard, and a record of it all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tts_fm.cli.terminal import Report
+
+if TYPE_CHECKING:
+    from tts_fm.speech import Speech
+    from tts_fm.story import SpokenStory
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Where the times of words go: as JSON, as SubRip, as WebVTT; ``by_word``: a cue for each word."""
+
+    timestamps: Path | None = None
+    srt: Path | None = None
+    vtt: Path | None = None
+    by_word: bool = False
+    line: int | None = None
+
+    def check(self) -> None:
+        """Find mistakes before anything takes long."""
+        files = [path for path in (self.timestamps, self.srt, self.vtt) if path is not None]
+        if (self.by_word or self.line is not None) and self.srt is None and self.vtt is None:
+            raise ValueError("--words and --line-length shape subtitles; name a file for them, with --srt or --vtt")
+        for path in files:
+            if not path.parent.is_dir():
+                raise ValueError(f"{path} can not be written: there is no folder {path.parent}; make it first")
+
+    def write(self, speech: Speech) -> None:
+        """Write the files that were asked for."""
+        from tts_fm import subtitles
+
+        if self.timestamps is not None:
+            subtitles.save(subtitles.to_json(speech.words, speech.text, speech.waveform.seconds), self.timestamps)
+        line = subtitles.LINE if self.line is None else self.line
+        for path, form in ((self.srt, subtitles.to_srt), (self.vtt, subtitles.to_vtt)):
+            if path is not None:
+                subtitles.save(form(subtitles.cues(speech.words, line, by_word=self.by_word)), path)
+
+
+def deliver(
+    told: SpokenStory,
+    facts: dict[str, Any],
+    target: str,
+    save_mel: Path | None,
+    captions: Captions,
+    as_json: bool,
+    report: Report,
+) -> None:
+    """Write the files, then tell about them."""
+    from tts_fm.audio import io, picture
+
+    speech = told.speech
+    io.write(speech.waveform, target, metadata=facts)
+    if save_mel is not None:
+        picture.save(speech.mel, save_mel)
+    captions.write(speech)
+    if speech.unknown:
+        shown = ", ".join(repr(token) for token in speech.unknown[:20])
+        more = f" and {len(speech.unknown) - 20} more" if len(speech.unknown) > 20 else ""
+        report.warn(f"the model {facts['model']} does not know {shown}{more}; the speech may lack them")
+    seconds, factor = speech.waveform.seconds, speech.real_time_factor
+    where = "stdout" if target == "-" else target
+    report.say(f"{where}: {seconds:.2f} s, made in {speech.seconds:.2f} s (real-time factor {factor:.2f})")
+    if as_json:
+        record = {
+            **{name: value for name, value in facts.items() if name != "software"},
+            "output": target,
+            "seconds": round(seconds, 3),
+            "sample_rate": speech.waveform.sample_rate,
+            "real_time_factor": round(factor, 4),
+            "chunks": speech.chunks,
+            "unknown": speech.unknown,
+            "turns": [
+                {
+                    "voice": spoken.turn.voice,
+                    "text": spoken.turn.text,
+                    "seed": spoken.seed,
+                    "start": round(spoken.start, 3),
+                    "end": round(spoken.end, 3),
+                }
+                for spoken in told.turns
+            ],
+        }
+        typer.echo(json.dumps(record))
