@@ -50,8 +50,8 @@ def test_what_is_written_is_read_again(form):
 
 
 def test_the_clock_of_both_forms():
-    assert subtitles.to_srt([Cue(3723.0405, 3724, "A")]) == "1\n01:02:03,041 --> 01:02:04,000\nA\n\n"
-    assert subtitles.to_vtt([Cue(0.5, 1, "A")]) == "WEBVTT\n\n00:00:00.500 --> 00:00:01.000\nA\n\n"
+    assert subtitles.to_srt([Cue(3723.0405, 3724.0, "A")]) == "1\n01:02:03,041 --> 01:02:04,000\nA\n\n"
+    assert subtitles.to_vtt([Cue(0.5, 1.0, "A")]) == "WEBVTT\n\n00:00:00.500 --> 00:00:01.000\nA\n\n"
 
 
 def test_times_as_json():
