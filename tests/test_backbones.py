@@ -180,3 +180,14 @@ def test_average_upsampling_gives_the_frames_left_over_to_the_last_tokens() -> N
     is_text, is_valid = torch.arange(11)[None] < 4, torch.arange(11)[None] < 10
     spread = upsample(text, is_text, is_valid)[0, :, 0]
     assert spread.tolist() == [0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 0]
+
+
+@pytest.mark.parametrize(("name", "variant"), cases())
+def test_what_training_reaches_for_is_declared(name: str, variant: dict[str, Any]) -> None:
+    backbone = build(name, **variant)
+    assert backbone.token_table.num_embeddings == VOCAB + 1
+    assert backbone.token_table in set(backbone.modules())
+    assert len(backbone.blocks) == {**SIZES, **variant}["depth"]
+    inside = {layer for layer in backbone.blocks.modules() if isinstance(layer, torch.nn.Linear)}
+    adaptable = backbone.adaptable_layers()
+    assert len(adaptable) >= 4 * len(backbone.blocks) - 1 and set(adaptable) <= inside

@@ -66,3 +66,11 @@ def test_every_run_in_configs_can_be_read():
     assert runs
     for path in runs:
         config.read_run(path)
+
+
+def test_a_model_of_0_1_loads_with_the_old_name_of_default_leaps():
+    aligned = {**MODEL, "backbone": {"name": "aligned_dit", "leaps": True}}
+    old = config.parse(config.ModelConfig, {**aligned, "leaps": 3}, "here")
+    assert old.default_leaps == 3 and old.default_sampling.steps == 3 and "leaps" not in strict.plain(old)
+    with pytest.raises(ValueError, match="has no field 'leaps'"):
+        config.parse(config.ModelConfig, {**strict.plain(old), "leaps": 2}, "here")

@@ -32,7 +32,7 @@ def teacher(manifest, tmp_path_factory):
 
 def student(manifest, teacher, model=None, distill=None, **training):
     run = values(manifest, **training)
-    run["model"] |= {"sampling": SAMPLING, "leaps": 2, "backbone": LEAPING} | ({} if model is None else model)
+    run["model"] |= {"sampling": SAMPLING, "default_leaps": 2, "backbone": LEAPING} | ({} if model is None else model)
     run["infill"] = {"continuation": 1.0, "drop_prompt": 0.0, "drop_both": 0.0}
     run["distill"] = {"teacher": str(teacher), "steps": [2], "fine": 6, "share": 1.0} | (
         {} if distill is None else distill
@@ -147,8 +147,8 @@ def test_a_distillation_goes_on_exactly(manifest, teacher, tmp_path):
 def test_a_backbone_that_can_not_leap_is_refused(manifest, teacher, tmp_path):
     plain = {"backbone": {"name": "aligned_dit", **BACKBONES["aligned_dit"]}}
     with pytest.raises(ValueError, match="the backbone aligned_dit can not leap; take aligned_dit with leaps: true"):
-        learner(student(manifest, teacher, model=plain | {"leaps": 0}), tmp_path)
-    with pytest.raises(ValueError, match="leaps is 2: the backbone aligned_dit was not taught to leap"):
+        learner(student(manifest, teacher, model=plain | {"default_leaps": 0}), tmp_path)
+    with pytest.raises(ValueError, match="default_leaps is 2: the backbone aligned_dit was not taught to leap"):
         student(manifest, teacher, model=plain)
 
 

@@ -60,7 +60,7 @@ class ModelConfig(Options):
     flow: FlowOptions = FlowOptions()
     duration: DurationOptions = DurationOptions()
     sampling: SamplingOptions = SamplingOptions()
-    leaps: int = Field(
+    default_leaps: int = Field(
         default=0, ge=0, le=1000, description="leaps to speak in where nothing else is asked for; 0: as sampling says"
     )
     limits: LimitOptions = LimitOptions()
@@ -70,10 +70,20 @@ class ModelConfig(Options):
     vocoder: choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
     vocoder_source: str = Field(default="", max_length=300, pattern=r"^[^\x00-\x1f]*$")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_in_0_1(cls, value: Any) -> Any:
+        """Read ``leaps``, as 0.1 called ``default_leaps``."""
+        if isinstance(value, dict) and "leaps" in value and "default_leaps" not in value:
+            return {"default_leaps" if name == "leaps" else name: field for name, field in value.items()}
+        return value
+
     @model_validator(mode="after")
     def _check(self) -> ModelConfig:
-        if self.leaps and not self.can_leap:
-            raise ValueError(f"leaps is {self.leaps}: the backbone {self.backbone.name} was not taught to leap; take 0")
+        if self.default_leaps and not self.can_leap:
+            raise ValueError(
+                f"default_leaps is {self.default_leaps}: the backbone {self.backbone.name} was not taught to leap; take 0"
+            )
         return self
 
     @property
@@ -84,7 +94,7 @@ class ModelConfig(Options):
     @property
     def default_sampling(self) -> SamplingOptions:
         """How the model speaks where nothing else is asked for."""
-        return self.sampling if self.leaps == 0 else self.sampling.leaping(self.leaps)
+        return self.sampling if self.default_leaps == 0 else self.sampling.leaping(self.default_leaps)
 
     def sampling_as(self, asked: Mapping[str, Any]) -> SamplingOptions:
         """Return the default where nothing is ``asked``, else ``sampling`` with what is: the flow itself, unless by ``leap``.
@@ -93,7 +103,7 @@ class ModelConfig(Options):
         """
         if not asked:
             return self.default_sampling
-        base = self.sampling.leaping(max(self.leaps, 1)) if asked.get("leap") else self.sampling
+        base = self.sampling.leaping(max(self.default_leaps, 1)) if asked.get("leap") else self.sampling
         return parse(SamplingOptions, {**base.model_dump(), **asked}, "sampling")
 
 

@@ -115,7 +115,7 @@ class Sampler:
     ) -> None:
         if "auto" in options.guidance_modes and weak is None:
             raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
-        if options.leap and not backbone.leaps:
+        if options.leap and not backbone.can_leap:
             raise ValueError("this model was not taught to leap; leave leap out, or train one with distill")
         self.weak, self.on_state = weak, on_state
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames

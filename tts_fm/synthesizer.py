@@ -196,8 +196,8 @@ class Synthesizer:
         chunks = self.teller.pieces(read, voice)
         tokens = [self.frontend.tokens(piece) for piece in chunks]
         conditions = [
-            self.teller.to_speak(voice, *piece, speed, share)
-            for *piece, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
+            self.teller.to_speak(voice, piece, its_tokens, speed, share)
+            for piece, its_tokens, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
         ]
         sampler = self._sampler(sampling, None if on_state is None else self._showing(on_state, voice))
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)

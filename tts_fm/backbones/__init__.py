@@ -29,12 +29,24 @@ class Backbone(nn.Module, Plugin, ABC):
     needs_token_frames: ClassVar[bool] = False
     """Whether ``Condition.token_frames`` must be given."""
 
-    leaps: bool = False
+    can_leap: bool = False
     """Whether the mean velocity of a whole step can be asked for (``until``)."""
+
+    blocks: nn.ModuleList
+    """The repeated layers, where most of the weights are: training splits, recomputes and adapts them one by one."""
 
     def __init__(self, options: Options, n_mels: int, vocab_size: int) -> None:
         super().__init__()
         self.options, self.n_mels, self.vocab_size = options, n_mels, vocab_size
+
+    @property
+    @abstractmethod
+    def token_table(self) -> nn.Embedding:
+        """The vectors of the filler (row 0) and of every token; new tokens get new rows at its end."""
+
+    def adaptable_layers(self) -> list[nn.Linear]:
+        """Return the layers that low-rank adapters are put beside: those of attention and feed-forward in the blocks."""
+        return [layer for layer in self.blocks.modules() if isinstance(layer, nn.Linear)]
 
     @abstractmethod
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Any:
@@ -49,7 +61,7 @@ class Backbone(nn.Module, Plugin, ABC):
     def mean_velocity(
         self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Any
     ) -> Float[Tensor, "b n c"]:
-        """Return ``(x_until - x_t) / (until - t)`` along the guided flow; only where ``leaps``.
+        """Return ``(x_until - x_t) / (until - t)`` along the guided flow; only where ``can_leap``.
 
         The mean velocity of Geng et al., "Mean Flows for One-step Generative Modeling", arXiv 2505.13447.
         """

@@ -65,7 +65,7 @@ class AlignedDiT(Backbone):
         self.from_x = nn.Linear(p * n_mels, d)
         self.from_condition = nn.Linear(p * (n_mels + 1 + options.text_dim + 2), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
-        self.leaps = options.leaps
+        self.can_leap = options.leaps
         self.leap = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d)) if options.leaps else None
         self.modulation = nn.Linear(d, 6 * d)
         self.blocks = nn.ModuleList(Block(d, options) for _ in range(options.depth))
@@ -77,6 +77,11 @@ class AlignedDiT(Backbone):
         for layer in (self.modulation, self.out_modulation, self.out, *last):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
+
+    @property
+    def token_table(self) -> nn.Embedding:
+        """See :class:`Backbone`."""
+        return self.text.embed
 
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`; ``condition.token_frames`` is needed."""

@@ -70,6 +70,11 @@ class DiT(Backbone):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        """See :class:`Backbone`."""
+        return self.text_embedding.embedding
+
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`."""
         is_valid = condition.is_valid

@@ -49,6 +49,11 @@ class MMDiT(Backbone):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        """See :class:`Backbone`."""
+        return self.token_embedding
+
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`."""
         is_valid, token_ids = condition.is_valid, condition.token_ids

@@ -59,6 +59,16 @@ class UNetT(Backbone):
         self.norm_out = RMSNorm(dim, eps=NORM_EPS)
         self.out = nn.Linear(dim, n_mels)
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        """See :class:`Backbone`."""
+        return self.text_embedding.embedding
+
+    def adaptable_layers(self) -> list[nn.Linear]:
+        """See :class:`Backbone`; not the layer that joins an early block to a late one."""
+        joins = {block.join for block in self.blocks if isinstance(block, Block)}
+        return [layer for layer in super().adaptable_layers() if layer not in joins]
+
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`."""
         is_valid = condition.is_valid

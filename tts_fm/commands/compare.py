@@ -77,7 +77,7 @@ def compare(
     choices = _choices(solver, grid, nfe, tolerance, guidance_mode)
     synthesizer = Synthesizer.load(model, device=device, precision=precision, weak_model=guidance_model)
     own = synthesizer.config.sampling
-    leaps = synthesizer.config.leaps
+    leaps = synthesizer.config.default_leaps
     measured, left_out = settings(own, synthesizer.grids, choices, guidance_model is not None, leaps)
     for line in left_out:
         report.say(f"left out: {line}")

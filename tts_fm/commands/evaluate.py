@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
-_SPOKEN = ("sampling", "leaps", "match_prompt", "duration", "limits")
+_SPOKEN = ("sampling", "default_leaps", "match_prompt", "duration", "limits")
 EXAMPLE = "\b\nExample:\n  tts-fm evaluate --recogniser whisper --recogniser-model base --out runs/evaluation"
 
 

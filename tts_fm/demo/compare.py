@@ -201,7 +201,7 @@ class Compare:
                 )
         with gr.Row():
             own = self.studio.synthesizer.config
-            sides = [self._side("A"), self._side("B", steps=own.sampling.steps if own.leaps else _FEW)]
+            sides = [self._side("A"), self._side("B", steps=own.sampling.steps if own.default_leaps else _FEW)]
         with gr.Row():
             seeds = SeedControls("compare")
             cancel = gr.Button("Cancel", elem_id="compare-cancel")

@@ -39,7 +39,7 @@ class FlowControls:
     def __init__(
         self, name: str, synthesizer: Synthesizer, steps: int | None = None, *, has_infos: bool = True
     ) -> None:
-        own, leaps = synthesizer.config.sampling, synthesizer.config.leaps
+        own, leaps = synthesizer.config.sampling, synthesizer.config.default_leaps
         solvers = [*([LEAPS] if leaps else []), *plugins.names(Solver)]
         grids = [grid for grid in get_args(GridName) if grid != "optimal" or synthesizer.grids]
 

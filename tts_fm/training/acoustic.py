@@ -328,7 +328,7 @@ def _plan(corpus: Corpus, config: RunConfig, epoch: int) -> list[list[int]]:
 def _prepare_blocks(backbone: Backbone, recomputes: bool, compiles: bool) -> None:
     """Let blocks forget their activations until the backward pass, and compile every repeated layer."""
     if recomputes:
-        for block in backbone.get_submodule("blocks").children():
+        for block in backbone.blocks:
             block.forward = partial(recompute, block.forward, use_reentrant=False)
     if compiles:
         for layers in (m for m in backbone.modules() if isinstance(m, nn.ModuleList)):

@@ -76,7 +76,8 @@ def load(options: FinetuneOptions, backbone: Backbone, model: ModelConfig, front
     _check_architecture(model, config, options.model)
     _check_vocabulary(_vocabulary(source, others_frontend), frontend, model, config, options.model)
     state = other.state_dict()
-    name, table = _token_table(backbone)
+    table = backbone.token_table
+    name = next(name for name, parameter in backbone.named_parameters() if parameter is table.weight)
     extended: frozenset[str] = frozenset()
     sha256 = fingerprint(state)
     if backbone.vocab_size > other.vocab_size:
@@ -85,7 +86,7 @@ def load(options: FinetuneOptions, backbone: Backbone, model: ModelConfig, front
         if options.keep_old_tokens:
             table.register_forward_hook(partial(_learn_from_row, len(state[name])))
         state[name] = with_rows(state[name], table.num_embeddings)
-    if backbone.leaps and not other.leaps:
+    if backbone.can_leap and not other.can_leap:
         state |= {name: value for name, value in backbone.state_dict().items() if name not in state}
     checkpoint.fill(backbone, state, options.model, backbone.vocab_size)
     return Start(
@@ -179,19 +180,6 @@ def _learn_from_row(first: int, table: nn.Module, args: tuple[Tensor], vectors: 
     """Let no gradient reach the rows before ``first``: a forward hook, which wrappers such as DDP and FSDP keep."""
     is_new = (args[0] >= first)[..., None]
     return torch.where(is_new, vectors, vectors.detach())
-
-
-def _token_table(backbone: Backbone) -> tuple[str, nn.Embedding]:
-    """Return the name and the layer of the one table with a row for each token and one for the filler."""
-    rows = backbone.vocab_size + 1
-    tables = [
-        (f"{name}.weight", layer)
-        for name, layer in backbone.named_modules()
-        if isinstance(layer, nn.Embedding) and layer.num_embeddings == rows
-    ]
-    if len(tables) != 1:
-        raise TypeError(f"{type(backbone).__name__} must have one nn.Embedding of {rows} rows, it has {len(tables)}")
-    return tables[0]
 
 
 def _check_architecture(model: ModelConfig, config: ModelConfig, name: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from tts_fm import atomic, checkpoint, config, strict
 from tts_fm.backbones import Backbone
@@ -19,7 +19,6 @@ from tts_fm.training.finetune import Start, fingerprint
 ABOUT, WEIGHTS = "adapter.yaml", "adapter.safetensors"
 """The files of an adapter's folder; ``vocab.txt`` is there, too, where the frontend has one."""
 
-_JOINS = "join"  # unet_t's layer between an early and a late block is neither attention nor feed-forward
 _NAME = "default"  # the only adapter's, inside peft
 
 
@@ -39,12 +38,9 @@ class Adapter(Options):
 
 
 def targets(backbone: Backbone) -> list[str]:
-    """Return the names of the linear layers of attention and feed-forward in the repeated blocks."""
-    return [
-        f"blocks.{name}"
-        for name, layer in backbone.get_submodule("blocks").named_modules()
-        if isinstance(layer, nn.Linear) and not name.endswith(f".{_JOINS}")
-    ]
+    """Return the names of the layers that adapters are put beside."""
+    adaptable = set(backbone.adaptable_layers())
+    return [name for name, layer in backbone.named_modules() if layer in adaptable]
 
 
 def inject(backbone: Backbone, options: LoraOptions, extended: frozenset[str] = frozenset()) -> None:

@@ -17,7 +17,7 @@ def shard(module: nn.Module, backbone: Backbone, device: torch.device) -> None:
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
-    for block in backbone.get_submodule("blocks").children():
+    for block in backbone.blocks:
         fully_shard(block, mesh=mesh)
     fully_shard(module, mesh=mesh)
 
