@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import re
 
-from tts_fm.text.rules import Match, rule
+from tts_fm.text.rules import Match, next_word, previous_word, rule
 from tts_fm.text.tables import words
 
 _AROUND = 60  # characters on each side that tell whether a text is in capitals
+_SURE = 3  # words that are surely words: then the text is in capitals, whatever the others are
 _WORD = re.compile(r"(?<![\w.])[A-Z][A-Z'’]*(?!\w)")
 
 
-@rule("A-Z", r"(?<![\w.&/-])[A-Z]{2,15}(?:['’][A-Z]{1,2})?(?![\w&/]|\.[A-Za-z])")
+@rule("A-Z", r"(?<![\w.&/-])(?:[A-Z]{2,15}(?:['’][A-Z]{1,2})?|[AI](?:['’][A-Z]{1,2})?)(?![\w&/]|['’]\w|\.[A-Za-z])")
 def _shouted(match: Match) -> str | None:
     word = match[0].lower().replace("’", "'")
+    if word in ("a", "i"):  # the article, where everything is in capitals; I is I
+        return "a" if word == "a" and _is_in_capitals(match, _SURE) else None
+    if word.startswith("i'"):
+        return f"I{word[1:]}"
     if word in words("capitals", "shout"):
-        return word if _is_in_capitals(match) else None
+        return word if _is_in_capitals(match) or _is_word_here(match, word) else None
     if word in words("capitals", "word"):
         return word
     is_abbreviation = match[0] in words("capitals", "abbreviation")
-    return None if is_abbreviation or len(match[0]) > 5 or not _is_in_capitals(match, 3) else word
+    return None if is_abbreviation or not _is_in_capitals(match, _SURE) else word
+
+
+def _is_word_here(match: Match, word: str) -> bool:
+    """Whether the words beside tell: "I AM", "tell US", "do IT", "this OR that", "WHO is that?"."""
+    before, after = previous_word(match).lower(), next_word(match)
+    if word in ("or", "in"):  # not of "Portland, OR"
+        return before != "" and after.islower()
+    if word == "who":
+        sentence = re.split(r"[.!?]", match.string[match.end() : match.end() + 200], maxsplit=1)[0]
+        return match.string[match.end() + len(sentence) : match.end() + len(sentence) + 1] == "?"
+    if word == "it":
+        return before in words("capitals", "after_it") and not after.endswith(("department", "support"))
+    return before in words("capitals", f"after_{word}")
 
 
 def _is_in_capitals(match: Match, at_least: int = 1) -> bool:

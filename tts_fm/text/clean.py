@@ -10,11 +10,30 @@ from tts_fm.errors import InputError
 MAX_CHARACTERS = 100_000
 _UNSPEAKABLE = frozenset(("Cc", "Cf", "Cs"))  # control; format (zero width, bidi, byte order mark); lone surrogates
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f\u034f]")
+_CIRCLED = (
+    "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\U0001f100-\U0001f10c\U0001f51f"  # numbers in circles, brackets, with dots
+)
+_STYLED = (
+    "\u2080-\u209c\u2102-\u2115\u2119-\u211d\u2124\u2128-\u2138\u2145-\u2149\u2160-\u217f\u249c-\u24e9\u3250\u32cc-\u32cf"
+    "\u3371-\u33df\ufb00-\ufb06\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff04\uff05\uff0b\uff1d\uffe0\uffe1\uffe5\uffe6"
+    "\U0001d400-\U0001d7ff\U0001f110-\U0001f149"
+)
+"""Letters, digits and units in another style: subscripts, full width, bold, ligatures, Roman numerals, "㎏"."""
+_KEPT = frozenset(
+    "\u2103\u2109\u2116\u2105\u2122\u2126"
+)  # degrees, number, care of, trade mark and ohm have rules of their own
+_NUMERAL = re.compile(rf"[{_CIRCLED}]")
+_OTHER_STYLE = re.compile(rf"[{_STYLED}]+")
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+_ORDINAL_ENDING = re.compile("(?<=[0-9])(?:ˢᵗ|ⁿᵈ|ʳᵈ|ᵗʰ)")
+_DEGREE = re.compile("(?<=[0-9])\\s?[º˚](?=[CFNSEW\\d\\s]|$)")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
 def clean(text: str) -> str:
     """Return ``text`` in NFC, on one line, without control, format and surrogate characters.
+
+    Digits of every script become 0 to 9; letters and numbers in another style (full width, circled, bold) plain ones.
 
     A paragraph that ends without punctuation (a heading) gets a full stop, so that it is not read into the next.
     """
@@ -48,4 +67,17 @@ def _line(text: str) -> str:
         return " ".join(text.split())
     kept = (c for c in text if c.isspace() or unicodedata.category(c) not in _UNSPEAKABLE)
     plain = _VARIATION_SELECTORS.sub("", "".join(kept))
-    return " ".join(unicodedata.normalize("NFC", plain).split())
+    return " ".join(_in_plain_style(unicodedata.normalize("NFC", plain)).split())
+
+
+def _in_plain_style(text: str) -> str:
+    """Return ``text`` with the digits of every script, and letters and numbers in other styles, as plain ones."""
+    text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
+    text = _NUMERAL.sub(lambda numeral: f" {round(unicodedata.numeric(numeral[0], 10))} ", text)
+    text = _ORDINAL_ENDING.sub(lambda ending: unicodedata.normalize("NFKC", ending[0]), text)
+    text = _DEGREE.sub("°", text)
+    return _OTHER_STYLE.sub(lambda run: "".join(_plain(character) for character in run[0]), text)
+
+
+def _plain(character: str) -> str:
+    return character if character in _KEPT else unicodedata.normalize("NFKC", character)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tts_fm.text.numbers import cardinal, ordinal, plural, year
-from tts_fm.text.rules import Match, full_stop, next_word, previous_word, rule
+from tts_fm.text.rules import Match, counts_things, full_stop, next_word, previous_word, rule
+from tts_fm.text.units import UNITS
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -17,9 +18,13 @@ _MONTH = rf"(?P<month>{'|'.join(_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|O
 _ENDING = r"(?:st|nd|rd|th)?(?![\w%]|[.:]\d|[-–]\w{3})"
 _DAY = rf"(?P<day>[12]\d|3[01]|0?[1-9]){_ENDING}"
 _YEAR = r"(?P<year>[1-9]\d{3})(?![\w%]|[.,]\d)"
-_COUNTED = frozenset("people men women children mice more".split())
-_NOT_COUNTED = frozenset("is was has as this its his us always perhaps".split())
 _BEFORE_A_DATE = frozenset("on by until till since from in before after and to of between".split())
+_ALSO_WORDS = frozenset(("May", "March", "Mar", "Jan", "June", "April", "August"))
+"""Months that are verbs or names, too."""
+_DAYTIME = "in the (?:morning|afternoon|evening)|at night|o'clock|o’clock|sharp|tonight|tomorrow|today|this (?:morning|afternoon|evening)"
+_TRAVEL = (
+    "trains?|bus|flight|ferry|service|news|tram|express|departure|showing|screening|slot|meeting|appointment|class"
+)
 _HALF = r"\s?(?:(?P<half>[AaPp])\.\s?[Mm]\b\.?|(?P<bare_half>[AaPp])[Mm]\b)"
 
 
@@ -57,28 +62,106 @@ def _year_first(match: Match) -> str | None:
     return _date(int(match["month"]), int(match["day"]), match["year"])
 
 
-@rule(r"\d", r"(?<![\w/.,$£€-])(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)\d\d)(?![\w/-]|[.,]\d)")
+@rule(
+    r"\d",
+    r"(?<![\w/.,$£€-])(?:(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)\d\d)|(?P<y>(?:19|20)\d\d)[-/](?P<m>0[1-9]|1[0-2]))"
+    r"(?![\w/-]|[.,]\d)",
+    then=r"/\-",
+)
 def _month_and_year(match: Match) -> str | None:
-    return f"{_MONTHS[int(match['month']) - 1]} {_year(match['year'])}"
+    """ "12/2024" and "2024-12"; but "2001-02" and "2011/12" may be two years that follow each other."""
+    if match["y"] is not None and int(match["m"]) == int(match["y"][2:]) + 1:
+        return None
+    return f"{_MONTHS[int(match['month'] or match['m']) - 1]} {_year(match['year'] or match['y'])}"
+
+
+@rule(
+    r"\d", r"(?<![\w.,$£€-])(?P<year>19\d\d|20\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?![\w-]|[.,]\d)"
+)
+def _digits_date(match: Match) -> str | None:
+    """ "20240115"."""
+    return _date(int(match["month"]), int(match["day"]), match["year"])
+
+
+@rule(r"\d", r"(?<![\w.,/$£€-])(?P<day>[0-3]\d)\.(?P<month>[01]\d)\.(?P<year>\d\d)(?!\w|[.,]\d)")
+def _dotted_date(match: Match) -> str | None:
+    """ "31.12.99"; behind "version" it is none."""
+    is_version = previous_word(match).lower() in ("version", "release", "ver", "build", "firmware", "ubuntu")
+    return None if is_version else _date(int(match["month"]), int(match["day"]), match["year"])
 
 
 @rule(
     r"\d",
-    r"(?<![\w$£€.,-])(?P<a>1[1-9]\d\d|20\d\d)s?\s?[-–]\s?(?:(?P<b>1[1-9]\d0|20\d0)|(?P<short>[1-9]0))['’]?s(?!\w)",
+    rf"(?<![\w.,/$£€-])(?P<day>[12]\d|3[01]|0?[1-9])-(?P<month>{'|'.join(month[:3] for month in _MONTHS)})[a-z]{{0,6}}"
+    r"(?:-(?P<year>\d{4}|\d\d))?(?![\w-])",
+    then=r"\-",
+)
+def _hyphenated_date(match: Match) -> str | None:
+    """ "5-Jan-2024"."""
+    return _date(_month_number(match["month"]), int(match["day"]), match["year"])
+
+
+@rule("JFMASOND", rf"(?<!\w)(?P<month>{'|'.join(month[:3] for month in _MONTHS)})-(?P<year>(?:19|20)\d\d)(?![\w-])")
+def _hyphenated_month(match: Match) -> str | None:
+    return f"{_MONTHS[_month_number(match['month']) - 1]} {_year(match['year'])}"
+
+
+@rule(
+    "ONBSDAFonbsdaf",
+    r"(?<!\w)(?P<word>[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Dd]ue|[Bb]efore|[Aa]fter|[Ff]rom) (?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\w/]|[.,]\d| [a-z]+s\b)",
+)
+def _day_of_a_year(match: Match) -> str | None:
+    """ "on 12/25"."""
+    words = _date(int(match["a"]), int(match["b"]), None) or _date(int(match["b"]), int(match["a"]), None)
+    return None if words is None or match[0].endswith(" 9/11") else f"{match['word']} {words}"
+
+
+@rule(
+    r"\d",
+    r"(?<![\w$£€.,-])(?P<a>1[1-9]\d\d|20\d\d)(?P<s>['’]?s)?\s?(?:[-–/]|to)\s?(?:(?P<b>1[1-9]\d0|20\d0)|['’]?(?P<short>[1-9]0))['’]?s(?!\w)",
+    then=r"a\-–/'’",
 )
 def _to_a_decade(match: Match) -> str | None:
     """ "1990-2000s" and "1980s-90s"."""
     first = year(int(match["a"]))
-    if "s" in match[0][4:6]:
+    if match["s"] is not None:
         first = plural(first)
     return f"{first} to {plural(year(int(match['b'])) if match['b'] else cardinal(int(match['short'])))}"
 
 
-@rule(r"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d){_HALF}(?!\w)")
+@rule(
+    r"\d",
+    rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)(?:\s?(?:[-–]|to)\s?(?P<to>1[0-2]|0?[1-9])[.:](?P<then>[0-5]\d))?"
+    rf"{_HALF}(?!\w)",
+    then=r"a\-–",
+)
 def _clock_with_dot(match: Match) -> str | None:
-    hour, minute = int(match["hour"]), int(match["minute"])
-    minutes = "" if minute == 0 else f" {'oh ' if minute < 10 else ''}{cardinal(minute)}"
-    return f"{cardinal(hour)}{minutes} {_half(match)}"
+    """ "9.30am" and "9.30-11.00am"."""
+    words = _with_minutes(match["hour"], match["minute"])
+    until = "" if match["to"] is None else f" to {_with_minutes(match['to'], match['then'])}"
+    return f"{words}{until} {_half(match)}"
+
+
+@rule(
+    r"\d",
+    rf"(?<![\w:.,$£€])(?P<hour>[01]?\d|2[0-3])\.(?P<minute>[0-5]\d)(?= (?:{_DAYTIME}|{_TRAVEL})\b)|"
+    r"(?<=\b[Aa]t )(?P<h>[01]?\d|2[0-3])\.(?P<m>[0-5]\d)(?=[,;!?]|\.?$|\.\s|"
+    r" (?:on|and|until|he|she|we|they|I|the|every|for|prompt|daily|GMT|UTC|in|when|with|sharp)\b(?! (?:per|each)))",
+)
+def _clock_by_its_words(match: Match) -> str | None:
+    """ "at 9.30 in the morning", "the 8.15 train", "at 14.30."."""
+    return _with_minutes(match["hour"] or match["h"], match["minute"] or match["m"])
+
+
+def _with_minutes(hour: str, minutes: str) -> str:
+    minute = int(minutes)
+    return cardinal(int(hour)) + ("" if minute == 0 else f" {'oh ' if minute < 10 else ''}{cardinal(minute)}")
+
+
+@rule(r"\d'‘’", r"(?<![\w$£€.,-])['‘’]?(?P<a>[2-9]0)['’]?s\s?[-–/]\s?['‘’]?(?P<b>[1-9]0)['’]?s(?!\w)", then=r"a\-–/'’")
+def _short_decades(match: Match) -> str | None:
+    """ "'80s-'90s"."""
+    return f"{plural(cardinal(int(match['a'])))} to {plural(cardinal(int(match['b'])))}"
 
 
 @rule(
@@ -108,17 +191,11 @@ def _days_of_month(match: Match) -> str | None:
 @rule("JFMASOND", rf"(?<!\w){_MONTH} {_DAY}(?:,? {_YEAR})?")
 def _month_day(match: Match) -> str | None:
     """Not of "May 5 people enter?", nor of "March 10 miles"."""
-    after = next_word(match)
-    is_counted = match[0].rstrip("0123456789") != match[0] and (
-        after in _COUNTED or (after.islower() and after.endswith("s") and after not in _NOT_COUNTED)
-    )
-    if (
-        match["month"] in ("May", "March")
-        and match["year"] is None
-        and is_counted
-        and previous_word(match).lower() not in _BEFORE_A_DATE
-    ):
-        return None
+    is_counting = match[0][-1].isdecimal() and match["year"] is None and counts_things(match)
+    is_measured = match[0][-1].isdecimal() and next_word(match) in UNITS
+    if match["month"] in _ALSO_WORDS and (is_counting or is_measured):
+        if previous_word(match).lower() not in _BEFORE_A_DATE:
+            return None
     return _date(_month_number(match["month"]), int(match["day"]), match["year"])
 
 
@@ -127,7 +204,7 @@ def _month_year(match: Match) -> str | None:
     return f"{_MONTHS[_month_number(match['month']) - 1]} {_year(match['year'])}"
 
 
-@rule(r"\dTt", rf"(?<![\w.,:/$£€-])(?P<the>[Tt]he )?{_DAY} (?:of )?{_MONTH}(?!\w)(?:,? {_YEAR})?")
+@rule(r"\dTt", rf"(?<![\w.,:/$£€-])(?P<the>[Tt]he )?{_DAY} (?:of )?{_MONTH}(?!\w)(?:,? {_YEAR})?", then="a")
 def _day_month(match: Match) -> str | None:
     if match["the"] is None and match.string[max(0, match.start() - 4) : match.start()].lower() == "the ":
         return None
@@ -152,7 +229,7 @@ def _weekday(match: Match) -> str | None:
     return _WEEKDAYS[match["day"]]
 
 
-@rule(r"\d'‘’", r"(?<![\w$£€.,])(?:(?P<year>1[1-9]\d0|20\d0)|['‘’]?(?P<decade>[2-9]0))['’]?s(?!\w)")
+@rule(r"\d'‘’", r"(?<![\w$£€.,])(?:(?P<year>1[1-9]\d0|20\d0)|['‘’]?(?P<decade>[2-9]0))['’]?s(?!\w)", then=r"a'’")
 def _decade(match: Match) -> str | None:
     return plural(cardinal(int(match["decade"])) if match["year"] is None else year(int(match["year"])))
 
@@ -161,6 +238,7 @@ def _decade(match: Match) -> str | None:
     r"\d",
     r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
     rf"(?:{_HALF})?Z?(?!\w)",
+    then=":",
 )
 def _clock(match: Match) -> str | None:
     hour, minute = int(match["hour"]), int(match["minute"])
@@ -176,12 +254,12 @@ def _clock(match: Match) -> str | None:
     return words if half is None else f"{words} {half}"
 
 
-@rule(r"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9]){_HALF}(?!\w)")
+@rule(r"\d", rf"(?<![\w:.,$£€])(?P<hour>1[0-2]|0?[1-9]){_HALF}(?!\w)", then="a")
 def _hour(match: Match) -> str | None:
     return f"{cardinal(int(match['hour']))} {_half(match)}"
 
 
-@rule(r"\s\-–", r"(?<=[\dmM.])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|\s?[AaPp]\.?[Mm]\b))")
+@rule(r"\s\-–", r"(?<=[\dmM.])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|(?:\.[0-5]\d)?\s?[AaPp]\.?[Mm]\b))")
 def _until(match: Match) -> str | None:
     """The dash in "9am-5pm" and "10:30-11:30"."""
     return " to "
@@ -196,6 +274,7 @@ def _half(match: Match) -> str | None:
 
 
 RULES = (
-    _iso_date, _year_first, _numeric_date, _month_and_year, _to_a_decade, _clock_with_dot, _days_of_month,
-    _month_day, _month_year, _day_month, _month_abbreviation, _weekday, _decade, _clock, _hour, _until,
+    _iso_date, _year_first, _digits_date, _numeric_date, _dotted_date, _hyphenated_date, _hyphenated_month, _month_and_year,
+    _day_of_a_year, _to_a_decade, _short_decades, _clock_with_dot, _clock_by_its_words, _days_of_month, _month_day,
+    _month_year, _day_month, _month_abbreviation, _weekday, _decade, _clock, _hour, _until,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tts_fm.text import capitals, dates, figures, quantities, words
+from tts_fm.text import addresses, capitals, dates, identifiers, mathematics, measures, money, quantities, words
 from tts_fm.text.clean import clean
 from tts_fm.text.markup import without_markup
 from tts_fm.text.rules import Replacement, Scanner
@@ -87,8 +87,9 @@ def _replacements(plain: str) -> Iterator[Replacement]:
 def _scanner() -> Scanner:
     return Scanner(
         (
-            *words.ADDRESSES, *figures.FIRST, *dates.RULES, *figures.RULES, *words.ABBREVIATIONS, *capitals.RULES,
-            *quantities.RULES, *figures.LAST, *words.SIGNS,
+            *addresses.WEB, *identifiers.FIRST, *money.COMMAS, *measures.FIRST, *mathematics.FIRST, *dates.RULES,
+            *mathematics.RULES, *measures.RULES, *identifiers.RULES, *addresses.RULES, *words.ABBREVIATIONS, *capitals.RULES,
+            *money.RULES, *measures.UNIT_RULES, *identifiers.LAST, *quantities.RULES, *mathematics.LAST, *words.SIGNS,
         )
     )  # fmt: skip
 

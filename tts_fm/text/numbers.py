@@ -7,6 +7,11 @@ from functools import cache
 
 _SCALES = ("", "thousand", "million", "billion", "trillion")
 _MAX_DIGITS = 3 * len(_SCALES)
+NUMBER = (
+    r"(?>\d{1,2}(?:,\d\d(?=,)){1,5}+,\d{3}(?!\d)(?:\.\d{1,40}+)?|\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|"
+    r"\d{1,40}+(?:\.\d{1,40}+)?|\.\d{1,40}+)(?!\d)"
+)
+"""The pattern of a written number: 1,234.5 and 12,34,567, 0.5 and .5."""
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 

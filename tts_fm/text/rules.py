@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 Match = re.Match[str]
@@ -23,17 +23,24 @@ class Rule:
     """``speak`` returns the words for a match, or None where the rule does not apply after all.
 
     ``starts`` are the characters (as inside ``[...]``) that a match can begin with; a letter only where a word begins.
-    Every repetition in ``pattern`` is bounded or begins at a guarded place, so that scanning takes linear time.
+    ``then`` are the characters that may follow where it begins with a number, a space between not counted (``a`` is any
+    letter, ``0`` any digit; empty: whatever): most rules need not be tried behind most numbers. Every repetition in
+    ``pattern`` is bounded or begins at a guarded place, so that scanning takes linear time.
     """
 
     starts: str
     pattern: re.Pattern[str]
     speak: Callable[[Match], str | None]
+    then: str = ""
 
 
-def rule(starts: str, pattern: str) -> Callable[[Callable[[Match], str | None]], Rule]:
+def rule(starts: str, pattern: str, then: str = "") -> Callable[[Callable[[Match], str | None]], Rule]:
     """Make a ``Rule`` of the decorated function."""
-    return lambda speak: Rule(starts, re.compile(pattern), speak)
+    return lambda speak: Rule(starts, re.compile(pattern), speak, then)
+
+
+FRACTIONS = "½¼¾⅛⅜⅝⅞⅓⅔⅕⅖⅗⅘⅙⅚"
+_BEHIND_A_NUMBER = re.compile(r"[\d.,]{1,80}\s?(.?)")
 
 
 class Scanner:
@@ -42,7 +49,8 @@ class Scanner:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
         self._start = re.compile(f"(?<!\\w)[A-Za-z]|(?![A-Za-z])[{''.join(each.starts for each in rules)}]")
-        self._choices: dict[str, tuple[re.Pattern[str], tuple[Rule, ...]]] = {}
+        self._then = frozenset("".join(each.then for each in rules)) - {"a", "0", "\\"}
+        self._choices: dict[tuple[str, str], tuple[re.Pattern[str], tuple[Rule, ...]]] = {}
 
     def scan(self, text: str) -> Iterator[Replacement]:
         """Yield what is read differently from how it is written, from left to right."""
@@ -50,7 +58,8 @@ class Scanner:
         while (found := self._start.search(text, position)) is not None:
             start = found.start()
             position = start + 1
-            pattern, rules = self._choices.get(found[0]) or self._choice(found[0])
+            key = (found[0], "") if not found[0].isdecimal() else ("0", self._follows(text, start))
+            pattern, rules = self._choices.get(key) or self._choice(key)
             candidate = pattern.match(text, start)
             if candidate is None:
                 continue
@@ -63,18 +72,38 @@ class Scanner:
                     position = max(match.end(), position)
                     break
 
-    def _choice(self, character: str) -> tuple[re.Pattern[str], tuple[Rule, ...]]:
-        """The rules that can begin with ``character``, and one pattern that tells which is the first to match."""
-        rules = tuple(each for each in self._rules if re.match(f"[{each.starts}]", character))
+    def _follows(self, text: str, start: int) -> str:
+        """What stands behind the number at ``start``, as ``then`` of a rule names it; a space for anything else."""
+        found = _BEHIND_A_NUMBER.match(text, start)
+        character = "" if found is None else found[1]
+        if character.isalpha():
+            return "a"
+        return "0" if character.isdecimal() else character if character in self._then else " "
+
+    def _choice(self, key: tuple[str, str]) -> tuple[re.Pattern[str], tuple[Rule, ...]]:
+        """The rules that can begin so, and one pattern that tells which is the first to match."""
+        character, follows = key
+        rules = tuple(
+            each
+            for each in self._rules
+            if re.match(f"[{each.starts}]", character)
+            and (not each.then or not follows or re.match(f"[{each.then}]", follows))
+        )
         patterns = (_without_captures(each.pattern.pattern) for each in rules)
         pattern = re.compile("|".join(f"(?P<r{i}>{pattern})" for i, pattern in enumerate(patterns)) or "(?!)")
-        self._choices[character] = (pattern, rules)
-        return self._choices[character]
+        self._choices[key] = (pattern, rules)
+        return self._choices[key]
 
 
 def _without_captures(pattern: str) -> str:
     """Named groups become plain ones: only the rules' own names may stand in the joined pattern."""
     return re.sub(r"\(\?P<\w+>", "(?:", pattern)
+
+
+def any_of(names: Collection[str]) -> str:
+    """The pattern of one of ``names``, the longest first; where none can begin it fails at once."""
+    firsts = "".join(sorted({re.escape(name[0]) for name in names}))
+    return f"(?=[{firsts}])(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})"
 
 
 def next_word(match: Match) -> str:
@@ -83,10 +112,42 @@ def next_word(match: Match) -> str:
     return "" if found is None else found[1]
 
 
+SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", None: ""}
+"""What is said for the sign before a number."""
+
+
+def is_adjective(match: Match) -> bool:
+    """Whether a thing of that amount follows: "a $5 fee", "$100-a-day", "a 3 km run"."""
+    after = match.string[match.end() : match.end() + 2]
+    if after[:1] == "-":
+        return after[1:].isalpha()
+    return previous_word(match).lower() in ("a", "an") and after[:1] == " " and next_word(match).islower()
+
+
 def previous_word(match: Match) -> str:
     """The word before the match, if only a space lies between."""
     found = re.search(r"([\w'’]{1,30})\s?$", match.string[max(0, match.start() - 32) : match.start()])
     return "" if found is None else found[1]
+
+
+_COUNTED = frozenset(
+    "people men women children mice feet teeth geese sheep fish police more of out percent times abreast".split()
+)
+_NOT_COUNTED = frozenset(
+    "is was has as this its his us always perhaps does yes plus less unless towards besides".split()
+)
+
+
+def counts_things(match: Match) -> bool:
+    """Whether the number that ends the match counts what follows: "5 people", "3 of them", "10 miles"."""
+    after = next_word(match)
+    return after in _COUNTED or (
+        after.islower()
+        and len(after) > 2
+        and after.endswith("s")
+        and not after.endswith("ss")
+        and after not in _NOT_COUNTED
+    )
 
 
 _SENTENCE_STARTERS = frozenset(

@@ -1,98 +1,35 @@
-"""Abbreviations, initials, Roman numerals, addresses on the web and symbols in words."""
+"""Abbreviations, initials, Roman numerals and symbols in words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
-from tts_fm.text.abbreviations import (
-    ANYWHERE,
-    BEFORE_A_NAME,
-    BEFORE_A_NUMBER,
-    DOMAINS,
-    LETTERED,
-    NUMBERED,
-    RULERS,
-    STREETS,
-    SYMBOLS,
-    WORDLIKE_DOMAINS,
-)  # fmt: skip
-from tts_fm.text.numbers import cardinal, digits, ordinal, roman
-from tts_fm.text.rules import Match, full_stop, previous_word, rule, starts_a_sentence
-
-_URL_CHARACTERS = {
-    ".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "+": "plus", "?": "question mark", "=": "equals",
-    "&": "and", ":": "colon", "#": "hash", "%": "percent", "~": "tilde",
-}  # fmt: skip
-
+from tts_fm.text.abbreviations import ANYWHERE, BEFORE_A_NAME, BEFORE_A_NUMBER, LETTERED, NUMBERED, RULERS, SYMBOLS
+from tts_fm.text.numbers import cardinal, number, ordinal, roman
+from tts_fm.text.rules import Match, any_of, counts_things, full_stop, previous_word, rule, starts_a_sentence
 
 _ORNAMENTS = "=*_~#<>|+&@%^$"
 _SYMBOLS = re.escape("".join(SYMBOLS))
 _PICTOGRAMS = "\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u20e3\ufffd\U0001f000-\U0001faff"
 
 
-def _any(names: Collection[str]) -> str:
-    return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-
-
-# Addresses on the web
-
-
-@rule(r"\w.+\-", r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
-def _email(match: Match) -> str | None:
-    return _address(match[0])
-
-
-@rule("A-Za-z", r"(?<!\w)(?i:https?://|ftp://|www\.)[^\s<>\"]{0,2000}[\w/]")
-def _web_address(match: Match) -> str | None:
-    return _address(re.sub(r"^(?i:https?|ftp)://", "", match[0]).rstrip("/"))
-
-
-@rule(
-    r"A-Za-z\d",
-    rf"(?<![\w@./-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,4}}(?:{_any(DOMAINS)})(?!\w|-\w|\.\w)"
-    r"(?:/(?:[^\s<>\"]{0,500}[\w/])?)?",
-)
-def _domain(match: Match) -> str | None:
-    return _address(match[0].rstrip("/"))
-
-
-def _address(address: str) -> str:
-    words = []
-    for part in re.findall(r"[^\W\d_]+|\d+|[\W_]", address):
-        if part.isdecimal():
-            words.append(cardinal(int(part)) if len(part) < 3 and part[0] != "0" else digits(part))
-        elif part.lower() == "www":
-            words.append("double u double u double u")
-        elif part in DOMAINS and part not in WORDLIKE_DOMAINS and words[-1:] == ["dot"]:
-            words.append(part.upper())
-        else:
-            words.append(_URL_CHARACTERS.get(part, part if part.isalpha() else ""))
-    return " ".join(filter(None, words))
-
-
 # Abbreviations and initials
 
 _SAYING = frozenset(
     "said say says saying answer answered answers is was reply replied replies me told shouted whispered voted thought think "
-    "means meant him her them us and or a an oh cried but still simply just".split()
+    "means meant him her them us and or an oh cried but still simply just vote votes voting shouts cries yelled yells insisted "
+    "insists repeated repeats muttered screamed begged mean nodded shook signed wrote heard hear flat firmly clearly absolutely "
+    "big loud firm clear resounding definite definitely certainly probably were be been".split()
 )
 """Behind these, "no." ends a sentence."""
+_NUMBERED_THINGS = frozenset(
+    "room rooms bus symphony opus track chapter item line train tram route house flat apartment platform gate track issue lot "
+    "exhibit question sonata concerto quartet prelude etude waltz nocturne chanel model part figure table rule law act "
+    "bill order flight box seat page verse psalm lesson unit volume case docket patent contract invoice ticket".split()
+)
 
 
-@rule("A-Z", rf"(?<![\w.])(?P<name>{_any(STREETS)})(?!\w)\.?")
-def _street(match: Match) -> str | None:
-    """Of "Baker St." and "5th Ave.", but not "At St. Mary's" or "Bury St. Edmunds"."""
-    before = previous_word(match)
-    is_street = re.fullmatch(r"[A-Z][a-z]+|\d+(?:st|nd|rd|th)", before) is not None and not starts_a_sentence(before)
-    after = re.compile(r" (?P<word>[A-Z]\w*)").match(match.string, match.end())
-    is_title = match["name"] in BEFORE_A_NAME and after is not None and not starts_a_sentence(after["word"])
-    if not is_street or (is_title and (match["name"] == "Dr" or (match[0][-1] == "." and before[0].isalpha()))):
-        return None
-    return STREETS[match["name"]] + (full_stop(match) if match[0].endswith(".") else "")
-
-
-@rule("A-Z", rf"(?<![\w.])(?P<name>{_any(BEFORE_A_NAME)})(?:\.\s?|\s)(?=[A-Z]|and [A-Z]|& [A-Z])")
+@rule("A-Z", rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_NAME)})(?:\.\s?|\s)(?=[A-Z]|and [A-Z]|& [A-Z])")
 def _title(match: Match) -> str | None:
     is_dotted = "." in match[0]
     if not is_dotted and match["name"] not in ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt"):
@@ -100,15 +37,25 @@ def _title(match: Match) -> str | None:
     return BEFORE_A_NAME[match["name"]] + " "
 
 
-@rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(BEFORE_A_NUMBER)})\.\s?(?=[\dIVXLC])")
+@rule("A-Za-z", rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_NUMBER)})\.\s?(?P<number>\d{{1,9}}|(?=[IVXLC]{{2}}|[VX](?!\w)))")
 def _numbered(match: Match) -> str | None:
-    if match["name"] == "no" and (previous_word(match).lower() in _SAYING or match.start() == 0):
+    """ "No. 5", but not "He said no. 5 people left.": there the number counts what follows."""
+    if match["name"] in ("no", "No") and _is_refusal(match):
         return None
     words = BEFORE_A_NUMBER[match["name"]]
-    return (words.capitalize() if match[0][0].isupper() else words) + " "
+    n = match["number"]
+    return (words.capitalize() if match[0][0].isupper() else words) + (f" {number(n)}" if n else " ")
 
 
-@rule("A-Za-z", rf"(?<![\w.])(?P<name>{_any(ANYWHERE)})(?!\w)(?P<dot>\.?)")
+def _is_refusal(match: Match) -> bool:
+    before = previous_word(match).lower()
+    is_asked = re.search(r"\?[\"'”’]?\s?$", match.string[max(0, match.start() - 4) : match.start()]) is not None
+    is_counting = bool(match["number"]) and match["number"] != "1" and counts_things(match)
+    is_named = before in _NUMBERED_THINGS or (is_counting and before in ("the", "its", "their", "my", "our"))
+    return is_asked or (before in _SAYING and match["name"] == "no") or (is_counting and not is_named)
+
+
+@rule("A-Za-z", rf"(?<![\w.])(?P<name>{any_of(ANYWHERE)})(?!\w)(?P<dot>\.?)")
 def _abbreviation(match: Match) -> str | None:
     words, needs_dot = ANYWHERE[match["name"]]
     if needs_dot and not match["dot"]:
@@ -143,7 +90,7 @@ def _plural_acronym(match: Match) -> str | None:
 # Roman numerals
 
 
-@rule("A-Z", rf"(?<!\w)(?P<name>{_any(RULERS)}) (?P<n>[IVXL]{{1,7}})(?![\w.]\w|\w)")
+@rule("A-Z", rf"(?<!\w)(?P<name>{any_of(RULERS)}) (?P<n>[IVXL]{{1,7}})(?![\w.]\w|\w)")
 def _ruler(match: Match) -> str | None:
     n = roman(match["n"])
     if n is None or match["n"] in "LCDM" or (match["n"] in "VX" and (_is_initial(match) or match[0] == "Malcolm X")):
@@ -153,14 +100,17 @@ def _ruler(match: Match) -> str | None:
     return f"{match['name']} the {ordinal(n)}"
 
 
-@rule("A-Za-z", rf"(?<!\w)(?P<name>{_any(NUMBERED)}) (?P<n>[IVXLC]{{1,9}})(?!\w|\.\w|['’-]\w)")
+@rule(
+    "A-Za-z",
+    rf"(?<!\w)(?P<name>{any_of((*NUMBERED, *(name.upper() for name in NUMBERED)))}) (?P<n>[IVXLC]{{1,9}})(?!\w|\.\w|['’-]\w)",
+)
 def _numbered_part(match: Match) -> str | None:
     n = roman(match["n"])
     is_letter = len(match["n"]) == 1 and (
-        (match["n"] in "LCDM" and match["name"] not in ("Super Bowl", "Psalm", "Canto"))
-        or (match["n"] in "VX" and match["name"] in LETTERED)
+        (match["n"] in "LCDM" and match["name"].title() not in ("Super Bowl", "Psalm", "Canto"))
+        or (match["n"] in "VX" and match["name"].title() in LETTERED)
     )
-    if n is None or is_letter or (n == 1 and not match["name"].endswith("War") and not _is_closed(match)):
+    if n is None or is_letter or (n == 1 and not match["name"].lower().endswith("war") and not _is_closed(match)):
         return None
     return f"{match['name']} {cardinal(n)}"
 
@@ -177,9 +127,17 @@ def _is_initial(match: Match) -> bool:
     return after is not None and not starts_a_sentence(after["word"])
 
 
+_FIRST_KINDS = (
+    "errors?|diabetes|football|trials?|devices?|schools?|cancer|stud(?:y|ies)|reactions?|athletes?|collagen|drugs?"
+)
+"""What is of the first kind: "a Type I error"."""
+
+
 def _is_closed(match: Match) -> bool:
     """Whether an "I" here can not be the pronoun."""
-    return re.compile(r"['’]s|[.,;:!?)\]]|$| (?:of|and|to)\b").match(match.string, match.end()) is not None
+    return (
+        re.compile(rf"['’]s|[.,;:!?)\]]|$| (?:of|and|to|{_FIRST_KINDS})\b").match(match.string, match.end()) is not None
+    )
 
 
 # Symbols
@@ -195,6 +153,11 @@ def _ornament(match: Match) -> str | None:
     return ""
 
 
+@rule("~", r"~(?=[a-z/])")
+def _tilde(match: Match) -> str | None:
+    return "tilde "
+
+
 @rule("A-G", r"(?<!\w)(?P<note>[A-G])#(?!\w)")
 def _sharp(match: Match) -> str | None:
     return f"{match['note']} sharp"
@@ -205,7 +168,7 @@ def _hash_sign(match: Match) -> str | None:
     return "number " if match.string[match.end()].isdecimal() else "hashtag "
 
 
-@rule("abcwnCN", r"(?<!\w)(?P<word>and/or|w/o|w/|b/c|[Cc]/o|[Nn]/[Aa])(?!\w)|(?<=w/)(?!.)")
+@rule("abcwnCN", r"(?<![\w/])(?P<word>and/or|w/o|w/|b/c|[Cc]/o|[Nn]/[Aa])(?![\w./])|(?<=w/)(?!.)")
 def _slashed(match: Match) -> str | None:
     return {
         "and/or": "and or",
@@ -232,9 +195,8 @@ def _pictogram(match: Match) -> str | None:
     return ""
 
 
-ADDRESSES = (_email, _web_address, _domain)
 ABBREVIATIONS = (
-    _slashed, _street, _title, _numbered, _abbreviation, _ruler, _numbered_part, _roman_century, _initials, _initial,
+    _slashed, _title, _numbered, _abbreviation, _ruler, _numbered_part, _roman_century, _initials, _initial,
     _plural_acronym,
 )  # fmt: skip
-SIGNS = (_emoticon, _ornament, _sharp, _hash_sign, _minus, _symbol, _pictogram)
+SIGNS = (_emoticon, _ornament, _tilde, _sharp, _hash_sign, _minus, _symbol, _pictogram)

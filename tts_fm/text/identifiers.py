@@ -1,0 +1,177 @@
+"""Numbers that name something, digit by digit: telephones, cards, codes, accounts."""
+
+from __future__ import annotations
+
+import re
+
+from tts_fm.text.abbreviations import BEFORE_A_DIGIT
+from tts_fm.text.numbers import cardinal, digits, year
+from tts_fm.text.rules import Match, rule
+from tts_fm.text.tables import rows
+
+_NAMES = {
+    kind: [name for first, *names in rows("identifiers") if first == kind for name in names] for kind in ("any", "long")
+}
+_EMERGENCY = "|".join(number for first, *numbers in rows("identifiers") if first == "emergency" for number in numbers)
+_STATES = (
+    "A[LKZR]|C[AOT]|DE|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY]|DC"
+)
+_GROUP = r"[ .-]"
+_END = r"(?![\w-]|[.,]\d)"
+
+
+def _any(names: list[str]) -> str:
+    return "|".join(
+        f"[{name[0].upper()}{name[0].lower()}]{re.escape(name[1:])}" for name in sorted(names, key=len, reverse=True)
+    )
+
+
+def _groups(text: str) -> str:
+    return ", ".join(digits(group) for group in re.findall(r"\d+", text))
+
+
+@rule(
+    "A-Za-z",
+    rf"(?<!\w)(?P<name>(?:(?P<any>{_any(_NAMES['any'])})|(?:{_any(_NAMES['long'])}))(?:-1[03])?"
+    r"(?:\.(?= )|(?: (?:number|no\.|is|was|to))?:?| ?#)?) ?(?P<n>(?<=[ #:])[#+]?\(?\d{1,16}\)?(?:[- ]\d{1,12}){0,5}"
+    r")(?![\w%]|[.,]\d|\s(?:people|of|out)\b)",
+)
+def _named(match: Match) -> str | None:
+    n_digits = sum(character.isdecimal() for character in match["n"])
+    if (match["any"] is None and n_digits < 5 and not match["n"].startswith("0")) or n_digits < 2:
+        if not (match["name"].lower().startswith("code") and n_digits == 4):
+            return None
+    name = re.sub(r"^(ISBN)-(1[03])", lambda found: f"{found[1]} {cardinal(int(found[2]))}", match["name"])
+    name = re.sub(r"\bno\.", "number", re.sub(r" ?#", " number", name))
+    return f"{name.rstrip()} {'plus ' if '+' in match['n'] else ''}{_groups(match['n'])}"
+
+
+@rule("A-Z", rf"(?<!\w)(?P<state>{_STATES}),? (?P<zip>\d{{5}}(?:-\d{{4}})?){_END}")
+def _zip(match: Match) -> str | None:
+    return f"{match['state']} {_groups(match['zip'])}"
+
+
+@rule(r"\d", rf"(?<![\w.,$£€-])\d{{5}}-\d{{4}}{_END}", then=r"\-")
+def _long_zip(match: Match) -> str | None:
+    return _groups(match[0])
+
+
+@rule(
+    "a-zA-Z",
+    r"(?<!\w)(?P<verb>[Cc]all(?:ed|ing|s)?|[Dd]ial(?:ed|led|ing|s)?|[Pp]honed?|[Rr]ing|[Rr]ang|[Tt]ext(?:ed|ing)?|[Ff]ax) "
+    rf"(?:(?P<short>{_EMERGENCY})(?! [a-z]+s\b)|(?P<long>\d{{5,11}}|\d{{3}} \d{{4}}))(?![\w%]|[-.,:/]\d)",
+)
+def _called(match: Match) -> str | None:
+    return f"{match['verb']} {_groups(match['short'] or match['long'])}"
+
+
+@rule(
+    r"\d",
+    r"(?<![\w.,$£€-])(?P<n>911|999|112)(?= (?:calls?|callers?|operators?|dispatch(?:er|ers)?|emergency|centers?|tapes?|"
+    r"recordings?|was (?:called|dialed|dialled))\b)",
+    then="a",
+)
+def _emergency_line(match: Match) -> str | None:
+    return digits(match["n"])
+
+
+@rule(
+    r"\d",
+    rf"(?<![\w.,$£€-])(?:\d{{4}}[ -]\d{{4}}[ -]\d{{4}}[ -]\d{{3,4}}|\d{{4}}[ -]\d{{6}}[ -]\d{{5}}|\d{{3}}([ -])\d{{2}}[ -]\d{{4}}|"
+    rf"\d{{2}}-\d{{7}}){_END}",
+    then=r"0\-",
+)
+def _card(match: Match) -> str | None:
+    """Sixteen digits, the fifteen of American Express, a social security or an employer's number."""
+    return _groups(match[0])
+
+
+@rule(
+    r"\d(+",
+    rf"(?<![\w.(+-])(?:\d{{3}}[ -]\d{{4}}[ -]\d{{4}}|0\d{{1,4}}[ -]\d{{3,4}}[ -]?\d{{3,4}}|\(0\d{{1,4}}\) ?\d{{3,4}}[ -]?\d{{3,4}}|"
+    rf"0\d{{9,10}}|0\d{{2,4}}[ -]\d{{5,8}}|0\d(?:[ .]\d\d){{4}}|1[38]00[ -]\d{{3}}[ -]\d{{3}}|00\d{{1,3}}(?: \d{{1,5}}){{2,5}}|"
+    rf"8[ -]800(?:[ -]\d{{2,3}}){{2,4}}){_END}|"
+    r"(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,10}\)?){1,5}(?!\w|-\d|[.,]\d)",
+)
+def _telephone(match: Match) -> str | None:
+    n_digits = sum(character.isdecimal() for character in match[0])
+    if not 9 <= n_digits <= 15 and not (match[0][0] == "+" and " " in match[0] and n_digits >= 8):
+        return None
+    return ("plus " if match[0].startswith("+") else "") + _groups(match[0])
+
+
+@rule(
+    r"\d+(",
+    rf"(?<![\w.(])(?:\+\d{{1,3}}{_GROUP}?|1{_GROUP})?(?:\(\d{{3}}\)\s?|\d{{3}}{_GROUP})\d{{3}}{_GROUP}\d{{4}}(?![\w-])|"
+    rf"(?<![\w.(])(?:\(\d{{3}}\)\s?)\d{{3}}{_GROUP}\d{{4}}(?![\w-])|"
+    rf"(?<![\w.])\+\d{{1,3}}(?:{_GROUP}\(?\d{{1,5}}\)?){{2,5}}(?![\w-])|"
+    r"(?<![\w.$£€-])\d{3}-\d{4}(?![\w-])",
+)
+def _american_telephone(match: Match) -> str | None:
+    return ("plus " if match[0].startswith("+") else "") + _groups(match[0])
+
+
+@rule(r"\d", r"(?<![\w.,$£€-])(?P<n>1?[ -]?8\d\d)[ -](?P<word>[A-Z]{2,10}(?:-[A-Z]{2,10}){0,2})(?![\w-])", then=r"0\-")
+def _vanity_telephone(match: Match) -> str | None:
+    """ "1-800-FLOWERS"."""
+    return f"{_groups(match['n'])}, {match['word'].lower().replace('-', ' ')}"
+
+
+@rule("A-Z", r"(?<![\w-])[A-Z]{2}\d\d(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,3})?(?![\w-])")
+def _bank_account(match: Match) -> str | None:
+    """An IBAN."""
+    return _characters(match[0]) if sum(c.isdecimal() for c in match[0]) >= 8 else None
+
+
+@rule(r"A-Z\d", r"(?<![\w-])(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8,24}(?![\w-])")
+def _code(match: Match) -> str | None:
+    """Letters and digits mixed: "1Z999AA10123456784"; but "COVID2019" is a name with a number."""
+    return _characters(match[0]) if len(re.findall(r"[A-Z]+|\d+", match[0])) > 2 else None
+
+
+def _characters(text: str) -> str:
+    return ", ".join(
+        " ".join(digits(character) if character.isdecimal() else character for character in group)
+        for group in text.split()
+    )
+
+
+@rule("Ff", r"(?<!\w)(?P<flight>[Ff]light (?:[A-Z]{2} ?)?)(?P<n>\d{2,4})(?![\w-]|[.,]\d)")
+def _flight(match: Match) -> str | None:
+    return f"{match['flight']}{digits(match['n'])}"
+
+
+@rule("#", r"#(?P<n>\d{5,16})(?!\w|[.,]\d)")
+def _numbered(match: Match) -> str | None:
+    return f"number {digits(match['n'])}"
+
+
+@rule(r"\d", r"(?<![\w.,$£€+-])(?:(?P<a>\d{1,8})-(?P<b>0\d{1,8})|(?P<n>\d{9,30}))(?![\w-]|[.,]\d)")
+def _serial(match: Match) -> str | None:
+    """ "2024-0153", and nine digits and more, unless they are round."""
+    if match["n"] is None:
+        a = year(int(match["a"])) if re.fullmatch(r"(?:19|20)\d\d", match["a"]) else digits(match["a"])
+        return f"{a}, {digits(match['b'])}"
+    return None if match["n"].endswith("000") and len(match["n"]) <= 15 else digits(match["n"])
+
+
+@rule(
+    "A-Z",
+    r"(?<!\w)(?P<name>[Rr]ooms?|[Ss]uite|[Aa]partment|[Uu]nit|Apt\.?|Rm\.?|Ste\.?) (?P<n>[1-9]\d{3})(?![\w-]|[.,]\d)",
+)
+def _room(match: Match) -> str | None:
+    """ "Room 1408" is fourteen oh eight."""
+    name = match["name"].rstrip(".")
+    return f"{BEFORE_A_DIGIT.get(name, name)} {year(int(match['n']))}"
+
+
+FIRST = (
+    _named, _zip, _room, _long_zip, _called, _emergency_line, _card, _telephone, _bank_account, _code, _flight, _numbered,
+)  # fmt: skip
+"""Before dates."""
+
+RULES = (_vanity_telephone, _american_telephone)
+"""After dates, before money."""
+
+LAST = (_serial,)
+"""Before plain numbers and ranges."""
