@@ -24,6 +24,7 @@ class Speech:
         passages: the pieces it was spoken in, and when each is heard.
         unknown: tokens of the text that the model does not know.
         seconds: computing time.
+        remarks: what may be wrong with the reference or the speech, a line each.
     """
 
     waveform: Waveform
@@ -32,6 +33,7 @@ class Speech:
     passages: tuple[Passage, ...]
     unknown: tuple[str, ...]
     seconds: float
+    remarks: tuple[str, ...] = ()
 
     @property
     def real_time_factor(self) -> float:

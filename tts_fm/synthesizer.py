@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, hub, loading, timing
+from tts_fm import checkpoint, doubts, hub, loading, timing
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join, places
@@ -178,7 +178,7 @@ class Synthesizer:
             text: what to say, as a person writes it.
             prompt: the voice; the model's own reference if None.
             seed: sentence ``i`` starts from the noise of ``seed + i``.
-            speed: 2 is twice as fast as the prompt.
+            speed: 2 is twice as fast as the prompt, if that can be said; else as fast as can be, and a remark says so.
             seconds: the length of the speech, where it is fixed; shared between sentences by their length.
             sampling: steps, guidance and so on; the model's defaults if None.
             normalized: whether ``text`` already spells out its numbers and abbreviations.
@@ -192,7 +192,10 @@ class Synthesizer:
         began = time.perf_counter()
         check(text)
         read = clean(text) if normalized else normalize(text)
-        voice = self.teller.listen(self._voice_or_default(prompt))
+        own = self._voice_or_default(prompt)
+        voice = self.teller.listen(own)
+        remarks = doubts.of_reference(own, voice.prompt, self._is_english() and own is not self.default_prompt)
+        speed, slowed = doubts.possible_speed(speed, voice.prompt)
         chunks = self.teller.pieces(read, voice)
         tokens = [self.frontend.tokens(piece) for piece in chunks]
         conditions = [
@@ -204,13 +207,15 @@ class Synthesizer:
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in tokens for token in self.frontend.unknown(piece)]
+        waveform = join(pieces)
         return Speech(
-            waveform=join(pieces),
+            waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
             text=read,
             passages=self._passages(_written(text, normalized), chunks, conditions, pieces),
             unknown=tuple(dict.fromkeys(unknown)),
             seconds=time.perf_counter() - began,
+            remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
         )
 
     def edit(
@@ -276,6 +281,10 @@ class Synthesizer:
         """Return a function that hands on the first utterance of each state, without scale and prompt."""
         scale, given = self.config.mel_scale, len(voice.mel)
         return lambda t, x_t: on_state(t, scale.unscaled(x_t[0, given:].float()))
+
+    def _is_english(self) -> bool:
+        """Whether the model speaks English, which is what the aligner knows."""
+        return getattr(self.frontend.options, "language", "").startswith("en")
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt

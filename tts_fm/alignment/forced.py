@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +86,11 @@ def _align_inside(audio: np.ndarray, words: list[Word]) -> Alignment:
     limit = len(audio) / RATE
     spans = [[tuple(min(max(time - _ROOM, 0.0), limit) for time in span) for span in word] for word in found.spans]
     return replace(found, spans=spans)
+
+
+def is_available() -> bool:
+    """Return whether pocketsphinx, which finds the words, is installed."""
+    return find_spec("pocketsphinx") is not None
 
 
 @cache

@@ -1,0 +1,113 @@
+"""What may be wrong with a reference or with the speech made from it, in a line each for whoever hears it."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from tts_fm.alignment import timed_words
+from tts_fm.alignment.forced import is_available
+from tts_fm.audio.io import Waveform
+from tts_fm.audio.prompt import PreparedPrompt, Prompt
+from tts_fm.duration import count_units
+from tts_fm.errors import InputError
+from tts_fm.text.normalize import normalize
+
+SLOWEST, FASTEST = 9.0, 23.0
+"""Letters per second of speech, pauses left out: 172 recordings of 120 readers lie between 10.6 and 21.5."""
+_USUAL = "11 to 20"
+_MOST_DOUBTFUL = 0.5  # of the words: with the right transcript at most 0.27, with another one 0.9 and more
+_FAINT, _LOW_RATE = 0.02, 16_000  # peak of speech, Hz
+_AT_THE_TOP, _MOST_CLIPPED = 0.999, 0.001  # of the peak; share of samples there
+
+
+class Unheard(NamedTuple):
+    """Words of a transcript that its recording does not say, and how many words there are."""
+
+    words: tuple[str, ...]
+    of: int
+
+
+_asked: WeakKeyDictionary[Prompt, Unheard] = WeakKeyDictionary()
+
+
+def of_reference(prompt: Prompt, prepared: PreparedPrompt, is_english: bool) -> tuple[str, ...]:
+    """Return what may be wrong with ``prompt``, which became ``prepared``; ``is_english``: an aligner may look for its words."""
+    return tuple(filter(None, (_transcript(prompt, prepared, is_english), _clipped(prompt), _low_rate(prompt))))
+
+
+def of_speech(waveform: Waveform) -> tuple[str, ...]:
+    """Return what may be wrong with speech that was made."""
+    peak = float(waveform.samples.abs().max()) if len(waveform.samples) else 0.0
+    if peak >= _FAINT:
+        return ()
+    return (
+        f"the speech is very faint, as its reference is (peak {_decibels(peak)}); "
+        f"give a louder recording, or make the speech louder",
+    )
+
+
+def possible_speed(speed: float, prompt: PreparedPrompt) -> tuple[float, tuple[str, ...]]:
+    """Return ``speed``, or the highest that leaves all words in the speech, and then why it is another one."""
+    most = max(1.0, FASTEST / rate(prompt))
+    if speed <= most:
+        return speed, ()
+    return most, (
+        f"a speed of {speed:g} would be {speed * rate(prompt):.0f} letters per second, and words would be lost; "
+        f"it is spoken at {most:.2f}, {FASTEST:g} letters per second",
+    )
+
+
+def rate(prompt: PreparedPrompt) -> float:
+    """Return the letters per second of speech in ``prompt``, if its transcript is right."""
+    return max(count_units(normalize(prompt.transcript)), 1) / max(prompt.speech_seconds, 1e-3)
+
+
+def _transcript(prompt: Prompt, prepared: PreparedPrompt, is_english: bool) -> str:
+    letters = rate(prepared)
+    cause = "more than it says" if letters > FASTEST else "less than it says" if letters < SLOWEST else ""
+    unheard = _unheard(prompt, prepared) if is_english and is_available() else Unheard((), 0)
+    if not cause and len(unheard.words) <= _MOST_DOUBTFUL * unheard.of:
+        return ""
+    shown = ", ".join(map(repr, unheard.words[:8]))
+    more = f" and {len(unheard.words) - 8} more" if len(unheard.words) > 8 else ""
+    return (
+        f"the reference may not say its transcript, which seems to hold {cause or 'other words'}: {letters:.1f} letters "
+        f"per second of speech, {_USUAL} are usual{f'; not heard in it: {shown}{more}' if shown else ''}; "
+        f"give exactly the words in the recording"
+    )
+
+
+def _unheard(prompt: Prompt, prepared: PreparedPrompt) -> Unheard:
+    """Return which words the aligner does not hear; it is asked once for a prompt."""
+    if prompt not in _asked:
+        try:
+            words = timed_words(prepared.waveform, prepared.transcript)
+            _asked[prompt] = Unheard(tuple(word.word.text for word in words if word.is_doubtful), len(words))
+        except InputError:
+            written = tuple(prepared.transcript.split())
+            _asked[prompt] = Unheard(written, len(written))
+    return _asked[prompt]
+
+
+def _clipped(prompt: Prompt) -> str:
+    levels = prompt.waveform.samples.abs()
+    share = float((levels >= _AT_THE_TOP * levels.max()).float().mean()) if len(levels) else 0.0
+    if share <= _MOST_CLIPPED:
+        return ""
+    return f"the reference is clipped: {share:.1%} of its samples are at its peak, and the speech will sound as harsh; record it at a lower level"
+
+
+def _low_rate(prompt: Prompt) -> str:
+    sample_rate = prompt.waveform.sample_rate
+    if sample_rate >= _LOW_RATE:
+        return ""
+    return (
+        f"the reference has a sample rate of {sample_rate} Hz, so that nothing above {sample_rate // 2} Hz is heard of the "
+        f"voice; a recording at {_LOW_RATE} Hz or more gives a better one"
+    )
+
+
+def _decibels(peak: float) -> str:
+    return f"{20 * math.log10(peak):.0f} dBFS" if peak > 0 else "silence"
