@@ -96,7 +96,10 @@ def _clipped(prompt: Prompt) -> str:
     share = float((levels >= _AT_THE_TOP * levels.max()).float().mean()) if len(levels) else 0.0
     if share <= _MOST_CLIPPED:
         return ""
-    return f"the reference is clipped: {share:.1%} of its samples are at its peak, and the speech will sound as harsh; record it at a lower level"
+    return (
+        f"the reference is clipped: {share:.1%} of its samples are at its peak, and the speech will sound as harsh; "
+        f"record it at a lower level"
+    )
 
 
 def _low_rate(prompt: Prompt) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
+from tts_fm.audio import level
+from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
@@ -21,7 +24,10 @@ MAIN = "main"
 
 MIN_SPEED, MAX_SPEED, MAX_SEED = 0.1, 10, 2**32 - 1
 _PAUSE = 0.4  # seconds between turns: longer than between sentences, as people do
-_TAG = re.compile(r'\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
+_TAG = re.compile(r'(?<!\\)\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
+_WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
+_ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
+_SAME_LOUDNESS = 1.4  # 3 dB: as much may lie between voices that nobody would call louder or softer
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,42 @@ class Story:
     turns: tuple[SpokenTurn, ...]
 
 
-def parse(text: str) -> tuple[Turn, ...]:
-    """Return the turns of ``text``: ``[anna] Hello. [bob] Good morning.``
+def without_directions(text: str, names: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    r"""Return ``text`` without the words in brackets that are none of ``names``, and remarks that say which these were.
 
-    A tag may also be written as F5-TTS's page does, ``{"name": "anna", "seed": 1, "speed": 0.9}``; a seed of -1 is none.
+    ``[1]``, ``[sic]`` and ``[laughs]`` are notes and stage directions, which nobody says. ``\[`` is a bracket.
+
+    Raises:
+        InputError: such a word is nearly a name.
+    """
+    dropped: dict[str, None] = {}
+    lower = {name.lower(): name for name in names}
+
+    def kept(tag: re.Match[str]) -> str:
+        if (name := tag["name"]) in names:
+            return tag[0]
+        if near := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_ALIKE):
+            raise InputError(
+                f"there is no voice [{name}]; did you mean [{lower[near[0]]}]? There are {', '.join(sorted(names))}; "
+                f"\\[{name}\\] is read as text"
+            )
+        dropped[f"[{name}]"] = None
+        return ""
+
+    text = _WORD_IN_BRACKETS.sub(kept, text)
+    if not dropped:
+        return text, ()
+    return text, (
+        f"{', '.join(dropped)} {'is no voice and was' if len(dropped) == 1 else 'are no voices and were'} left out as a note "
+        f"or stage direction; voices are {', '.join(sorted(names))}, and \\[ is a bracket that is read as text",
+    )
+
+
+def parse(text: str) -> tuple[Turn, ...]:
+    r"""Return the turns of ``text``: ``[anna] Hello. [bob] Good morning.``
+
+    ``\[`` and ``\]`` are brackets of the text. A tag may also be written as F5-TTS's page does,
+    ``{"name": "anna", "seed": 1, "speed": 0.9}``; a seed of -1 is none.
 
     Raises:
         InputError: a tag that can not be understood, or a turn that can not be spoken.
@@ -71,7 +109,7 @@ def parse(text: str) -> tuple[Turn, ...]:
     turns: list[Turn] = []
     speaking, start = Turn(MAIN, ""), 0
     for tag in [*_TAG.finditer(text), None]:
-        words = text[start : len(text) if tag is None else tag.start()].strip()
+        words = text[start : len(text) if tag is None else tag.start()].strip().replace(r"\[", "[").replace(r"\]", "]")
         if words:
             turns.append(replace(speaking, text=words))
             _check(len(turns), turns[-1])
@@ -121,6 +159,7 @@ def speak(
     seconds: float | None = None,
     sampling: SamplingOptions | None = None,
     normalized: bool = False,
+    is_levelled: bool = True,
     on_step: OnStep | None = None,
 ) -> Story:
     """Speak ``turns``, each in the voice that ``roles`` give to its name, with a pause between them.
@@ -134,6 +173,7 @@ def speak(
         seconds: as for :meth:`Synthesizer.speak`; for a single turn only.
         sampling: steps, guidance and so on; the model's defaults if None.
         normalized: whether the text already spells out its numbers and abbreviations.
+        is_levelled: whether voices are brought to the loudness of the loudest where they differ by more than 3 dB.
         on_step: called with (characters done, characters in all); what it raises ends the story.
 
     Raises:
@@ -162,7 +202,7 @@ def speak(
             )
         )
         before += len(turn.text)
-    return _joined(turns, speeches, seeds)
+    return _joined(turns, _levelled(turns, speeches) if is_levelled else speeches, seeds)
 
 
 def check_roles(turns: Sequence[Turn], names: Sequence[str]) -> None:
@@ -176,6 +216,27 @@ def check_roles(turns: Sequence[Turn], names: Sequence[str]) -> None:
 def _within(on_step: OnStep, before: int, own: int, whole: int) -> OnStep:
     """Return ``on_step`` for a part of ``own`` characters behind ``before`` of a ``whole``."""
     return lambda done, total: on_step(before + own * done // total, whole)
+
+
+def _levelled(turns: Sequence[Turn], speeches: Sequence[Speech]) -> list[Speech]:
+    """Return the speeches with softer voices raised to the loudest, as far as their peaks allow; one voice stays as it is."""
+    by_voice = {
+        voice: join([speech.waveform for turn, speech in zip(turns, speeches, strict=True) if turn.voice == voice])
+        for voice in dict.fromkeys(turn.voice for turn in turns)
+    }
+    loudness = {voice: level.loudness(sound.samples, sound.sample_rate) for voice, sound in by_voice.items()}
+    gains: dict[str, float] = {}
+    for voice, sound in by_voice.items():
+        gain = max(loudness.values()) / max(loudness[voice], 1e-9)
+        room = 1 / max(float(sound.samples.abs().max()), 1e-9)
+        gains[voice] = 1.0 if gain <= _SAME_LOUDNESS else max(1.0, min(gain, room))
+    return [_louder(speech, gains[turn.voice]) for turn, speech in zip(turns, speeches, strict=True)]
+
+
+def _louder(speech: Speech, gain: float) -> Speech:
+    if gain == 1:
+        return speech
+    return replace(speech, waveform=Waveform(speech.waveform.samples * gain, speech.waveform.sample_rate))
 
 
 def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> Story:
@@ -198,5 +259,6 @@ def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[i
         ),
         unknown=tuple(dict.fromkeys(token for speech in speeches for token in speech.unknown)),
         seconds=sum(speech.seconds for speech in speeches),
+        remarks=tuple(dict.fromkeys(remark for speech in speeches for remark in speech.remarks)),
     )
     return Story(speech, tuple(spoken))

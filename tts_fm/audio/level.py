@@ -37,6 +37,13 @@ def rms(samples: Float[Tensor, " s"]) -> float:
     return float(samples.double().square().mean().sqrt())
 
 
+def loudness(samples: Float[Tensor, " s"], sample_rate: int) -> float:
+    """Return the root of the mean square of the speech, its pauses left out; 0 where nobody speaks."""
+    spans = speech_spans(samples, sample_rate)
+    spoken = [samples[round(span.start * sample_rate) : round(span.end * sample_rate)] for span in spans]
+    return rms(torch.cat(spoken)) if spoken else 0.0
+
+
 def without_offset(samples: Float[Tensor, " s"]) -> Float[Tensor, " s"]:
     """Return ``samples`` with mean 0; a constant beginning or end, as digital silence is, does not count and becomes 0."""
     changes = samples.diff().nonzero().flatten()

@@ -51,11 +51,29 @@ class StoryCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def turns(text: str, is_story: bool) -> tuple[Turn, ...]:
-    """Return the turns of a story; any other text is one turn, whatever stands in brackets."""
+def turns(
+    context: typer.Context, text: str, is_story: bool, voices: Sequence[str]
+) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """Return the turns of a story, and remarks on what was left out; any other text is one turn, whatever is in brackets."""
     from tts_fm import story
+    from tts_fm.audio.library import BUNDLED, VoiceLibrary
 
-    return story.parse(text) if is_story else (story.Turn(story.MAIN, text),)
+    if not is_story:
+        return (story.Turn(story.MAIN, text),), ()
+    names = {story.MAIN, BUNDLED, *context.meta.get(_VOICES, ()), *_named(voices), *VoiceLibrary().names()}
+    text, remarks = story.without_directions(text, names)
+    return story.parse(text), remarks
+
+
+def files(context: typer.Context, voices: Sequence[str], others: Sequence[str | Path | None]) -> list[Path]:
+    """Return the files that a command reads: ``others``, the recordings of its story's file, and voices."""
+    from tts_fm.audio.library import VoiceLibrary
+
+    cast: dict[str, StoryVoice] = context.meta.get(_VOICES, {})
+    named = [*_named(voices).values(), *(voice.voice for voice in cast.values())]
+    read = [*others, *(voice.ref_audio for voice in cast.values()), *named]
+    kept = [VoiceLibrary().folder / f"{voice}.flac" for voice in named]
+    return [Path(one) for one in (*read, *kept) if one is not None]
 
 
 def unknown(context: typer.Context) -> Sequence[str]:

@@ -13,7 +13,7 @@ from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
     from tts_fm.speech import Speech
-    from tts_fm.story import SpokenStory
+    from tts_fm.story import Story
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Captions:
 
 
 def deliver(
-    told: SpokenStory,
+    told: Story,
     facts: dict[str, Any],
     target: str,
     save_mel: Path | None,
@@ -68,6 +68,8 @@ def deliver(
         shown = ", ".join(repr(token) for token in speech.unknown[:20])
         more = f" and {len(speech.unknown) - 20} more" if len(speech.unknown) > 20 else ""
         report.warn(f"the model {facts['model']} does not know {shown}{more}; the speech may lack them")
+    for remark in speech.remarks:
+        report.warn(remark)
     seconds, factor = speech.waveform.seconds, speech.real_time_factor
     where = "stdout" if target == "-" else target
     report.say(f"{where}: {seconds:.2f} s, made in {speech.seconds:.2f} s (real-time factor {factor:.2f})")
@@ -80,6 +82,7 @@ def deliver(
             "real_time_factor": round(factor, 4),
             "chunks": speech.chunks,
             "unknown": speech.unknown,
+            "remarks": speech.remarks,
             "turns": [
                 {
                     "voice": spoken.turn.voice,

@@ -20,6 +20,7 @@ from tts_fm.cli.options import (
     check_sampling,
     sampling_options,
 )
+from tts_fm.cli.output import Force, check_not_read
 from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def edit(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -69,6 +71,7 @@ def edit(
     check_sampling(given)
     if output != "-":
         io.check_target(output)
+        check_not_read(output, [recording], force)
     waveform = io.read(recording, min_seconds=prompt.MIN_SECONDS)
     synthesizer = Synthesizer.load(
         model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tts_fm.cli import cast, delivery, text_input
+from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
     Device,
@@ -96,9 +98,13 @@ def synthesize(
     device: Device = "auto",
     precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
+    keep_loudness: Annotated[
+        bool, typer.Option("--keep-loudness", help="Voices of a story stay as loud as their recordings.")
+    ] = False,
     watermark: Annotated[
         bool, typer.Option("--watermark", help="Mark the speech inaudibly; needs the extra watermark.")
     ] = False,
+    force: outputs.Force = False,
     save_mel: Annotated[Path | None, typer.Option(help="Draw the mel into this .png file.")] = None,
     timestamps: Annotated[Path | None, typer.Option(help="When each word is heard, into this .json file.")] = None,
     srt: Annotated[Path | None, typer.Option(help="Subtitles of the speech, into this SubRip file.")] = None,
@@ -141,9 +147,12 @@ def synthesize(
     captions.check()
     _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
     is_story = config is not None or any("=" in one for one in voices)
-    turns = cast.turns(text_input.chosen(words, text, text_file), is_story)
+    turns, remarks = cast.turns(context, text_input.chosen(words, text, text_file), is_story, voices)
     if ignored := cast.unknown(context):
         report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
+    for written in (target, save_mel):
+        if written is not None and written != "-":
+            outputs.check_not_read(written, cast.files(context, voices, [ref_audio, config, text_file]), force)
     roles = cast.roles(context, turns, voices, ref_audio, ref_text)
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
         known = "F5TTS_v1_Base" if model == "default" else model
@@ -177,8 +186,10 @@ def synthesize(
             seconds=duration,
             sampling=sampling,
             normalized=no_normalize,
+            is_levelled=not keep_loudness,
             on_step=on_step,
         )
+    told = replace(told, speech=replace(told.speech, remarks=(*remarks, *told.speech.remarks)))
     if watermark:
         told = _marked(told)
     marks = {"watermark": "perth"} if watermark else {}
@@ -247,8 +258,6 @@ def _without_prompt(seconds: float, prompt: Prompt | None, config: ModelConfig) 
 
 def _marked(told: Story) -> Story:
     """Return the same story with an inaudible mark in its sound."""
-    from dataclasses import replace
-
     from tts_fm.audio import watermark
 
     return replace(told, speech=replace(told.speech, waveform=watermark.mark(told.speech.waveform)))

@@ -97,3 +97,11 @@ def progress_bar(progress: Progress, steps: int | None = None, what: str = "") -
 def note(words: str, *, kind: str = "quiet") -> str:
     """Return a line for the visitor as HTML."""
     return f'<p class="note {kind}" role="status">{escape(words)}</p>'
+
+
+def verdict(speech: Speech) -> str:
+    """Return that the speech is done, or what may be wrong with it."""
+    unknown = ", ".join(speech.unknown[:20])
+    lines = [f"The model does not know {unknown}; the speech may lack them."] if unknown else []
+    lines += [f"{remark[:1].upper()}{remark[1:]}." for remark in speech.remarks]
+    return note(" ".join(lines), kind="warning") if lines else note("Done.")

@@ -58,7 +58,6 @@ class Speak:
             outputs=_OUTPUTS,
             steps=options.steps,
         )
-        unknown = ", ".join(speech.unknown[:20])
         with results.shelf() as folder:
             yield (
                 self.studio.save(speech.waveform, folder, f"speech-{chosen}", chosen, options, speech.text),
@@ -66,9 +65,7 @@ class Speak:
                 speech.text,
                 results.facts_list({**results.timing(speech), "Seed": chosen, "Model": synthesizer.config.name}),
                 chosen,
-                results.note(f"The model does not know {unknown}; the speech may lack them.", kind="warning")
-                if unknown
-                else results.note("Done."),
+                results.verdict(speech),
             )
 
     def build(self) -> list[gr.Dropdown]:

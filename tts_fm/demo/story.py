@@ -84,7 +84,7 @@ class Story:
                 results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the story"),
                 results.facts_list({**results.timing(speech), "Turns": len(spoken.turns), "Seed": chosen}),
                 chosen,
-                results.note("Done."),
+                results.verdict(speech),
             )
 
     def rows(self, text: str, *voices: str | None) -> list[Any]:
