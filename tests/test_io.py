@@ -1,5 +1,6 @@
 """Audio files: what is read, what is refused and how, and that what is written comes back."""
 
+import contextlib
 import io
 import os
 import struct
@@ -275,3 +276,41 @@ def test_a_silent_or_inverted_channel_takes_nothing_from_the_other(tmp_path, rig
     left = np.sin(np.arange(24_000) / 9) * 0.5
     soundfile.write(tmp_path / "a.wav", np.stack([left, right * left], axis=1), 24_000, subtype="FLOAT")
     assert np.allclose(read(tmp_path / "a.wav").samples.numpy(), expected * left, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format", "codec"),
+    [("m4a", "ipod", "aac"), ("aac", "adts", "aac"), ("webm", "webm", "libopus"), ("mp4", "mp4", "aac")],
+)
+def test_what_telephones_record_is_read_with_pyav(tmp_path, suffix, format, codec):
+    av = pytest.importorskip("av")
+    path, rate = tmp_path / f"a.{suffix}", 48_000
+    samples = (0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)).astype(np.float32)
+    with av.open(str(path), "w", format=format) as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate = rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    heard = read(path)
+    middle = heard.samples[rate // 2 : 3 * rate // 2]
+    assert heard.sample_rate == rate and heard.seconds == pytest.approx(2.0, abs=0.06)
+    assert float(middle.square().mean().sqrt()) == pytest.approx(0.3 / 2**0.5, rel=0.05)
+    assert refused(path, max_seconds=1.0).startswith(f"{path} lasts more than 1 s")
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for kept in (20, len(data) // 3):
+        with contextlib.suppress(InputError):
+            assert read(io.BytesIO(data[:kept])).samples.isfinite().all()
+    for _ in range(20):
+        changed = np.frombuffer(data, np.uint8).copy()
+        changed[rng.integers(12, len(data), 8)] = rng.integers(0, 256, 8)
+        with contextlib.suppress(InputError):
+            assert read(io.BytesIO(changed.tobytes())).samples.isfinite().all()
+
+
+def test_without_pyav_the_message_names_it(tmp_path, monkeypatch):
+    path = tmp_path / "a.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    monkeypatch.setattr("tts_fm.audio.containers.find_spec", lambda name: None)
+    assert "pip install 'tts-fm[av]'" in refused(path)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm import atomic
+from tts_fm.audio import containers
 from tts_fm.errors import InputError
 
 FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
@@ -102,20 +104,37 @@ def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds
         InputError: no sound that can be used; one line that says why, and what to do.
     """
     with _opened(source) as (file, name):
-        _check_wav_header(file, name)
-        try:
-            with soundfile.SoundFile(file) as sound:
-                _check_header(sound, name, max_seconds)
-                samples, rate, promised = _decode(sound, name, max_seconds), sound.samplerate, sound.frames
-        except (soundfile.LibsndfileError, TypeError) as error:
-            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
-            raise InputError(
-                f"{name} is no audio that can be read ({reason}); give a whole WAV, FLAC, OGG or MP3"
-            ) from None
-    if 0 < len(samples) < 0.9 * promised:
-        raise _truncated(name, f"{promised / rate:.1f} s", f"{len(samples) / rate:.1f} s")
+        kind = containers.kind_of(file.read(12))
+        file.seek(0)
+        decode = _from_libsndfile if kind is None else partial(_from_container, kind=kind)
+        samples, rate = decode(file, name, max_seconds)
     _check_sound(samples, rate, name, min_seconds)
     return Waveform(torch.from_numpy(samples), rate)
+
+
+def _from_libsndfile(file: _File, name: str, max_seconds: float) -> tuple[np.ndarray, int]:
+    """Return samples and sample rate of a file that libsndfile knows."""
+    _check_wav_header(file, name)
+    try:
+        with soundfile.SoundFile(file) as sound:
+            _check_header(sound, name, max_seconds)
+            rate, promised = sound.samplerate, sound.frames
+            samples = _decode(_blocks(sound), rate, name, max_seconds)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
+        raise InputError(
+            f"{name} is no audio that can be read ({reason}); give a whole WAV, FLAC, OGG or MP3"
+        ) from None
+    if 0 < len(samples) < 0.9 * promised:
+        raise _truncated(name, f"{promised / rate:.1f} s", f"{len(samples) / rate:.1f} s")
+    return samples, rate
+
+
+def _from_container(file: _File, name: str, max_seconds: float, kind: str) -> tuple[np.ndarray, int]:
+    """Return samples and sample rate of a file that PyAV knows."""
+    with containers.opened(file, name, kind) as track:
+        _check_shape(track.sample_rate, track.channels, name)
+        return _decode(track.blocks, track.sample_rate, name, max_seconds), track.sample_rate
 
 
 def write(
@@ -225,6 +244,9 @@ def read_metadata(source: str | Path | Readable) -> dict[str, str]:
 def subtype_of(path: str | Path) -> str:
     """Return how the samples in a file are stored, such as ``PCM_16`` or ``FLOAT``."""
     with _opened(path) as (file, name):
+        if containers.kind_of(file.read(12)) is not None:
+            return "PCM_16"
+        file.seek(0)
         try:
             return soundfile.info(file).subtype
         except soundfile.LibsndfileError as error:
@@ -291,28 +313,36 @@ def _check_wav_header(file: _File, name: str) -> None:
 
 def _check_header(sound: soundfile.SoundFile, name: str, max_seconds: float) -> None:
     """Refuse what is not worth decoding."""
-    rate = sound.samplerate
+    if sound.subtype not in _SUBTYPES:
+        raise InputError(f"{name} is in codec {sound.subtype}, which is not read; convert it to 16-bit PCM WAV or FLAC")
+    _check_shape(sound.samplerate, sound.channels, name)
+    if sound.frames > max_seconds * sound.samplerate:
+        raise _too_long(name, max_seconds)
+
+
+def _check_shape(rate: int, channels: int, name: str) -> None:
     if not MIN_RATE <= rate <= MAX_RATE:
         raise InputError(
             f"{name} has a sample rate of {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are accepted, so resample it"
         )
-    if sound.subtype not in _SUBTYPES:
-        raise InputError(f"{name} is in codec {sound.subtype}, which is not read; convert it to 16-bit PCM WAV or FLAC")
-    if sound.channels > MAX_CHANNELS:
-        raise InputError(f"{name} has {sound.channels} channels; at most {MAX_CHANNELS} are accepted, so mix it down")
-    if sound.frames > max_seconds * rate:
-        raise _too_long(name, max_seconds)
+    if channels > MAX_CHANNELS:
+        raise InputError(f"{name} has {channels} channels; at most {MAX_CHANNELS} are accepted, so mix it down")
 
 
-def _decode(sound: soundfile.SoundFile, name: str, max_seconds: float) -> np.ndarray:
+def _blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+        yield block
+
+
+def _decode(blocks: Iterator[np.ndarray], rate: int, name: str, max_seconds: float) -> np.ndarray:
     """Return mono float32 samples; whatever the header says, stop soon after ``max_seconds``."""
     parts: list[np.ndarray] = []
     total = 0
-    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+    for block in blocks:
         total += len(block)
-        if total > max_seconds * sound.samplerate:
+        if total > max_seconds * rate:
             raise _too_long(name, max_seconds)
-        parts.append(block if sound.channels == 2 else block.mean(axis=1, keepdims=True))
+        parts.append(block if block.shape[1] == 2 else block.mean(axis=1, keepdims=True))
     return _in_range(_mixed(np.concatenate(parts))) if parts else np.zeros(0, np.float32)
 
 
