@@ -71,7 +71,7 @@ def test_an_odd_recording_is_heard_as_the_clean_one(reference: Prompt, tmp_path:
     assert odd.transcript == plain.transcript
     assert odd.speech_seconds == pytest.approx(plain.speech_seconds, rel=0.02)
     assert odd.waveform.seconds == pytest.approx(plain.waveform.seconds, abs=0.05)
-    assert float(odd.waveform.samples.abs().max()) <= 1.001 * max(1.0, float(plain.waveform.samples.abs().max()))
+    assert float(odd.waveform.samples.abs().max()) <= 1.02 * max(1.0, float(plain.waveform.samples.abs().max()))
     if gain is not None:
         assert odd.output_gain == pytest.approx(gain * plain.output_gain, rel=0.05)
 

@@ -82,10 +82,10 @@ def speech_spans(samples: Float[Tensor, " s"], sample_rate: int) -> list[Span]:
     The threshold lies 40 % of the way from the floor to the speech, but between 35 and 12 dB under the speech. How much
     silence there is around the speech or in its pauses, and of what kind, changes nothing.
     """
-    levels = frame_levels(samples, sample_rate)
-    telling = _telling(levels)
-    if len(telling) == 0:
+    if len(samples) == 0 or not (peak := float(samples.abs().max())):
         return []
+    levels = frame_levels(samples / peak, sample_rate)
+    telling = _telling(levels)
     floor, speech = torch.quantile(telling, torch.tensor([0.02, 0.95])).tolist()
     threshold = min(max(floor + 0.4 * (speech - floor), speech - 35), speech - 12)
     end_of_all = len(samples) / sample_rate
@@ -101,12 +101,10 @@ def speech_spans(samples: Float[Tensor, " s"], sample_rate: int) -> list[Span]:
 
 def _telling(levels: Float[Tensor, " n"]) -> Float[Tensor, " k"]:
     """Return the levels that tell of floor and speech: those around the speech, of a long silence only its edges."""
-    top = float(levels.topk(min(len(levels), _LOUDEST)).values[-1]) if len(levels) else _QUIETEST
-    loud = (levels > max(top - _LOUD, _QUIETEST)).nonzero().flatten().tolist()
-    if not loud:
-        return levels[:0]
+    top = float(levels.topk(min(len(levels), _LOUDEST)).values[-1])
+    loud = (levels >= top - _LOUD).nonzero().flatten().tolist()
     inside = levels[max(loud[0] - _EDGE, 0) : loud[-1] + 1 + _EDGE]
-    counts = inside > _QUIETEST
+    counts = inside >= min(float(inside.max()), _QUIETEST + 1)
     for start, end in _runs(inside < top - _QUIET):
         counts[start + _EDGE : max(end - _EDGE, start + _EDGE)] = False
     return inside[counts]
