@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import torch
 from conftest import TRANSCRIPT, Finished, bent_model, buzz
+from safetensors.torch import save_file
 
 from tts_fm import doubts, hub, loading, story
 from tts_fm.audio import level
@@ -241,3 +242,37 @@ def test_an_edited_recording_is_not_written_over(tts_fm_command: Command, record
     assert done.code == 2 and done.line.startswith(
         f"tts-fm: the output {recording} is the recording {recording} itself"
     )
+
+
+def test_pipers_columns_and_the_checks_of_prepare(tts_fm_command: Command, tmp_path: Path) -> None:
+    pytest.importorskip("lhotse")
+    table = tmp_path / "metadata.csv"
+    good, long = (str(tmp_path / f"{name}.wav") for name in "al")
+    Waveform(buzz(3.0, 24_000), 24_000).save(good)
+    Waveform(buzz(30.0, 24_000), 24_000).save(long)
+    table.write_text((CASES / "piper_columns.csv").read_text() + "l.wav|male1|Only these words.\n")
+    done = tts_fm_command("prepare", "csv", table, tmp_path / "out", "--heldout", 0)
+    (line,) = map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines())
+    assert done.code == 0 and line["text"] == "I really liked that account of himself." and line["speaker"] == "male1"
+    (left_out,) = map(json.loads, (tmp_path / "out" / "left_out.jsonl").read_text().splitlines())
+    assert left_out["id"] == "l" and left_out["reason"].startswith("text and length: 0.5 letters per second")
+
+
+@pytest.mark.parametrize("name", ["module.pt", "orig_mod.pt", "lightning.ckpt", "good.safetensors"])
+def test_checkpoints_as_people_have_them(foreign: Path, tmp_path: Path, name: str) -> None:
+    weights = torch.load(foreign / "model.pt", weights_only=True)["ema_model_state_dict"]
+    bare = {key.removeprefix("ema_model."): value for key, value in weights.items()}
+    kept: dict[str, object] = {
+        "module.pt": {"model_state_dict": {f"module.{key}": value for key, value in bare.items()}},
+        "orig_mod.pt": {"model_state_dict": {f"_orig_mod.{key}": value for key, value in bare.items()}},
+        "lightning.ckpt": {"state_dict": bare},
+        "good.safetensors": weights,
+    }
+    path = tmp_path / name
+    if path.suffix == ".safetensors":
+        save_file({key: value for key, value in weights.items() if value.dim()}, path)
+    else:
+        torch.save(kept[name], path)
+    given = {"vocab": str(foreign / "vocab.txt"), "architecture": str(foreign / "tiny.yaml"), "device": "cpu"}
+    ours, theirs = (Synthesizer.load(str(one), **given).backbone.state_dict() for one in (foreign / "model.pt", path))
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)

@@ -163,6 +163,31 @@ def test_a_table_with_commas_needs_names(tmp_path: Path) -> None:
         listed("csv", tmp_path / "mine.csv")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a/1.wav|male1|I really liked that account.\n", ("I really liked that account.", "male1")),
+        ("a/1.wav|I really liked that account.|male1\n", ("I really liked that account.", "male1")),
+        ("I really liked that account.|a/1.wav\n", ("I really liked that account.", "")),
+        ("male1\ta/1.flac\tI really liked it.\nf\ta/2.flac\tNo.\n", ("I really liked it.", "male1")),
+    ],
+)
+def test_columns_without_names_are_known_by_what_is_in_them(tmp_path: Path, text: str, expected: tuple) -> None:
+    (tmp_path / "mine.csv").write_text(text)
+    first = next(iter(entries("csv", tmp_path / "mine.csv")))
+    assert (first.text, first.speaker) == expected and first.audio.parent == tmp_path / "a"
+
+
+@pytest.mark.parametrize(
+    "line", ["1.wav|One of two.|The other one.", "1.wav|male1|Hello", "1.wav|a|b|c d e", "1.wav|Hello.|0.5|male1"]
+)
+def test_columns_that_can_not_be_known_are_to_be_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mine.csv").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match=r"write a first line such as audio\|speaker\|text") as caught:
+        listed("csv", tmp_path / "mine.csv")
+    assert "\n" not in str(caught.value)
+
+
 def heard(found: list[Entry]) -> dict[str, tuple[str, str, Waveform]]:
     return {entry.id: (entry.text, entry.speaker, Waveform.load(entry.audio)) for entry in found}
 

@@ -88,6 +88,8 @@ def examine(facts: Facts, is_aligned: bool) -> Facts:
     except InputError as error:
         return replace(facts, fault=check.unreadable(error, Path(facts.audio)))
     facts = replace(facts, seconds=round(waveform.seconds, 9))
+    if (reason := check.fault(waveform, facts.text, waveform.seconds)) is not None:
+        return replace(facts, fault=reason)
     if not is_aligned:
         return facts
     try:

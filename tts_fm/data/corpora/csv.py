@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +18,17 @@ _NAMES = {
     "id": ("id",),
     "split": ("split", "subset"),
 }
-_BARE = ("audio", "text", "speaker")  # the columns of a table without names
+_SOUNDS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".aif", ".aiff"}
+_MOST_IN_A_NAME = 1.5  # words in the middle of many; a text of fewer could be a name, too
+_LOOKED_AT = 200  # lines of a table without names
 
 
 class Table(CorpusReader):
     """Separated by ``|``, tabs or commas; audio paths are relative to the table.
 
     Columns: audio (or file, wav), text (or transcript), and where there are any speaker, id and split. Subsets are the
-    values of ``split``. Without a line of names the columns are ``audio|text`` or ``audio|text|speaker``.
+    values of ``split``. Without a line of names there are two or three columns, which are known by what is in them: names
+    of sound files, texts of several words, and speakers, as in ``audio|text|speaker`` or Piper's ``audio|speaker|text``.
     """
 
     def read(self) -> Iterator[Entry | Fault]:
@@ -68,7 +72,26 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         return columns, rows[1:]
     if mark == ",":
         raise ValueError(f"{table}, line 1 names no columns audio and text; add such a line, or write audio|text")
-    return list(_BARE), rows
+    return _guessed(table, rows), rows
+
+
+def _guessed(table: Path, rows: list[tuple[int, list[str]]]) -> list[str]:
+    """Return the columns of a table without names, by what is in them. Raises ValueError where that does not tell."""
+    fields = [[field.strip() for field in row] for _, row in rows[:_LOOKED_AT]]
+    width = max(map(len, fields), default=2)
+    whole = [row for row in fields if len(row) == width]
+    sounds = [sum(Path(row[i]).suffix.lower() in _SOUNDS for row in whole) for i in range(width)]
+    audio = max(range(width), key=lambda i: sounds[i])
+    others = [i for i in range(width) if i != audio]
+    words = {i: statistics.mean(len(row[i].split()) for row in whole) for i in others}
+    text = max(others, key=lambda i: words[i], default=None)
+    is_clear = width in (2, 3) and all(words[i] <= _MOST_IN_A_NAME < words[text] for i in others if i != text)
+    if text is None or not is_clear:
+        raise ValueError(
+            f"{table} names no columns, and what is in its {width} does not tell them apart; write a first line such as "
+            f"audio|speaker|text (known are {', '.join(_NAMES)}; another column may have any name)"
+        )
+    return ["audio" if i == audio else "text" if i == text else "speaker" for i in range(width)]
 
 
 def _columns(names: list[str]) -> list[str] | None:
