@@ -14,7 +14,7 @@ import torch
 from conftest import TRANSCRIPT, Finished, bent_model, buzz
 from safetensors.torch import save_file
 
-from tts_fm import doubts, hub, loading, story
+from tts_fm import doubts, hub, loading, story, threads
 from tts_fm.audio import level
 from tts_fm.audio.io import Waveform, read
 from tts_fm.audio.library import VoiceLibrary
@@ -276,3 +276,37 @@ def test_checkpoints_as_people_have_them(foreign: Path, tmp_path: Path, name: st
     given = {"vocab": str(foreign / "vocab.txt"), "architecture": str(foreign / "tiny.yaml"), "device": "cpu"}
     ours, theirs = (Synthesizer.load(str(one), **given).backbone.state_dict() for one in (foreign / "model.pt", path))
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize(
+    ("processors", "said", "expected"),
+    [
+        (1, {}, 1),
+        (2, {}, 1),
+        (4, {}, 2),
+        (64, {}, 4),
+        (64, {"OMP_NUM_THREADS": "3"}, 8),
+        (2, {"MKL_NUM_THREADS": "2"}, 8),
+    ],
+)
+def test_threads_are_bounded_unless_their_number_is_said(
+    monkeypatch: pytest.MonkeyPatch, model_folder: Path, processors: int, said: dict[str, str], expected: int
+) -> None:
+    number = [8]
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(threads, "processors", lambda: processors)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: number[-1])
+    monkeypatch.setattr(torch, "set_num_threads", number.append)
+    Synthesizer.load(str(model_folder), device="cpu")
+    assert number[-1] == expected
+
+
+def test_processors_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    for quota, expected in (("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("", 6)):
+        (tmp_path / "cpu.max").write_text(quota)
+        monkeypatch.setattr(threads, "QUOTA", tmp_path / "cpu.max")
+        assert threads.processors() == expected

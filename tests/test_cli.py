@@ -188,12 +188,13 @@ def test_a_recording_without_words_is_transcribed(
 ) -> None:
     class WhisperModel:
         def __init__(self, name: str, **options: object) -> None:
-            assert (name, options) == ("small", {"device": "cpu", "compute_type": "int8"})
+            assert (name, options) == (str(tmp_path), {"device": "cpu", "compute_type": "int8"})
 
         def transcribe(self, samples: object, beam_size: int) -> tuple[list[types.SimpleNamespace], None]:
             assert len(samples) == pytest.approx(3 * 16_000, abs=2)  # type: ignore[arg-type]
             return [types.SimpleNamespace(text=" Some words"), types.SimpleNamespace(text=" said.")], None
 
+    monkeypatch.setattr("tts_fm.hub.whisper_folder", lambda size: tmp_path if size == "small" else None)
     module = types.ModuleType("faster_whisper")
     module.WhisperModel, module.__spec__ = WhisperModel, types.SimpleNamespace()  # type: ignore[attr-defined,assignment]
     monkeypatch.setitem(sys.modules, "faster_whisper", module)
@@ -204,16 +205,12 @@ def test_a_recording_without_words_is_transcribed(
 def test_a_transcriber_that_is_not_there_is_exit_4(
     tts_fm_command: Command, voice_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    def missing(*_: object, **__: object) -> None:
-        raise LocalEntryNotFoundError("offline")
-
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     module = types.ModuleType("faster_whisper")
-    module.WhisperModel, module.__spec__ = missing, types.SimpleNamespace()  # type: ignore[attr-defined,assignment]
+    module.WhisperModel, module.__spec__ = None, types.SimpleNamespace()  # type: ignore[attr-defined,assignment]
     monkeypatch.setitem(sys.modules, "faster_whisper", module)
     done = tts_fm_command("synthesize", "Hello.", "-r", voice_file, "-o", tmp_path / "a.wav")
-    assert done.code == 4 and "hf download Systran/faster-whisper-small" in done.line
+    assert done.code == 4 and "tts-fm models download hf://Systran/faster-whisper-small" in done.line
 
 
 def test_models_list_and_info(tts_fm_command: Command, model_folder: Path, tmp_path: Path) -> None:

@@ -101,6 +101,18 @@ def test_resume_auto_never_and_a_path(train, tmp_path):
     assert wrong.code == 2 and "there is no checkpoint auot; give --resume auto, never, or a file" in wrong.line
 
 
+@pytest.mark.parametrize("done", [3, 2])
+def test_a_run_may_be_given_more_updates(train, tmp_path, done):
+    folder = tmp_path / "run"
+    assert train("--set", "training.save_every=1", "--set", "training.keep=9").code == 0
+    state = checkpoint.state_path(folder / CHECKPOINTS, done)
+    more = train("--set", "training.updates=5", "--resume", state)
+    assert more.code == 0 and newest(folder) == 5 and f"going on from update {done}" in more.stderr
+    assert f"the run was to have 3 updates, has {done} and goes on to 5" in more.stderr
+    fewer = train("--set", "training.updates=4")
+    assert fewer.code == 2 and "training.updates was 5 and is 4" in fewer.line
+
+
 def test_utterances_left_out_are_counted(train):
     done = train("--set", "data.max_seconds=0.9")
     said = [line for line in done.stderr.splitlines() if "longer than data.max_seconds = 0.9" in line]

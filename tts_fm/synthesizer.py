@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import checkpoint, doubts, hub, loading, timing
+from tts_fm import checkpoint, doubts, hub, loading, threads, timing
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join, places
@@ -97,6 +97,7 @@ class Synthesizer:
             ValueError: a device that this machine has not, or an option that means nothing.
         """
         loading.bound_kernel_cache()
+        threads.bound()
         where = loading.pick_device(device)
         dtype = loading.pick_dtype(precision, where)
         source = hub.resolve(model, vocab=vocab, architecture=architecture)

@@ -17,7 +17,7 @@ def recording(ref_audio: Path, ref_text: str | None, report: Report) -> Prompt:
 
     if ref_text is not None:
         return Prompt.load(ref_audio, ref_text)
-    from tts_fm.audio import transcribe
+    from tts_fm import transcribe
     from tts_fm.audio.io import read
 
     transcribe.check_available()

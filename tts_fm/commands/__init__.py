@@ -84,6 +84,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tts-fm`` with ``arguments`` (those of the process if None) and return the exit code."""
     _keep_standard_descriptors()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is imported: threads that wait do not spin
     report = Report()
     with report.warnings_as_lines():
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from tts_fm.audio import transcribe
+from tts_fm import transcribe
 from tts_fm.audio.library import BUNDLED
 from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import safety

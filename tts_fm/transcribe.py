@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from tts_fm import hub
 from tts_fm.audio.io import Waveform
 from tts_fm.errors import InputError, ModelError
 
 MODEL = "small"
-_REPOSITORY, _RATE = f"Systran/faster-whisper-{MODEL}", 16_000
+_RATE = 16_000
 
 
 def is_available() -> bool:
@@ -25,7 +26,7 @@ def check_available() -> None:
 
 
 def transcribe(waveform: Waveform) -> str:
-    """Return the words in ``waveform``; the transcriber is downloaded once, unless ``HF_HUB_OFFLINE`` forbids it.
+    """Return the words in ``waveform``; the transcriber is fetched once, after saying so, unless ``HF_HUB_OFFLINE`` forbids it.
 
     Raises:
         InputError: it hears no words.
@@ -33,20 +34,17 @@ def transcribe(waveform: Waveform) -> str:
     """
     check_available()
     from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports] (an extra)
-    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        model = WhisperModel(MODEL, device="cpu", compute_type="int8")
+        folder = hub.whisper_folder(MODEL)
+        model = WhisperModel(str(folder), device="cpu", compute_type="int8")
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        if isinstance(error, LocalEntryNotFoundError):
-            reason = "it is not on this machine, and there is no network or HF_HUB_OFFLINE is set"
         raise ModelError(
-            f"the transcriber {_REPOSITORY} can not be loaded ({reason}); give --ref-text, "
-            f"or with a network run: hf download {_REPOSITORY}"
+            f"the recording can not be transcribed: {reason}; or type the words in it, as its transcript"
         ) from None
     segments, _ = model.transcribe(waveform.resampled(_RATE).samples.numpy(), beam_size=5)
     words = " ".join("".join(segment.text for segment in segments).split())
     if not words:
-        raise InputError("no words are heard in the recording; give --ref-text")
+        raise InputError("no words are heard in the recording; type them, as its transcript")
     return words
