@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -192,3 +193,20 @@ def test_each_utterance_is_n_hops_long():
     vocoder = published.load(FOLDER / "v3" / CHECKPOINT)
     for n in (0, 1, 2, 17):
         assert vocoder.decode(GOLDEN["mel"][:, :n]).shape == (2, 256 * n)
+
+
+def test_sizes_take_no_memory_before_the_weights_are_seen_to_have_them(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"upsample_initial_channel": 16_384}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="does not belong to this configuration"):
+        published.load(folder / CHECKPOINT)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB; it would be gigabytes
+
+
+def test_a_weight_that_is_larger_than_what_is_stored_of_it_is_refused(folder):
+    weights = state()
+    weights["conv_post.bias"] = torch.zeros(1).expand(10**10)
+    torch.save({"generator": weights}, folder / CHECKPOINT)
+    with pytest.raises(ModelError, match="'conv_post.bias' is larger than what is stored of it"):
+        published.load(folder / CHECKPOINT)

@@ -181,3 +181,20 @@ def test_every_recipe_for_libritts_is_complete(path):
                ".data.validation_manifests", ".data.vocab", ".data.max_broken", ".training.max_skipped",
                ".training.duration_loss_weight", ".training.ema_every", ".training.ema_after"}  # fmt: skip
     assert set(missing(given, read)) <= allowed
+
+
+def test_a_batch_that_can_not_fit_is_told_before_memory_is_taken(train, monkeypatch):
+    monkeypatch.setattr("tts_fm.memory.available", lambda: 100_000)
+    done = train()
+    assert done.code == 4 and "of memory and 0.0 GB are free; lower data.frames_per_batch" in done.line
+
+
+def test_the_memory_of_a_run_is_counted(manifest):
+    from tts_fm.training import room
+
+    run = config.parse(config.RunConfig, values(manifest, updates=3), "test")
+    backbone = run.model.backbone.build(config.Backbone, run.model.mel.n_mels, 50)
+    weights = sum(parameter.numel() for parameter in backbone.parameters())
+    options = run.model.backbone.options
+    frames = min(1_000, run.data.frames_per_batch)
+    assert room.needed(run, 50, 1_000) == 20 * weights + 48 * options.dim * options.depth * frames

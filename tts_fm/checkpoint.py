@@ -236,6 +236,17 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, voc
     module.load_state_dict(weights, assign=is_meta)
 
 
+def check_stored(weights: Mapping[Any, Tensor], source: Path | str) -> None:
+    """Refuse weights of which one is larger than what is stored of it: a small file would fill the memory.
+
+    Raises:
+        ModelError: there is such a weight.
+    """
+    for name, value in weights.items():
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ModelError(f"{source} is damaged: the weight {str(name)!r} is larger than what is stored of it")
+
+
 def check_finite(weights: Mapping[str, Tensor], source: Path | str) -> None:
     """Refuse weights of which one is not a finite number. Raises ModelError."""
     for name, value in weights.items():

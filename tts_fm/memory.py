@@ -7,17 +7,22 @@ from pathlib import Path
 from tts_fm.errors import ModelError
 
 
-def check(needed: int, what: str) -> None:
-    """Refuse ``what``, which needs so many bytes, where this machine has not got them.
+def check(
+    needed: int,
+    what: str,
+    *,
+    there: int | None = None,
+    instead: str = "take a smaller model, or a machine with more memory",
+) -> None:
+    """Refuse ``what``, which needs so many bytes, where they are not ``there``, by default on this machine.
 
     Raises:
-        ModelError: it has not.
+        ModelError: they are not.
     """
-    there = available()
+    there = available() if there is None else there
     if there is not None and needed > there:
         raise ModelError(
-            f"{what} needs {needed / 1e9:,.1f} GB of memory and {there / 1e9:,.1f} GB are free; "
-            f"take a smaller model, or a machine with more memory"
+            f"{what} needs {needed / 1e9:,.1f} GB of memory and {there / 1e9:,.1f} GB are free; {instead}"
         )
 
 

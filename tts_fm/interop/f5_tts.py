@@ -174,7 +174,9 @@ def read_checkpoint(path: Path, *, prefers_ema: bool = True) -> dict[str, Tensor
         raise ModelError(
             f"{path} is no F5-TTS or E2-TTS checkpoint: it has no text embedding; it holds {_first(value)}"
         )
-    return networks[min(networks, key=lambda where: ("ema" in where) != prefers_ema)]
+    network = networks[min(networks, key=lambda where: ("ema" in where) != prefers_ema)]
+    checkpoint.check_stored(network, path)
+    return network
 
 
 def _networks(value: Mapping[str, Any], where: str = "", depth: int = 0) -> dict[str, dict[str, Tensor]]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tts_fm import checkpoint, small_file, strict
 from tts_fm.errors import ModelError
+from tts_fm.nn import sizes
 from tts_fm.plugins import Options
 from tts_fm.types import FftSize, HopLength, MelCount, MelSpec, SampleRate
 from tts_fm.vocoders.hifigan import HiFiGAN
@@ -51,7 +52,8 @@ def load(path: Path, config: Path | None = None, precision: Literal["float32", "
     config = path.parent / CONFIG if config is None else config
     options, mel = read_config(config)
     try:
-        vocoder = HiFiGAN(options.model_copy(update={"precision": precision}), mel)
+        with sizes.only():  # no memory is taken until the file is seen to have these weights
+            vocoder = HiFiGAN(options.model_copy(update={"precision": precision}), mel)
     except ValueError as error:
         raise ModelError(f"{config}: {error}") from None
     checkpoint.fill(vocoder, read_weights(path, options), path)
@@ -89,6 +91,7 @@ def read_weights(path: Path, options: HiFiGAN.Options) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} holds no HiFi-GAN generator; expected one mapping of names to tensors, or 'generator'"
         )
+    checkpoint.check_stored(state, path)
     state = {str(name).removeprefix("module."): value for name, value in state.items()}
     return {_ours(name, options, path): value for name, value in folded(state, path).items()}
 

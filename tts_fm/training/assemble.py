@@ -12,7 +12,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.config import RunConfig
 from tts_fm.data.dataset import Corpus, Utterance, read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
-from tts_fm.training import distillation, finetune, lora
+from tts_fm.training import distillation, finetune, lora, room
 from tts_fm.training.acoustic import AcousticLearner
 from tts_fm.training.team import Team
 
@@ -49,6 +49,7 @@ def acoustic(run: RunConfig, team: Team, folder: Path, vocab: Path | None = None
     to_learn, held_out = _utterances(run)
     corpus, validation = (Corpus(part, run.model, run.data, frontend, folder / MELS) for part in (to_learn, held_out))
     _check(run, corpus, validation)
+    room.check(run, frontend.vocab_size, sum(corpus.lengths()), team.device)
     torch.manual_seed(run.training.seed)
     backbone: Backbone = run.model.backbone.build(Backbone, run.model.mel.n_mels, frontend.vocab_size)
     if backbone.needs_token_frames and any(u.token_frames is None for u in corpus.utterances):
