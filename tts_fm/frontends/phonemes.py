@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import threading
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tts_fm import plugins
 from tts_fm.frontends import Frontend
+from tts_fm.text import script
 
 if TYPE_CHECKING:
     from phonemizer.backend import EspeakBackend
@@ -25,6 +27,9 @@ _MODIFIERS = "ʰʲʷˠˤ˞ˈˌːˑᵻᵊᵝⁿ̩̪̯̃̊͡"
 SYMBOLS: tuple[str, ...] = (" ", START, END, *PUNCTUATION, *_LETTERS, *_IPA_BLOCK, *_MODIFIERS)
 """Every token, in the order of its id."""
 
+_SIGN = re.compile("([^\\w\\s!-~‐-‧‰-⁞¡«»¿])")
+"""What is no letter, digit or mark, one at a time: a sign that espeak-ng says or drops."""
+_DECIMAL_AT_AN_END = re.compile(r"(?<=\d)\.(\d{1,40})(?=\.)")
 _ONE_AT_A_TIME = threading.Lock()  # espeak-ng keeps its state in global variables
 
 
@@ -47,15 +52,48 @@ class Phonemes(Frontend):
         return len(SYMBOLS)
 
     def tokens(self, text: str) -> list[str]:
-        with _ONE_AT_A_TIME:
-            (ipa,) = _espeak(self.options.language).phonemize([text], strip=True)
-        return [START, *ipa, END]
+        """Return the symbols; what espeak-ng can not read (another script, a sign it drops) is a token as it is written."""
+        tokens: list[str] = []
+        was_sounds = False
+        for run in script.runs(text, self.options.language.partition("-")[0]):
+            if run.kind == script.READ:
+                tokens += [" "] * (was_sounds and run.text[0].isspace()) + self._read(run.text)
+            elif run.kind == script.FOREIGN:
+                tokens.append(run.text)
+            else:
+                tokens += [" "] * (tokens[-1:] not in ([], [" "])) + list(run.text)
+            was_sounds = run.kind == script.SOUNDS
+        return [START, *tokens, END]
+
+    def _read(self, text: str) -> list[str]:
+        """The symbols of a text in the language's own script, and the signs in it that espeak-ng drops."""
+        tokens: list[str] = []
+        start = 0
+        for sign in _SIGN.finditer(text):
+            if not _is_said(sign[0], self.options.language):
+                tokens += [*_phonemes(text[start : sign.start()], self.options.language), sign[0]]
+                start = sign.end()
+        return tokens + list(_phonemes(text[start:], self.options.language))
 
     def ids(self, tokens: Sequence[str]) -> list[int]:
         return [self._id.get(token, 0) for token in tokens]  # a space stands in for what is unknown
 
     def unknown(self, tokens: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(token for token in tokens if token not in self._id))
+
+
+def _phonemes(text: str, language: str) -> str:
+    """What espeak-ng says; it begins a new line within "2.6.", so there the point is told in words, or left out."""
+    point = "point" if language.startswith("en") else ""
+    text = _DECIMAL_AT_AN_END.sub(lambda match: f" {point} {' '.join(match[1])}", text)
+    with _ONE_AT_A_TIME:
+        lines = _espeak(language).phonemize([text], strip=True)
+    return " ".join(line for line in lines if line)
+
+
+@lru_cache(1000)
+def _is_said(sign: str, language: str) -> bool:
+    return _phonemes(sign, language) != ""
 
 
 @cache

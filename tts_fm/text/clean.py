@@ -8,7 +8,9 @@ import unicodedata
 from tts_fm.errors import InputError
 
 MAX_CHARACTERS = 100_000
-_UNSPEAKABLE = frozenset(("Cc", "Cf", "Cs"))  # control; format (zero width, bidi, byte order mark); lone surrogates
+_UNSPEAKABLE = frozenset(
+    ("Cc", "Cf", "Cs", "Co")
+)  # control; format (zero width, bidi, byte order mark); surrogates; private
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f\u034f]")
 _CIRCLED = (
     "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\U0001f100-\U0001f10c\U0001f51f"  # numbers in circles, brackets, with dots

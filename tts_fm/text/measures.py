@@ -298,9 +298,7 @@ def _by(match: Match) -> str | None:
 def _cups(match: Match) -> str | None:
     """ "2 c. flour" and "1 T. sugar"."""
     name = "tablespoon" if match["unit"] == "T." else "cup"
-    return (
-        f"{_length(match['n'])} {name}{'' if match['n'] == '1' or ('/' in match['n'] and ' ' not in match['n']) else 's'}"
-    )
+    return f"{_length(match['n'])} {name}{'' if match['n'] == '1' or ('/' in match['n'] and ' ' not in match['n']) else 's'}"
 
 
 @rule(r"a-zA-Z", r"(?<![\w/])(?P<unit>km/h|m/s²|m/s|kWh|km²|cm²|mm²|m²|km³|cm³|m³|ft²|in²|mi²|mm³|ft³|in³)(?![\w/])")

@@ -9,19 +9,31 @@ from functools import cache
 
 from tts_fm.text import addresses, capitals, dates, identifiers, mathematics, measures, money, quantities, words
 from tts_fm.text.clean import clean
+from tts_fm.text.lexicon import LEXICON, Lexicon
 from tts_fm.text.markup import without_markup
 from tts_fm.text.rules import Replacement, Scanner
 
 _QUOTES = str.maketrans("“”„‟‘’‚‛", "\"\"\"\"''''")
 
 
-def normalize(text: str) -> str:
+def normalize(text: str, lexicon: Lexicon | None = None, *, is_spelled_out: bool = False) -> str:
     """Return ``text``, cleaned, with everything in it that is not a word written as words.
 
-    Next to Chinese, Japanese or Korean characters the text stays as it is.
+    Next to Chinese, Japanese or Korean characters the text stays as it is. Words of ``lexicon`` go before every rule;
+    a text that ``is_spelled_out`` is changed by nothing else.
     """
-    plain = clean(without_markup(text))
-    return _spoken(plain, 0, len(plain), list(_replacements(plain)))
+    return read(text, lexicon, is_spelled_out=is_spelled_out)[0]
+
+
+def read(
+    text: str, lexicon: Lexicon | None = None, *, is_spelled_out: bool = False
+) -> tuple[str, tuple[Replacement, ...]]:
+    """Return what is said for ``text``, and each change with its rule."""
+    plain = clean(text if is_spelled_out else without_markup(text))
+    replacements = tuple(_replacements(plain, lexicon, is_spelled_out))
+    if is_spelled_out and not replacements:
+        return plain, ()
+    return _spoken(plain, 0, len(plain), replacements), replacements
 
 
 @dataclass(frozen=True)
@@ -76,10 +88,11 @@ def trace(text: str) -> list[Replacement]:
     return list(_replacements(clean(without_markup(text))))
 
 
-def _replacements(plain: str) -> Iterator[Replacement]:
-    for replacement in _scanner().scan(plain):
-        end = replacement.start + len(replacement.source)
-        if not _is_east_asian(plain[max(0, replacement.start - 2) : replacement.start] + plain[end : end + 2]):
+def _replacements(plain: str, lexicon: Lexicon | None = None, is_spelled_out: bool = False) -> Iterator[Replacement]:
+    own = () if lexicon is None else tuple(lexicon.matches(plain))
+    for replacement in own if is_spelled_out else _scanner().scan(plain, own):
+        around = plain[max(0, replacement.start - 2) : replacement.start] + plain[replacement.end : replacement.end + 2]
+        if replacement.rule == LEXICON or not _is_east_asian(around):
             yield replacement
 
 

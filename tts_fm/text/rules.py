@@ -11,11 +11,17 @@ Match = re.Match[str]
 
 @dataclass(frozen=True)
 class Replacement:
-    """A piece of the text, where it starts, and what is read in its place."""
+    """A piece of the text, where it starts, what is read in its place, and the rule that says so."""
 
     source: str
     spoken: str
     start: int
+    rule: str = ""
+
+    @property
+    def end(self) -> int:
+        """Where the piece ends."""
+        return self.start + len(self.source)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,11 @@ class Rule:
     pattern: re.Pattern[str]
     speak: Callable[[Match], str | None]
     then: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the rule is called, for those who ask why."""
+        return self.speak.__name__.strip("_").replace("_", " ")
 
 
 def rule(starts: str, pattern: str, then: str = "") -> Callable[[Callable[[Match], str | None]], Rule]:
@@ -52,12 +63,18 @@ class Scanner:
         self._then = frozenset("".join(each.then for each in rules)) - {"a", "0", "\\"}
         self._choices: dict[tuple[str, str], tuple[re.Pattern[str], tuple[Rule, ...]]] = {}
 
-    def scan(self, text: str) -> Iterator[Replacement]:
-        """Yield what is read differently from how it is written, from left to right."""
-        position = 0
+    def scan(self, text: str, taken: Sequence[Replacement] = ()) -> Iterator[Replacement]:
+        """Yield what is read differently from how it is written, from left to right; ``taken`` goes before every rule."""
+        position, waiting = 0, [*taken][::-1]
         while (found := self._start.search(text, position)) is not None:
             start = found.start()
             position = start + 1
+            while waiting and waiting[-1].start <= start:
+                yield waiting[-1]
+                position = max(position, waiting.pop().end)
+            if position > start + 1:
+                continue
+            limit = waiting[-1].start if waiting else len(text)
             key = (found[0], "") if not found[0].isdecimal() else ("0", self._follows(text, start))
             pattern, rules = self._choices.get(key) or self._choice(key)
             candidate = pattern.match(text, start)
@@ -65,12 +82,13 @@ class Scanner:
                 continue
             for each in rules[int((candidate.lastgroup or "r0")[1:]) :]:
                 match = each.pattern.match(text, start)
-                spoken = None if match is None else each.speak(match)
+                spoken = None if match is None or match.end() > limit else each.speak(match)
                 if match is not None and spoken is not None:
                     if spoken != match[0]:
-                        yield Replacement(match[0], spoken, start)
+                        yield Replacement(match[0], spoken, start, each.name)
                     position = max(match.end(), position)
                     break
+        yield from waiting[::-1]
 
     def _follows(self, text: str, start: int) -> str:
         """What stands behind the number at ``start``, as ``then`` of a rule names it; a space for anything else."""
