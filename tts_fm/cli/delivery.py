@@ -13,7 +13,7 @@ from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
     from tts_fm.speech import Speech
-    from tts_fm.story import SpokenStory
+    from tts_fm.story import Story
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Captions:
 
 
 def deliver(
-    told: SpokenStory,
+    told: Story,
     facts: dict[str, Any],
     target: str,
     save_mel: Path | None,
