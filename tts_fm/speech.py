@@ -1,15 +1,17 @@
-"""What was said, and how."""
+"""What was said, and how: speech that a model made, and the facts that are written into every file of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm import timing
 from tts_fm.audio.io import Waveform
+from tts_fm.sampler import SamplingOptions
 from tts_fm.timing import Passage, SpokenWord
 
 
@@ -56,3 +58,19 @@ class Speech:
             ValueError: the aligner (extra ``edit``) is not installed.
         """
         return timing.words(self.passages, self.waveform)
+
+
+def provenance(model: str, seed: int, sampling: SamplingOptions, text: str, **more: Any) -> dict[str, Any]:
+    """Return what the metadata of generated speech says: that a machine made it, and all that is needed to repeat it.
+
+    ``more`` are further facts, such as ``watermark``. See :func:`tts_fm.audio.io.write`, which takes them.
+    """
+    return {
+        "software": "tts-fm",
+        "is_generated": True,
+        "model": model,
+        "seed": seed,
+        **sampling.model_dump(),
+        "text": text,
+        **more,
+    }

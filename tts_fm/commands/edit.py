@@ -63,8 +63,8 @@ def edit(
     if output == "-" and as_json:
         raise ValueError("--json and --output - both write to stdout; give --output a file")
 
-    from tts_fm import provenance
     from tts_fm.audio import io, prompt
+    from tts_fm.speech import provenance
     from tts_fm.synthesizer import Synthesizer
 
     given = sampling_options(leaps, steps=steps, guidance=guidance)
@@ -83,7 +83,7 @@ def edit(
     with report.progress("editing") as on_step:
         made = synthesizer.edit(waveform, text, new_text, seed=seed, sampling=sampling, on_step=on_step)
     changes = [_record(change) for change in made.changes]
-    facts = provenance.facts(synthesizer.config.name, seed, sampling, new_text, edited=changes)
+    facts = provenance(synthesizer.config.name, seed, sampling, new_text, edited=changes)
     io.write(made.waveform, output, metadata=facts, subtype=io.subtype_of(recording))
     _tell(made, "stdout" if output == "-" else output, report)
     if as_json:

@@ -158,7 +158,8 @@ def synthesize(
         known = "F5TTS_v1_Base" if model == "default" else model
         model, architecture = ckpt_file, known if architecture is None else architecture
 
-    from tts_fm import provenance, story
+    from tts_fm import story
+    from tts_fm.speech import provenance
     from tts_fm.synthesizer import Synthesizer
 
     synthesizer = Synthesizer.load(
@@ -193,7 +194,7 @@ def synthesize(
     if watermark:
         told = _marked(told)
     marks = {"watermark": "perth"} if watermark else {}
-    facts = provenance.facts(synthesizer.config.name, seed, sampling, told.speech.text, **marks)
+    facts = provenance(synthesizer.config.name, seed, sampling, told.speech.text, **marks)
     delivery.deliver(told, facts, target, save_mel, captions, as_json, report)
 
 

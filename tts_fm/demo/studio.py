@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from tts_fm import provenance
 from tts_fm.audio import watermark
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import BUNDLED, VoiceLibrary
@@ -18,6 +17,7 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import results, safety
 from tts_fm.demo.generation import Device
 from tts_fm.sampler import OnStep, SamplingOptions
+from tts_fm.speech import provenance
 from tts_fm.synthesizer import Synthesizer
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Studio:
     ) -> str:
         """Write generated speech with the facts of its making, marked where that was asked for; return its path."""
         own = self.synthesizer.config.name
-        facts = provenance.facts(
+        facts = provenance(
             own if model is None else model, seed, sampling, text, **({"watermark": "perth"} if self.is_marked else {})
         )
         return results.save(watermark.mark(waveform) if self.is_marked else waveform, folder, name, facts)
