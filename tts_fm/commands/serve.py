@@ -89,7 +89,7 @@ def serve(
     )
     rules = Rules(keys, [] if allow_origin is None else allow_origin, is_local)
     report.say(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/v1 (Ctrl-C ends it)")
-    running.run(app.build(service, rules), listener, queue.stop)
+    running.server(app.build(service, rules), queue.stop).run(sockets=[listener])
 
 
 def _keys(given: list[str] | None, file: Path | None) -> list[str]:

@@ -96,7 +96,10 @@ textarea, select, input, button {
   font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 8px;
 }
 button { justify-self: start; padding: 8px 20px; background: var(--curve); color: var(--paper); border: 0; cursor: pointer; }
-pre { max-width: 100%; overflow-x: auto; padding: 12px; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; }
+pre {
+  max-width: 100%; overflow-x: auto; padding: 12px;
+  background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
+}
 """
 
 _SCRIPT = """

@@ -21,7 +21,7 @@ class Audit:
             self._file = sys.stdout
         elif target is not None:
             try:
-                self._file = Path(target).open("a", encoding="utf-8")
+                self._file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 (it is open as long as the server runs)
             except OSError as error:
                 raise ValueError(f"{target} can not be written: {error.strerror}; name another file") from None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import threading
 from collections.abc import Callable, Generator
-from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,10 +17,10 @@ _UNREAD_SECONDS = 60  # after which a client that takes nothing is cut off
 _MAX_MESSAGE = 4 * 2**20  # bytes of a websocket's message
 
 
-def run(app: ASGIApp, listener: socket.socket, on_stop: Callable[[], None]) -> None:
-    """Serve on ``listener`` until SIGTERM or Ctrl-C; ``on_stop`` is called then, and what runs is finished.
+def server(app: ASGIApp, on_stop: Callable[[], None]) -> uvicorn.Server:
+    """Return what serves ``app``: its ``run(sockets=[...])`` lasts until SIGTERM, Ctrl-C or ``should_exit``.
 
-    A second Ctrl-C does not wait for it.
+    ``on_stop`` is called then, and what runs is finished; a second Ctrl-C does not wait for it.
     """
     config = uvicorn.Config(
         app,
@@ -34,7 +34,7 @@ def run(app: ASGIApp, listener: socket.socket, on_stop: Callable[[], None]) -> N
         timeout_keep_alive=30,
         lifespan="on",
     )
-    _Server(config, on_stop).run(sockets=[listener])
+    return _Server(config, on_stop)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -71,6 +71,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
+        if threading.current_thread() is not threading.main_thread():  # only there can signals be heard
+            yield
+            return
         handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -78,7 +81,6 @@ class _Server(uvicorn.Server):
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if not self.should_exit:
-            self._on_stop()
-        super().handle_exit(sig, frame)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
