@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tts_fm.commands import options
-from tts_fm.commands.terminal import Quiet, Report, Verbose
+from tts_fm.cli import options
+from tts_fm.cli.terminal import Quiet, Report, Verbose
 
 EXAMPLE = "\b\nExample:\n  tts-fm serve --port 8000"
 

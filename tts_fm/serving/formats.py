@@ -40,8 +40,12 @@ class Encoder(ABC):
     """Turns the pieces of one sound into the bytes of one file."""
 
     @abstractmethod
-    def encode(self, waveform: Waveform, is_last: bool) -> bytes:
-        """Return what ``waveform`` adds to the file; the last call finishes it."""
+    def add(self, waveform: Waveform) -> bytes:
+        """Return what ``waveform`` adds to the file, as far as it can not change any more."""
+
+    @abstractmethod
+    def end(self) -> bytes:
+        """Return the rest of the file."""
 
 
 def check(format: str, sample_rate: int) -> None:
@@ -69,8 +73,11 @@ class _Pcm(Encoder):
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
 
-    def encode(self, waveform: Waveform, is_last: bool) -> bytes:
+    def add(self, waveform: Waveform) -> bytes:
         return (_samples(waveform, self._rate) * 32_767).round().astype("<i2").tobytes()
+
+    def end(self) -> bytes:
+        return b""
 
 
 class _Libsndfile(Encoder):
@@ -85,18 +92,22 @@ class _Libsndfile(Encoder):
         self._sound.comment = json.dumps({name: str(value) for name, value in facts.items()})
         self._sound.software = str(facts["software"])
 
-    def encode(self, waveform: Waveform, is_last: bool) -> bytes:
+    def add(self, waveform: Waveform) -> bytes:
         samples = _samples(waveform, self._rate)
         for start in range(0, len(samples), _BLOCK):  # one long write of Ogg overflows libsndfile's stack
             self._sound.write(samples[start : start + _BLOCK])
-        if is_last:
-            self._sound.close()
-        elif self._format in WHOLE:
-            return b""
+        is_beginning = self._sent == 0
+        data = b"" if self._format in WHOLE else self._new()
+        return _without_empty_frame(data) if is_beginning and self._format == "mp3" else data
+
+    def end(self) -> bytes:
+        self._sound.close()
+        return self._new()
+
+    def _new(self) -> bytes:
         data = self._file.getvalue()[self._sent :]
-        is_beginning, self._sent = self._sent == 0, self._sent + len(data)
-        is_open = is_beginning and not is_last
-        return _without_empty_frame(data) if is_open and self._format == "mp3" else data
+        self._sent += len(data)
+        return data
 
 
 class _Aac(Encoder):
@@ -110,7 +121,7 @@ class _Aac(Encoder):
         self._container = av.open(self._file, "w", format="adts")
         self._stream = self._container.add_stream("aac", rate=sample_rate, layout="mono", bit_rate=_AAC_BITRATE)
 
-    def encode(self, waveform: Waveform, is_last: bool) -> bytes:
+    def add(self, waveform: Waveform) -> bytes:
         import av
 
         samples = _samples(waveform, self._rate)
@@ -118,9 +129,14 @@ class _Aac(Encoder):
         frame.sample_rate, frame.pts = self._rate, self._time
         self._time += len(samples)
         self._container.mux(self._stream.encode(frame))
-        if is_last:
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
+        return self._new()
+
+    def end(self) -> bytes:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._new()
+
+    def _new(self) -> bytes:
         data = self._file.getvalue()[self._sent :]
         self._sent += len(data)
         return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 
@@ -13,20 +12,10 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text.chunk import chunk
-from tts_fm.text.clean import check
 from tts_fm.text.normalize import normalize
 
 _LENGTHS = (80, 160, 300)  # characters of the first piece, the second and all others, at most
 _HALF_PAUSE = 0.1  # seconds
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A part of a speech; all of them one after the other are the whole, pauses included."""
-
-    waveform: Waveform
-    text: str
-    is_last: bool
 
 
 def stream(
@@ -38,19 +27,17 @@ def stream(
     speed: float,
     sampling: SamplingOptions,
     on_step: OnStep,
-) -> Iterator[Piece]:
-    """Speak ``text`` piece by piece; all arguments as those of :meth:`Synthesizer.speak`."""
-    check(text)
+) -> Iterator[Waveform]:
+    """Yield the speech of ``text``, pauses included; all arguments as those of :meth:`Synthesizer.speak`."""
     texts = cut(normalize(text))
     for i, part in enumerate(texts):
-        is_last = i == len(texts) - 1
         speech = synthesizer.speak(
             part, prompt, seed=seed, speed=speed, sampling=sampling, normalized=True, on_step=on_step
         )
-        seed += len(speech.chunks)  # no two sentences start from the same noise
+        seed += len(speech.passages)  # no two sentences start from the same noise
         nothing = Waveform(torch.zeros(0), speech.waveform.sample_rate)
-        before, after = [nothing] if i > 0 else [], [] if is_last else [nothing]
-        yield Piece(join([*before, speech.waveform, *after], pause_seconds=_HALF_PAUSE), part, is_last)
+        before, after = [nothing] if i > 0 else [], [nothing] if i < len(texts) - 1 else []
+        yield join([*before, speech.waveform, *after], pause_seconds=_HALF_PAUSE)
 
 
 def cut(text: str) -> list[str]:

@@ -23,8 +23,10 @@ from tts_fm.serving.errors import ApiError
 from tts_fm.serving.metrics import Metrics
 from tts_fm.serving.queue import Check, Job, Queue
 from tts_fm.serving.voices import ChosenVoice, Consents, Voices
+from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text import clean
+from tts_fm.timing import SpokenWord
 
 MODEL_NAMES = ("default", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """What the one model answers to, beside its own name."""
@@ -47,11 +49,19 @@ class Caller:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some bytes of a file, and how many seconds of speech they are about."""
+    """Some bytes of a file.
+
+    Attributes:
+        data: may be empty.
+        seconds: of speech that they are about.
+        is_last: whether the file ends with them.
+        words: when each word is heard, where the order asks for it and the model knows, or why that is not known.
+    """
 
     data: bytes
-    seconds: float
-    is_last: bool
+    seconds: float = 0.0
+    is_last: bool = False
+    words: tuple[SpokenWord, ...] | str = ()
 
 
 @dataclass(frozen=True)
@@ -65,21 +75,22 @@ class Order:
     speed: float
     seed: int
     sampling: SamplingOptions
+    flows: bool
+    wants_words: bool
 
     def make(self, synthesizer: Synthesizer, check: Check) -> Iterator[Chunk]:
         """Yield the file as it is made; ``check`` is called between the steps of the solver."""
         facts = provenance.facts(synthesizer.config.name, self.seed, self.sampling, self.text)
         encoder = formats.encoder(self.format, self.sample_rate, facts)
-        for piece in pieces.stream(
-            synthesizer,
-            self.text,
-            self.voice.load(),
-            seed=self.seed,
-            speed=self.speed,
-            sampling=self.sampling,
-            on_step=lambda done, total: check(),
-        ):
-            yield Chunk(encoder.encode(piece.waveform, piece.is_last), piece.waveform.seconds, piece.is_last)
+        how = {"seed": self.seed, "speed": self.speed, "sampling": self.sampling, "on_step": lambda *_: check()}
+        if self.flows:
+            for waveform in pieces.stream(synthesizer, self.text, self.voice.load(), **how):
+                yield Chunk(encoder.add(waveform), waveform.seconds)
+        else:
+            speech = synthesizer.speak(self.text, self.voice.load(), **how)
+            words = _words(speech) if self.wants_words else ()
+            yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words)
+        yield Chunk(encoder.end(), is_last=True)
 
     def usage(self, seconds: float) -> wire.Usage:
         """Return what ``seconds`` of it count."""
@@ -145,8 +156,11 @@ class Service:
         """Every name of the model."""
         return list(dict.fromkeys([self.synthesizer.config.name, *MODEL_NAMES]))
 
-    def order(self, asked: wire.Manner, text: str) -> Order:
-        """Return what is to be spoken. Raises ApiError and ValueError for what can not be."""
+    def order(self, asked: wire.Manner, text: str, *, flows: bool) -> Order:
+        """Return what is to be spoken, as it is made where it ``flows``, else as a whole, which sounds a little better.
+
+        Raises ApiError and ValueError for what can not be spoken.
+        """
         if asked.model not in self.model_names:
             message = f"there is no model {asked.model[:80]!r}; choose one of {', '.join(self.model_names)}"
             raise ApiError(404, message, param="model", code="model_not_found")
@@ -162,6 +176,8 @@ class Service:
             speed=asked.speed,
             seed=secrets.randbelow(2**31) if asked.seed is None else asked.seed,
             sampling=self.synthesizer.config.sampling_as({k: v for k, v in given.items() if v is not None}),
+            flows=flows and asked.response_format not in formats.WHOLE and not asked.word_timestamps,
+            wants_words=asked.word_timestamps,
         )
 
     def begin(self, order: Order, caller: Caller) -> Delivery:
@@ -198,6 +214,14 @@ def watch(receive: Receive, leave: Callable[[], None]) -> asyncio.Task[None]:
         leave()
 
     return asyncio.create_task(until_gone())
+
+
+def _words(speech: Speech) -> tuple[SpokenWord, ...] | str:
+    """Return when the words of ``speech`` are heard, or why nobody knows."""
+    try:
+        return speech.words
+    except ValueError as error:  # a language without an aligner, or none installed: the sound is none the worse
+        return " ".join(str(error).split())
 
 
 def _sent_voice(asked: wire.Manner) -> ChosenVoice:

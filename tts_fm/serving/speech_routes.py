@@ -16,10 +16,12 @@ from tts_fm.serving import formats, wire
 from tts_fm.serving.errors import ApiError, body_of, documented, understood
 from tts_fm.serving.queue import Check, Left
 from tts_fm.serving.service import Caller, Chunk, Delivery, Order, Service, watch
+from tts_fm.timing import SpokenWord
 
 router = APIRouter(tags=["speech"])
 _ERRORS = documented(400, 401, 403, 404, 408, 413, 429, 500, 503)
 _SOUND = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in formats.MEDIA_TYPES.values()}
+_MAX_WORDS = 4_096  # bytes: servers and clients refuse longer headers
 _EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -38,7 +40,7 @@ Ours = Annotated[Service, Depends(service_of)]
 )
 async def create_speech(body: wire.SpeechRequest, request: Request, service: Ours) -> Response:
     """Speak a text; mp3, opus, aac and pcm begin to arrive when the first piece is made."""
-    order = service.order(body, body.input)
+    order = service.order(body, body.input, flows=True)
     delivery = service.begin(order, Caller.of(request))
     delivery.watch(request.receive)
     try:
@@ -49,18 +51,14 @@ async def create_speech(body: wire.SpeechRequest, request: Request, service: Our
 
 
 async def _answer(body: wire.SpeechRequest, order: Order, delivery: Delivery) -> Response:
-    headers = _headers(body, order)
+    first = await anext(delivery)
+    headers = _headers(body, order, first)
     if body.stream_format == "sse":
-        first = await anext(delivery)
         return StreamingResponse(_events(first, delivery), media_type="text/event-stream", headers=headers)
     media_type = formats.MEDIA_TYPES[order.format]
-    if order.format in formats.WHOLE:
-        data = b"".join([chunk.data async for chunk in delivery])
-    else:
-        first = await anext(delivery)
-        if not first.is_last:
-            return StreamingResponse(_flow(first, delivery), media_type=media_type, headers=headers)
-        data = first.data
+    if order.flows:
+        return StreamingResponse(_flow(first, delivery), media_type=media_type, headers=headers)
+    data = first.data + b"".join([chunk.data async for chunk in delivery])
     delivery.close("done")
     return Response(data, media_type=media_type, headers=headers)
 
@@ -132,19 +130,31 @@ def _event(kind: str, **what: Any) -> str:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **what}, separators=(',', ':'))}\n\n"
 
 
-def _headers(asked: wire.Manner, order: Order) -> dict[str, str]:
+def _headers(asked: wire.Manner, order: Order, first: Chunk) -> dict[str, str]:
     """Return what is said about a sound beside its type and length."""
     headers = {"X-Seed": str(order.seed), "X-Voice": order.voice.name, "X-Sample-Rate": str(order.sample_rate)}
     if asked.without_effect:
         headers["X-Without-Effect"] = ", ".join(asked.without_effect)
+    if order.wants_words:
+        headers |= _word_header(first.words)
     return headers
+
+
+def _word_header(words: tuple[SpokenWord, ...] | str) -> dict[str, str]:
+    """Return the header that says when each word is heard, or that it does not, and why; as vLLM-Omni's."""
+    if isinstance(words, str):
+        return {"X-Word-Timestamps-Omitted": json.dumps(words)[1:-1]}  # in ASCII
+    told = json.dumps(wire.times(words))
+    if len(told) > _MAX_WORDS:
+        return {"X-Word-Timestamps-Omitted": f"oversize; bytes={len(told)}; limit={_MAX_WORDS}"}
+    return {"X-Word-Timestamps": told}
 
 
 def _order_of(item: dict[str, Any], service: Service) -> Order | ApiError:
     """Return what an item of a batch asks for, or why it can not be spoken."""
     try:
         asked = wire.SpeechRequest.model_validate(item)
-        return service.order(asked, asked.input)
+        return service.order(asked, asked.input, flows=False)
     except ValidationError as error:
         first = error.errors()[0]
         return ApiError(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Session:
     is_speaking: bool = False
     _messages: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(_MOST_QUEUED))
     _delivery: Delivery | None = None
+    _sent: int = 0
 
     async def run(self) -> None:
         """Answer messages until somebody ends it."""
@@ -142,7 +144,9 @@ class Session:
             settings = wire.StreamSettings.model_validate(message)
             if settings.stream_audio and settings.response_format != "pcm":
                 raise ValueError("stream_audio needs response_format pcm")
-            self.service.order(settings, "ping")  # a mistake is told now, not with the first sentence
+            if settings.word_timestamps and not settings.stream_audio:
+                raise ValueError("word_timestamps needs stream_audio, and with it response_format pcm")
+            self.service.order(settings, "ping", flows=False)  # a mistake is told now, not with the first sentence
         except ValidationError as error:
             first = error.errors()[0]
             return await self._refuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -178,14 +182,11 @@ class Session:
         where = {"utterance_index": self.utterance, "sentence_index": self.sentence}
         rate = {"sample_rate": self.settings.sample_rate} if self.settings.stream_audio else {}
         await self._send("audio.start", **where, sentence_text=text, format=self.settings.response_format, **rate)
-        sent, pending, failed = 0, b"", False
+        self._sent, failed = 0, False
         try:
-            self._delivery = self.service.begin(self.service.order(self.settings, text), Caller.of(self.socket))
-            async for chunk in self._delivery:
-                pending += chunk.data
-                if pending and (chunk.is_last or self.settings.stream_audio):
-                    await asyncio.wait_for(self.socket.send_bytes(pending), _IDLE_SECONDS)
-                    sent, pending = sent + len(pending), b""
+            order = self.service.order(self.settings, text, flows=self.settings.stream_audio)
+            self._delivery = self.service.begin(order, Caller.of(self.socket))
+            await self._pass_on(self._delivery, where)
             self._delivery.close("done")
         except (Left, WebSocketDisconnect):
             raise
@@ -193,8 +194,28 @@ class Session:
             failed = True
             if self._delivery is not None:
                 self._delivery.close("failed")
-            await self._fail(understood(error).detail, **({"partial_audio": True, "action": "discard"} if sent else {}))
-        await self._send("audio.done", **where, total_bytes=sent, error=failed)
+            partial = {"partial_audio": True, "action": "discard"} if self._sent else {}
+            await self._fail(understood(error).detail, **partial)
+        await self._send("audio.done", **where, total_bytes=self._sent, error=failed)
+
+    async def _pass_on(self, delivery: Delivery, where: dict[str, int]) -> None:
+        """Send the sound: as it comes, whole, or in JSON with the times of its words at the end."""
+        assert self.settings is not None
+        pending, words = b"", None
+        async for chunk in delivery:
+            pending += chunk.data
+            words = chunk.words if chunk.words else words
+            if not pending or not (chunk.is_last or self.settings.stream_audio):
+                continue
+            if self.settings.word_timestamps:
+                encoded = base64.b64encode(pending).decode()
+                await self._send("audio.chunk", **where, chunk_id=0, audio_b64=encoded, timestamps=None)
+            else:
+                await asyncio.wait_for(self.socket.send_bytes(pending), _IDLE_SECONDS)
+            self._sent, pending = self._sent + len(pending), b""
+        if self.settings.word_timestamps:
+            told = wire.times(words) if isinstance(words, tuple) else None
+            await self._send("audio.chunk", **where, chunk_id=1, audio_b64="", timestamps=told)
 
     async def _send(self, kind: str, **what: Any) -> None:
         await asyncio.wait_for(self.socket.send_json({"type": kind, **what}), _IDLE_SECONDS)

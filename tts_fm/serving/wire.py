@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from tts_fm.timing import SpokenWord
 
 MAX_CHARACTERS = 4_096
 """Of one text, as OpenAI's."""
@@ -92,6 +95,13 @@ class StreamSettings(Manner):
     response_format: Format = "wav"
     stream_audio: bool = False
     split_granularity: Literal["none", "sentence", "clause"] = "none"
+
+
+def times(words: Iterable[SpokenWord]) -> list[dict[str, Any]]:
+    """Return when each word is heard, as vLLM-Omni tells it."""
+    return [
+        {"word": word.text, "start_ms": round(1000 * word.start), "end_ms": round(1000 * word.end)} for word in words
+    ]
 
 
 class Usage(BaseModel):
