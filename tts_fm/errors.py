@@ -1,4 +1,10 @@
-"""The kinds of mistakes and failures that have an exit code of their own."""
+"""The kinds of mistakes and failures that have an exit code of their own, and what of their sentences strangers may read."""
+
+from __future__ import annotations
+
+import re
+
+_PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\\/'\"]+)")
 
 
 class InputError(ValueError):
@@ -19,3 +25,8 @@ class ArgumentError(ValueError):
     def __init__(self, message: str, *arguments: str) -> None:
         super().__init__(message)
         self.arguments = arguments
+
+
+def without_paths(message: str) -> str:
+    """Return ``message`` with only the last name of each path in it, for people who do not own this machine."""
+    return _PATH.sub(r"\1", message).replace("the audio stream", "the recording")

@@ -29,6 +29,7 @@ from tts_fm.commands import (
     plot,
     prepare,
     score,
+    serve,
     synthesize,
     train,
     voices,
@@ -55,6 +56,7 @@ for _name in ("synthesize", "synth"):
         hidden=_name == "synth",
     )(synthesize.synthesize)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.add_typer(voices.app, name="voices")
 app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
 app.command("watermark", epilog=watermark.EXAMPLE)(watermark.watermark)

@@ -17,7 +17,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import MIN_SECONDS, Prompt
 from tts_fm.demo import results
 from tts_fm.demo.generation import Stopped
-from tts_fm.errors import InputError
+from tts_fm.errors import InputError, without_paths
 
 MAX_BYTES = 10 * 2**20  # 10 MB, as gradio counts them
 MAX_SECONDS = 30.0
@@ -30,7 +30,6 @@ KEPT_FOR = 3600
 CONSENT = "The person whose voice this is agreed to it, and I will say that the speech is synthetic."
 _FOR_PROGRAMMERS = re.compile(r", or add the file \S+")
 _UNKNOWN = "Something went wrong here; the server's log tells what."
-_PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\\/'\"]+)")
 _log = logging.getLogger(__name__)
 
 
@@ -67,11 +66,6 @@ def check_length(text: str, most: int = MAX_TEXT) -> None:
     """Raise InputError for a text that would keep the others waiting."""
     if len(text) > most:
         raise InputError(f"the text has {len(text):,} characters; this page takes {most:,} at once, so give less")
-
-
-def without_paths(message: str) -> str:
-    """Return ``message`` with only the last name of each path in it."""
-    return _PATH.sub(r"\1", message).replace("the audio stream", "the recording")
 
 
 def sentence(error: Exception) -> str:

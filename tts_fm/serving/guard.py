@@ -1,0 +1,168 @@
+"""What stands before the server's surface: keys, whose page asks, how large and how slow a request may be."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tts_fm.serving import errors
+from tts_fm.serving.errors import ApiError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that only this machine reaches."""
+
+MAX_BODY = 16 * 2**20  # bytes: a recording of 10 MB in base64, and some
+_LARGE, _MOST_LARGE = 2**18, 8  # bytes; so many bodies above that are taken in at the same time
+_BODY_SECONDS, _IDLE_SECONDS = 60.0, 60.0
+_OPEN = {("GET", "/"), ("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/v1/audio/voices")}
+"""What is told without a key: Open WebUI asks for the voices so."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is asked of a request.
+
+    Attributes:
+        keys: one of them must come with it; none is asked for where there are none.
+        origins: web pages of other servers that may ask, ``*`` for all.
+        is_local: whether only names of this machine may be in ``Host`` (else a web page could rename itself to it).
+    """
+
+    keys: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    is_local: bool = True
+
+
+class Guard:
+    """Refuses what is not allowed before anything of it is read, and names each request."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self.app, self._rules, self._large = app, rules, 0
+        self._digests = [hashlib.sha256(key.encode()).digest() for key in rules.keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        identity = f"req_{secrets.token_hex(12)}"
+        try:
+            key = self._check(scope)
+        except ApiError as error:
+            if scope["type"] == "websocket":
+                return await send({"type": "websocket.close", "code": 1008, "reason": error.detail[:120]})
+            return await error.response()(scope, receive, _named(send, identity))
+        scope.setdefault("state", {}).update(request=identity, key=key)
+        if scope["type"] == "websocket":
+            return await self.app(scope, receive, send)
+        await self._pass_on(scope, receive, _named(_patient(send), identity))
+
+    def _check(self, scope: Scope) -> str:
+        """Return the id of the request's key. Raises ApiError where it may not come in."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if self._rules.is_local and urlsplit(f"//{host}").hostname not in LOOPBACK:
+            raise ApiError(403, "this server answers only to names of its own machine: 127.0.0.1 or localhost")
+        origin = headers.get("origin")
+        is_ours = origin is None or urlsplit(origin).netloc == host
+        if not is_ours and origin not in self._rules.origins and "*" not in self._rules.origins:
+            raise ApiError(403, "pages of other servers may not ask; let them in with --allow-origin", code="origin")
+        key = self._key(headers.get("authorization", ""))
+        is_open = (scope.get("method"), scope["path"]) in _OPEN or scope.get("method") == "OPTIONS"
+        if key is None and not is_open:
+            raise ApiError(401, "a key is needed: Authorization: Bearer KEY", code="invalid_api_key")
+        return "-" if key is None else key
+
+    def _key(self, authorization: str) -> str | None:
+        """Return the id of a key that is known, ``-`` where none is needed, else None; all keys are compared."""
+        if not self._digests:
+            return "-"
+        kind, _, given = authorization.partition(" ")
+        digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).digest()
+        known = [hmac.compare_digest(digest, ours) for ours in self._digests]
+        return digest.hex()[:8] if any(known) and kind.lower() == "bearer" else None
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the surface answer, while the body is bounded in size and time, and few large ones come in together."""
+        length = Headers(scope=scope).get("content-length")
+        is_large = length is None and "transfer-encoding" in Headers(scope=scope)
+        if length is not None:
+            size = int(length) if length.isdecimal() else 0
+            is_large = size > _LARGE
+            if size > MAX_BODY:
+                too_large = ApiError(413, f"the request has more than {MAX_BODY:,} bytes", code="too_large")
+                return await too_large.response()(scope, receive, send)
+        if is_large and self._large >= _MOST_LARGE:
+            busy = ApiError(429, "too many large requests at once; come again", code="busy", retry_after=1)
+            return await busy.response()(scope, receive, send)
+        body = _Body(receive, self._forget_large if is_large else lambda: None)
+        self._large += is_large
+        try:
+            await self.app(scope, body.receive, send)
+        except TimeoutError:  # of a client that takes nothing
+            pass
+        except Exception as error:  # it was answered; here it is only kept from a log with paths in it
+            if not isinstance(error, ApiError):
+                errors.log_failure(error)
+        finally:
+            body.done()
+
+    def _forget_large(self) -> None:
+        self._large -= 1
+
+
+class _Body:
+    """A request's body, bounded."""
+
+    def __init__(self, receive: Receive, on_done) -> None:
+        self._receive, self._on_done = receive, on_done
+        self._size, self._is_done = 0, False
+        self._deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
+
+    async def receive(self) -> Message:
+        if self._is_done:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise ApiError(408, f"the request did not arrive within {_BODY_SECONDS:g} s", code="timeout") from None
+        self._size += len(message.get("body", b""))
+        if self._size > MAX_BODY:
+            raise ApiError(413, f"the request has more than {MAX_BODY:,} bytes", code="too_large")
+        if not message.get("more_body", False):
+            self.done()
+        return message
+
+    def done(self) -> None:
+        """Say that it is in, once."""
+        if not self._is_done:
+            self._is_done = True
+            self._on_done()
+
+
+def _named(send: Send, identity: str) -> Send:
+    """Return ``send`` that tells the request's id, as OpenAI does."""
+
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"x-request-id", identity.encode())]}
+        await send(message)
+
+    return named
+
+
+def _patient(send: Send) -> Send:
+    """Return ``send`` that gives up where a client takes nothing for a while."""
+
+    async def patient(message: Message) -> None:
+        async with asyncio.timeout(_IDLE_SECONDS):
+            await send(message)
+
+    return patient

@@ -1,0 +1,237 @@
+"""What a server has, and how a checked request becomes a job whose sound is fetched chunk by chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+from starlette.types import Receive
+
+from tts_fm import provenance
+from tts_fm.audio.prompt import Prompt
+from tts_fm.sampler import SamplingOptions
+from tts_fm.serving import formats, pieces, wire
+from tts_fm.serving import voices as known_voices
+from tts_fm.serving.audit import Audit
+from tts_fm.serving.errors import ApiError
+from tts_fm.serving.metrics import Metrics
+from tts_fm.serving.queue import Check, Job, Queue
+from tts_fm.serving.voices import ChosenVoice, Consents, Voices
+from tts_fm.speech import Speech
+from tts_fm.synthesizer import Synthesizer
+from tts_fm.text import clean
+from tts_fm.timing import SpokenWord
+
+MODEL_NAMES = ("default", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+"""What the one model answers to, beside its own name."""
+
+_TOKENS_PER_SECOND = 20  # as OpenAI counts the sound of an assistant
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the ids of the request and of its key."""
+
+    request: str
+    key: str
+
+    @staticmethod
+    def of(connection: HTTPConnection) -> Caller:
+        """Return who the guard said it is."""
+        return Caller(connection.state.request, connection.state.key)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some bytes of a file.
+
+    Attributes:
+        data: may be empty.
+        seconds: of speech that they are about.
+        is_last: whether the file ends with them.
+        words: when each word is heard, where the order asks for it and the model knows, or why that is not known.
+    """
+
+    data: bytes
+    seconds: float = 0.0
+    is_last: bool = False
+    words: tuple[SpokenWord, ...] | str = ()
+
+
+@dataclass(frozen=True)
+class Order:
+    """A text to speak, with all that was found right about it."""
+
+    text: str
+    voice: ChosenVoice
+    format: wire.Format
+    sample_rate: int
+    speed: float
+    seed: int
+    sampling: SamplingOptions
+    flows: bool
+    wants_words: bool
+
+    def make(self, synthesizer: Synthesizer, check: Check) -> Iterator[Chunk]:
+        """Yield the file as it is made; ``check`` is called between the steps of the solver."""
+        facts = provenance.facts(synthesizer.config.name, self.seed, self.sampling, self.text)
+        encoder = formats.encoder(self.format, self.sample_rate, facts)
+        how = {"seed": self.seed, "speed": self.speed, "sampling": self.sampling, "on_step": lambda *_: check()}
+        if self.flows:
+            for waveform in pieces.stream(synthesizer, self.text, self.voice.load(), **how):
+                yield Chunk(encoder.add(waveform), waveform.seconds)
+        else:
+            speech = synthesizer.speak(self.text, self.voice.load(), **how)
+            words = _words(speech) if self.wants_words else ()
+            yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words)
+        yield Chunk(encoder.end(), is_last=True)
+
+    def usage(self, seconds: float) -> wire.Usage:
+        """Return what ``seconds`` of it count."""
+        said, made = len(self.text), round(seconds * _TOKENS_PER_SECOND)
+        return wire.Usage(input_tokens=said, output_tokens=made, total_tokens=said + made)
+
+
+class Delivery:
+    """An order on its way to its client: iterate it for chunks, and close it whatever happens."""
+
+    def __init__(self, service: Service, order: Order, caller: Caller) -> None:
+        self.order, self.seconds, self.is_whole = order, 0.0, False
+        self._service, self._caller = service, caller
+        self._began = time.monotonic()
+        self._watch: asyncio.Task[None] | None = None
+        self._outcome: str | None = None
+        self._job: Job[Chunk] = service.queue.begin(lambda check: order.make(service.synthesizer, check))
+
+    def watch(self, receive: Receive) -> None:
+        """Leave as soon as ``receive`` says that the client is gone."""
+        self._watch = watch(receive, lambda: self.close("left"))
+
+    def __aiter__(self) -> Delivery:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        chunk = await self._job.__anext__()
+        metrics = self._service.metrics
+        if not self.seconds:
+            metrics.first_byte.observe(time.monotonic() - self._began)
+        self.seconds += chunk.seconds
+        self.is_whole = chunk.is_last
+        if chunk.is_last:
+            metrics.whole.observe(time.monotonic() - self._began)
+        return chunk
+
+    def close(self, outcome: str) -> None:
+        """Give the place back and write down what became of it; what is said first counts."""
+        if self._outcome is not None:
+            return
+        self._outcome = outcome
+        self._job.leave()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._service.note(self.order, self._caller, self.seconds, outcome)
+
+
+@dataclass(frozen=True)
+class Service:
+    """All that a server has."""
+
+    synthesizer: Synthesizer
+    queue: Queue
+    voices: Voices
+    consents: Consents
+    metrics: Metrics
+    audit: Audit
+    can_change_voices: bool = True
+    started: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def model_names(self) -> list[str]:
+        """Every name of the model."""
+        return list(dict.fromkeys([self.synthesizer.config.name, *MODEL_NAMES]))
+
+    def order(self, asked: wire.Manner, text: str, *, flows: bool) -> Order:
+        """Return what is to be spoken, as it is made where it ``flows``, else as a whole, which sounds a little better.
+
+        Raises ApiError and ValueError for what can not be spoken.
+        """
+        if asked.model not in self.model_names:
+            message = f"there is no model {asked.model[:80]!r}; choose one of {', '.join(self.model_names)}"
+            raise ApiError(404, message, param="model", code="model_not_found")
+        clean.check(text)
+        formats.check(asked.response_format, asked.sample_rate)
+        voice = self.voices.choose(asked.voice_name) if asked.ref_audio is None else _sent_voice(asked)
+        given = {"steps": asked.steps, "guidance": asked.guidance}
+        return Order(
+            text=text,
+            voice=voice,
+            format=asked.response_format,
+            sample_rate=asked.sample_rate,
+            speed=asked.speed,
+            seed=secrets.randbelow(2**31) if asked.seed is None else asked.seed,
+            sampling=self.synthesizer.config.sampling_as({k: v for k, v in given.items() if v is not None}),
+            flows=flows and asked.response_format not in formats.WHOLE and not asked.word_timestamps,
+            wants_words=asked.word_timestamps,
+        )
+
+    def begin(self, order: Order, caller: Caller) -> Delivery:
+        """Put ``order`` into the queue. Raises Full or Stopping."""
+        return Delivery(self, order, caller)
+
+    def note(self, order: Order, caller: Caller, seconds: float, outcome: str) -> None:
+        """Count what was spoken of ``order``, and write down what became of it."""
+        self.metrics.spoken.inc(seconds)
+        if outcome == "done":
+            self.metrics.characters.inc(len(order.text))
+        with suppress(OSError):  # a full disk ends no speech
+            self.audit.write(
+                request=caller.request,
+                key=caller.key,
+                voice=order.voice.name,
+                text=order.text,
+                seed=order.seed,
+                seconds=seconds,
+                outcome=outcome,
+            )
+
+    def close(self) -> None:
+        """Let what runs end."""
+        self.queue.close()
+
+
+def watch(receive: Receive, leave: Callable[[], None]) -> asyncio.Task[None]:
+    """Call ``leave`` as soon as ``receive`` says that the client is gone; cancel the task where that is of no more use."""
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        leave()
+
+    return asyncio.create_task(until_gone())
+
+
+def _words(speech: Speech) -> tuple[SpokenWord, ...] | str:
+    """Return when the words of ``speech`` are heard, or why nobody knows."""
+    try:
+        return speech.words
+    except ValueError as error:  # a language without an aligner, or none installed: the sound is none the worse
+        return " ".join(str(error).split())
+
+
+def _sent_voice(asked: wire.Manner) -> ChosenVoice:
+    """Return the voice of a recording that came with the request; it is read when its turn has come."""
+    assert asked.ref_audio is not None
+    data = known_voices.from_base64(asked.ref_audio)
+    words = asked.ref_text
+
+    def load() -> Prompt:
+        heard = known_voices.sound(data)
+        return Prompt(heard, known_voices.spoken(heard, words))
+
+    return ChosenVoice(f"ref_audio:{hashlib.sha256(data).hexdigest()[:16]}", load)
