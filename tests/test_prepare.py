@@ -194,7 +194,7 @@ def test_what_is_new_or_changed_is_read(
     tts_fm_command("prepare", "libritts", corpus, out)
     files_read.clear()
     shutil.copy(MINI / "LibriTTS" / CHAPTER / "1272_135031_000011_000000.wav", folder / "1272_135031_000999_000000.wav")
-    (folder / "1272_135031_000999_000000.normalized.txt").write_text("A new one.")
+    (folder / "1272_135031_000999_000000.normalized.txt").write_text("A new one, which may be as long as this.")
     Waveform(buzz(1.0, 24_000), 24_000).save(folder / "1272_135031_000016_000000.wav")
     assert "2 recordings were read" in tts_fm_command("prepare", "libritts", corpus, out).stderr
     assert files_read == ["1272_135031_000016_000000", "1272_135031_000999_000000"]
@@ -237,7 +237,7 @@ def test_alignment_gives_every_phoneme_its_frames(tmp_path: Path, tts_fm_command
     table = wrong / "84_121123.trans.tsv"
     text = "The old man's eyes remained fixed on the door."
     assert text in table.read_text()
-    table.write_text(table.read_text().replace(text, "No."))
+    table.write_text(table.read_text().replace(text, "Nobody here can say when the next ship comes."))
     tts_fm_command("prepare", "libritts", tmp_path, out)  # without alignment, everything is kept
     assert len(read_manifest(out / "manifest.jsonl")) == 6
     assert "6 recordings were read" in tts_fm_command("prepare", "libritts", tmp_path, out, "--align").stderr

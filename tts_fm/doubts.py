@@ -51,7 +51,7 @@ def of_speech(waveform: Waveform) -> tuple[str, ...]:
 def possible_speed(speed: float, prompt: PreparedPrompt) -> tuple[float, tuple[str, ...]]:
     """Return ``speed``, or the highest that leaves all words in the speech, and then why it is another one."""
     most = max(1.0, FASTEST / rate(prompt))
-    if speed <= most:
+    if not most < speed < math.inf:  # what is no speed at all is refused elsewhere
         return speed, ()
     return most, (
         f"a speed of {speed:g} would be {speed * rate(prompt):.0f} letters per second, and words would be lost; "

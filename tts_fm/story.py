@@ -27,7 +27,7 @@ _PAUSE = 0.4  # seconds between turns: longer than between sentences, as people 
 _TAG = re.compile(r'(?<!\\)\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
 _WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
 _ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
-_SAME_LOUDNESS = 1.4  # 3 dB: as much may lie between voices that nobody would call louder or softer
+_SAME_LOUDNESS = 1.6  # 4 dB: as much may lie between voices that nobody would call louder or softer
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def speak(
         seconds: as for :meth:`Synthesizer.speak`; for a single turn only.
         sampling: steps, guidance and so on; the model's defaults if None.
         normalized: whether the text already spells out its numbers and abbreviations.
-        is_levelled: whether voices are brought to the loudness of the loudest where they differ by more than 3 dB.
+        is_levelled: whether voices are brought to the loudness of the loudest where they differ by more than 4 dB.
         on_step: called with (characters done, characters in all); what it raises ends the story.
 
     Raises:

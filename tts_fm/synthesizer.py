@@ -195,8 +195,7 @@ class Synthesizer:
         read = clean(text) if normalized else normalize(text)
         own = self._voice_or_default(prompt)
         voice = self.teller.listen(own)
-        remarks = doubts.of_reference(own, voice.prompt, self._is_english() and own is not self.default_prompt)
-        speed, slowed = doubts.possible_speed(speed, voice.prompt)
+        speed, slowed = doubts.possible_speed(speed, voice.prompt) if seconds is None else (speed, ())
         chunks = self.teller.pieces(read, voice)
         tokens = [self.frontend.tokens(piece) for piece in chunks]
         conditions = [
@@ -208,14 +207,15 @@ class Synthesizer:
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in tokens for token in self.frontend.unknown(piece)]
-        waveform = join(pieces)
+        waveform, seconds_taken = join(pieces), time.perf_counter() - began
+        remarks = doubts.of_reference(own, voice.prompt, self._is_english() and own is not self.default_prompt)
         return Speech(
             waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
             text=read,
             passages=self._passages(_written(text, normalized), chunks, conditions, pieces),
             unknown=tuple(dict.fromkeys(unknown)),
-            seconds=time.perf_counter() - began,
+            seconds=seconds_taken,
             remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
         )
 

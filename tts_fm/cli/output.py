@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-Force = Annotated[bool, typer.Option("--force", help="Write the output even over a recording that is read.")]
+Force = Annotated[bool, typer.Option("--force", help="Write even over a file that is read.")]
 
 
 def check_not_read(target: str | Path, sources: Iterable[str | Path | None], is_forced: bool) -> None:
@@ -23,6 +23,6 @@ def check_not_read(target: str | Path, sources: Iterable[str | Path | None], is_
     for source in sources:
         if source is not None and Path(source).exists() and os.path.samefile(source, target):
             raise ValueError(
-                f"the output {target} is the recording {source} itself, which would be lost; "
+                f"the output {target} is {source}, which is read and would be lost; "
                 f"name another file with --output, or give --force"
             )

@@ -150,7 +150,7 @@ def synthesize(
     turns, remarks = cast.turns(context, text_input.chosen(words, text, text_file), is_story, voices)
     if ignored := cast.unknown(context):
         report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
-    for written in (target, save_mel):
+    for written in (target, save_mel, timestamps, srt, vtt):
         if written is not None and written != "-":
             outputs.check_not_read(written, cast.files(context, voices, [ref_audio, config, text_file]), force)
     roles = cast.roles(context, turns, voices, ref_audio, ref_text)

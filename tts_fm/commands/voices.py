@@ -50,7 +50,9 @@ def add(
     Or take over a voice's file from another machine: tts-fm voices add anna.flac
     """
     report: Report = context.obj
+    from tts_fm import doubts
     from tts_fm.audio.library import VoiceLibrary
+    from tts_fm.audio.prompt import MAX_SECONDS, prepare
 
     library = VoiceLibrary()
     if ref_audio is None:
@@ -64,6 +66,8 @@ def add(
             raise ValueError("--consent 'who allowed it, and how' is needed; or --i-have-consent, if that is all")
         library.path(name)  # a mistake in the name is found before the recording is transcribed
         prompt = reference.recording(ref_audio, ref_text, report)
+        for remark in doubts.of_reference(prompt, prepare(prompt, prompt.waveform.sample_rate, MAX_SECONDS), False):
+            report.warn(remark)
         voice = library.add(name, prompt, STATED if consent is None else consent, is_forced=force)
     report.say(f"{library.path(voice.name)}: {voice.seconds:.1f} s; speak in it with --voice {voice.name}")
 

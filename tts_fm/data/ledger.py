@@ -26,6 +26,8 @@ OnStep = Callable[[int, int], None] | None
 class Facts:
     """What reading a recording gave: its length, or why it can not be read, and where asked for its alignment.
 
+    ``doubt`` is why a recording that can be read is no good.
+
     ``audio``, ``size``, ``changed`` (nanoseconds) and ``text`` are what that holds for.
     """
 
@@ -36,6 +38,7 @@ class Facts:
     text: str
     seconds: float = 0.0
     fault: str = ""
+    doubt: str = ""
     token_frames: list[int] | None = None
     alignment_fault: str = ""
 
@@ -87,9 +90,8 @@ def examine(facts: Facts, is_aligned: bool) -> Facts:
         waveform = io.read(facts.audio)
     except InputError as error:
         return replace(facts, fault=check.unreadable(error, Path(facts.audio)))
-    facts = replace(facts, seconds=round(waveform.seconds, 9))
-    if (reason := check.fault(waveform, facts.text, waveform.seconds)) is not None:
-        return replace(facts, fault=reason)
+    doubt = check.fault(waveform, facts.text, waveform.seconds)
+    facts = replace(facts, seconds=round(waveform.seconds, 9), doubt="" if doubt is None else doubt)
     if not is_aligned:
         return facts
     try:

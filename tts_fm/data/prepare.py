@@ -168,7 +168,7 @@ def _reason(facts: Facts, wishes: Wishes) -> str | None:
         return f"too short: {facts.seconds:.2f} s, at least {wishes.min_seconds:g} s are wanted"
     if facts.seconds > wishes.max_seconds:
         return f"too long: {facts.seconds:.2f} s, at most {wishes.max_seconds:g} s are wanted"
-    return (facts.alignment_fault or None) if wishes.is_aligned else None
+    return facts.doubt or (facts.alignment_fault if wishes.is_aligned else "") or None
 
 
 def _prepared(entry: Entry, facts: Facts, is_held_out: bool, wishes: Wishes) -> Prepared:

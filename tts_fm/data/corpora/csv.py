@@ -19,7 +19,7 @@ _NAMES = {
     "split": ("split", "subset"),
 }
 _SOUNDS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".aif", ".aiff"}
-_MOST_IN_A_NAME = 1.5  # words in the middle of many; a text of fewer could be a name, too
+_MOST_IN_A_NAME = 1.5  # words, and a mark at the end, in the mean of many; a text of fewer could be a name, too
 _LOOKED_AT = 200  # lines of a table without names
 
 
@@ -83,7 +83,9 @@ def _guessed(table: Path, rows: list[tuple[int, list[str]]]) -> list[str]:
     sounds = [sum(Path(row[i]).suffix.lower() in _SOUNDS for row in whole) for i in range(width)]
     audio = max(range(width), key=lambda i: sounds[i])
     others = [i for i in range(width) if i != audio]
-    words = {i: statistics.mean(len(row[i].split()) for row in whole) for i in others}
+    words = {
+        i: statistics.mean(len(row[i].split()) + row[i].endswith((".", "!", "?")) for row in whole) for i in others
+    }
     text = max(others, key=lambda i: words[i], default=None)
     is_clear = width in (2, 3) and all(words[i] <= _MOST_IN_A_NAME < words[text] for i in others if i != text)
     if text is None or not is_clear:
