@@ -1,4 +1,4 @@
-"""How much longer a sentence takes while another process holds a processor: one thread, the default, and one for each processor."""
+"""How much longer a sentence takes beside a busy process: with one thread, the default, and one for each processor."""
 
 from __future__ import annotations
 
