@@ -213,6 +213,7 @@ def test_our_own_failure_is_a_500_and_its_log_holds_no_text(server, client, monk
     with caplog.at_level(logging.DEBUG):
         answer = speak(client, input="Secret words.")
     assert answer.status_code == 500 and error_of(answer)["type"] == "server_error"
+    assert caplog.text.count("a request failed") == 1
     assert "RuntimeError" in caplog.text and "tts_fm.serving.service" in caplog.text
     assert "ecret" not in caplog.text and "ecret" not in answer.text
     assert server.lines()[-1]["outcome"] == "failed"
@@ -373,12 +374,12 @@ def test_a_client_that_leaves_frees_its_place(server):
     assert server.lines()[-1]["outcome"] == "left" and not server.service.queue.held
 
 
-def test_a_client_that_leaves_in_the_middle_of_the_sound_frees_its_place(server, client):
+def test_a_client_that_leaves_in_the_middle_of_the_sound_frees_its_place(server, client, caplog):
     asked = {"input": LONG, "response_format": "pcm", "steps": 64}
     with client.stream("POST", "/v1/audio/speech", json=asked) as answer:
         next(answer.iter_bytes())
     assert server.wait_until_idle() < 5
-    assert not server.service.queue.held
+    assert not server.service.queue.held and caplog.text == ""
 
 
 def test_the_audit_tells_what_was_said_by_its_hash_only(server, client):
