@@ -53,6 +53,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def clients(session: nox.Session) -> None:
+    """Real clients against a running server, each in an environment of its own."""
+    install(session, ".[test,av]")
+    session.run("pytest", "-m", "clients", *session.posargs, external=True)
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build what is released, check it, and speak with the wheel, installed, from another folder."""
     install(session, "build", "twine")

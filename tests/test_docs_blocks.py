@@ -30,6 +30,9 @@ BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NOT_RUN = {
     "pip install": "installs; .ci/run runs the README's in new environments",
+    "tts-fm serve": "waits for clients; tests/test_serve.py and tests/test_clients.py are some",
+    "curl http": "needs a server that runs; tests/test_serve.py",
+    "from openai import": "OpenAI's client is in an environment of its own; tests/clients/openai_client.py",
     "tts-fm demo": "a page that waits for visitors; the browser's tests open it",
     "--model F5TTS_v1_Base": "a hub",
     "--model hf://": "a hub",

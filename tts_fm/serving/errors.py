@@ -19,6 +19,7 @@ GONE = 499
 """The status of a request whose client left, in metrics and audit; nobody receives it."""
 
 _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_LOGGED = "it was logged"
 _log = logging.getLogger(__name__)
 
 
@@ -101,7 +102,10 @@ def understood(error: Exception) -> ApiError:
 
 
 def log_failure(error: BaseException) -> None:
-    """Log the kind of ``error`` and the lines it came through; not its message, which may hold what somebody wrote."""
+    """Log once the kind of ``error`` and the lines it came through; not its message, which may hold what somebody wrote."""
+    if _LOGGED in getattr(error, "__notes__", ()):
+        return
+    error.add_note(_LOGGED)
     frames = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
     _log.error("a request failed: %s at %s", type(error).__name__, " < ".join(reversed(frames[-6:])))
 

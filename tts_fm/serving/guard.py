@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tts_fm.serving import errors
 from tts_fm.serving.errors import ApiError
+from tts_fm.serving.queue import Left
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts that only this machine reaches."""
@@ -107,8 +108,8 @@ class Guard:
             await self.app(scope, body.receive, send)
         except TimeoutError:  # of a client that takes nothing
             pass
-        except Exception as error:  # it was answered; here it is only kept from a log with paths in it
-            if not isinstance(error, ApiError):
+        except Exception as error:  # it was answered where it could be; here it is kept from a log with paths in it
+            if not isinstance(error.__cause__, Left):
                 errors.log_failure(error)
         finally:
             body.done()

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive
 
-from tts_fm import provenance
 from tts_fm.audio.prompt import Prompt
 from tts_fm.sampler import SamplingOptions
 from tts_fm.serving import formats, pieces, wire
@@ -23,7 +22,7 @@ from tts_fm.serving.errors import ApiError
 from tts_fm.serving.metrics import Metrics
 from tts_fm.serving.queue import Check, Job, Queue
 from tts_fm.serving.voices import ChosenVoice, Consents, Voices
-from tts_fm.speech import Speech
+from tts_fm.speech import Speech, provenance
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text import clean
 from tts_fm.timing import SpokenWord
@@ -80,7 +79,7 @@ class Order:
 
     def make(self, synthesizer: Synthesizer, check: Check) -> Iterator[Chunk]:
         """Yield the file as it is made; ``check`` is called between the steps of the solver."""
-        facts = provenance.facts(synthesizer.config.name, self.seed, self.sampling, self.text)
+        facts = provenance(synthesizer.config.name, self.seed, self.sampling, self.text)
         encoder = formats.encoder(self.format, self.sample_rate, facts)
         how = {"seed": self.seed, "speed": self.speed, "sampling": self.sampling, "on_step": lambda *_: check()}
         if self.flows:

@@ -1,0 +1,219 @@
+"""How ``tts-fm serve`` holds: many clients at once, some that leave, some that are slow, and its memory over many requests."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+TEXTS = (
+    "Flow matching turns noise into speech.",
+    "The train to the coast leaves at half past seven, and it is nearly always late.",
+    "Would you please close the window? It is getting cold in here.",
+    "She wrote the number down, folded the paper twice, and put it into her pocket.",
+)
+RATE = 24_000
+TIMEOUT = 1_800.0  # seconds
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a request; times in seconds from when it was sent."""
+
+    status: int
+    first_byte: float
+    end: float
+    speech: float = 0.0
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server to ask, and its process where it runs here."""
+
+    url: str
+    key: str
+    voice: str
+    steps: int | None
+    pid: int | None
+
+    def body(self, i: int) -> dict[str, Any]:
+        """Return the body of request ``i``."""
+        body = {"model": "tts-1", "input": TEXTS[i % len(TEXTS)], "voice": self.voice, "response_format": "pcm"}
+        return body if self.steps is None else {**body, "steps": self.steps}
+
+    def memory(self) -> float:
+        """Return the process's resident memory in MB."""
+        (line,) = [line for line in Path(f"/proc/{self.pid}/status").read_text().splitlines() if "VmRSS" in line]
+        return int(line.split()[1]) / 1024
+
+    def files(self) -> int:
+        """Return how many files the process has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+async def ask(client: httpx.AsyncClient, server: Server, i: int, pause: float = 0.0, leave: float = 0.0) -> Told:
+    """Ask for speech; a slow client pauses after each piece it takes, one that leaves does so after so many seconds."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(leave if leave else None):
+            async with client.stream("POST", f"{server.url}/audio/speech", json=server.body(i)) as answer:
+                first, size = 0.0, 0
+                async for part in answer.aiter_bytes(4_096):
+                    first = first if first else time.monotonic() - began
+                    size += len(part)
+                    await asyncio.sleep(pause)
+    except TimeoutError:
+        return Told(499, 0.0, time.monotonic() - began)
+    speech = size / 2 / RATE if answer.status_code == 200 else 0.0
+    return Told(answer.status_code, first, time.monotonic() - began, speech, answer.headers.get("retry-after"))
+
+
+async def crowd(server: Server, n: int, **how: float) -> tuple[list[Told], float]:
+    """Let ``n`` clients ask at the same time; return what they were told, and the seconds it took."""
+    limits = httpx.Limits(max_connections=None)
+    headers = {"Authorization": f"Bearer {server.key}"}
+    async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits, headers=headers) as client:
+        await client.get(server.url.removesuffix("/v1") + "/health")
+        began = time.monotonic()
+        told = await asyncio.gather(*(ask(client, server, i, **how) for i in range(n)))
+        return list(told), time.monotonic() - began
+
+
+def summary(told: list[Told], seconds: float) -> dict[str, Any]:
+    """Return the figures of a crowd."""
+    made = [one for one in told if one.status == 200]
+    away = [one for one in told if one.status == 429]
+    figures: dict[str, Any] = {
+        "statuses": {str(s): sum(one.status == s for one in told) for s in {t.status for t in told}}
+    }
+    for name, values in (
+        ("first_byte", [one.first_byte for one in made]),
+        ("end", [one.end for one in made]),
+        ("turned_away", [one.end for one in away]),
+    ):
+        if values:
+            figures[name] = {f"p{p}": round(float(np.percentile(values, p)), 3) for p in (50, 95, 99)}
+    figures["requests_per_second"] = round(len(made) / seconds, 3)
+    figures["speech_per_second"] = round(sum(one.speech for one in made) / seconds, 3)
+    figures["turned_away_without_retry_after"] = sum(one.retry_after is None for one in away)
+    return figures
+
+
+async def until_idle(server: Server) -> float:
+    """Return the seconds until the server neither runs nor holds anything."""
+    began = time.monotonic()
+    async with httpx.AsyncClient() as client:
+        while True:
+            state = (await client.get(server.url.removesuffix("/v1") + "/health")).json()
+            if state["running"] + state["waiting"] == 0:
+                return time.monotonic() - began
+            await asyncio.sleep(0.02)
+
+
+async def steadily(server: Server, more: Callable[[int, float], bool]) -> dict[str, Any]:
+    """Let four clients ask again and again as long as there is ``more``; return memory and files on the way."""
+    began, done, failed = time.monotonic(), 0, 0
+    course: list[dict[str, float]] = []
+    headers = {"Authorization": f"Bearer {server.key}"}
+
+    async def one(client: httpx.AsyncClient) -> None:
+        nonlocal done, failed
+        while more(done, time.monotonic() - began):
+            done += 1
+            failed += (await ask(client, server, done)).status != 200
+            if done % 50 == 0:
+                course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
+
+    async with httpx.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
+        await asyncio.gather(*(one(client) for _ in range(4)))
+    course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
+    return {"requests": done, "failed": failed, "seconds": round(time.monotonic() - began, 1), "course": course}
+
+
+async def measure(server: Server, asked: argparse.Namespace) -> dict[str, Any]:
+    """Return all figures that were asked for."""
+    figures: dict[str, Any] = {}
+    await crowd(server, 1)  # the first one is slower
+    parts: list[tuple[str, bool, Callable[[], Awaitable[Any]]]] = [
+        ("at_once", asked.clients > 0, lambda: _crowd(server, asked.clients)),
+        ("leaving", asked.leaving > 0, lambda: _crowd(server, asked.leaving, leave=asked.leave_after)),
+        ("slow", asked.slow > 0, lambda: _crowd(server, asked.slow, pause=0.05)),
+        ("many", asked.requests > 0, lambda: steadily(server, lambda done, _: done < asked.requests)),
+        ("soak", asked.soak > 0, lambda: steadily(server, lambda _, seconds: seconds < asked.soak)),
+    ]
+    for name, is_asked, part in parts:
+        if is_asked:
+            figures[name] = await part()
+            print(f"{name}: {json.dumps(figures[name])}", flush=True)
+    return figures
+
+
+async def _crowd(server: Server, n: int, **how: float) -> dict[str, Any]:
+    figures = summary(*await crowd(server, n, **how))
+    if server.pid is not None:
+        figures["seconds_until_idle"] = round(await until_idle(server), 3)
+        figures["memory_mb"], figures["files"] = round(server.memory(), 1), server.files()
+    return figures
+
+
+@contextmanager
+def started(asked: argparse.Namespace) -> Iterator[Server]:
+    """Yield the server that was named, or one of our own on a free port."""
+    if asked.url is not None:
+        yield Server(asked.url.rstrip("/"), asked.key, asked.voice, asked.steps, None)
+        return
+    program = [sys.executable, "-c", "import sys; from tts_fm.commands import main; sys.exit(main())"]
+    arguments = ["serve", "--port", "0", "--audit", "none", "--model", asked.model]
+    process = subprocess.Popen([*program, *arguments], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        found = re.search(r"http://\S+/v1", line := process.stderr.readline())
+        if found is None:
+            raise SystemExit(f"the server did not start: {line}")
+        yield Server(found[0], asked.key, asked.voice, asked.steps, process.pid)
+    finally:
+        process.terminate()
+        print(f"the server's exit code: {process.wait(60)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="an OpenAI-compatible server that runs, with /v1; else one is started")
+    parser.add_argument("--key", default="none", help="its key")
+    parser.add_argument("--voice", default="alloy")
+    parser.add_argument("--model", default="default", help="the model of the server that is started")
+    parser.add_argument("--steps", type=int, help="steps of the solver")
+    parser.add_argument("--clients", type=int, default=200, help="that ask at the same time")
+    parser.add_argument("--leaving", type=int, default=50, help="clients that leave in the middle")
+    parser.add_argument("--leave-after", type=float, default=2.0, help="seconds")
+    parser.add_argument("--slow", type=int, default=50, help="clients that take their sound slowly")
+    parser.add_argument(
+        "--requests", type=int, default=1_000, help="one after the other, by four clients, for the memory"
+    )
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds of steady requests")
+    parser.add_argument("--out", type=Path, help="a file of all figures, in JSON")
+    asked = parser.parse_args()
+    with started(asked) as server:
+        if server.pid is None and (asked.requests or asked.soak):
+            raise SystemExit("memory can be watched only of a server that is started here; give --requests 0")
+        figures = asyncio.run(measure(server, asked))
+    if asked.out is not None:
+        asked.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
