@@ -23,6 +23,7 @@ from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
 from tts_fm.pacing import Voice
+from tts_fm.plan import Plan, PlannedPiece
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.telling import Teller
@@ -225,6 +226,32 @@ class Synthesizer:
             seconds=time.perf_counter() - began,
             remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
         )
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        speed: float = 1.0,
+        seconds: float | None = None,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
+    ) -> Plan:
+        """Return how :meth:`speak` would speak ``text`` with the same arguments, without speaking it."""
+        reading = self.read(text, normalized=normalized, lexicon=lexicon)
+        voice = self.teller.listen(self._voice_or_default(prompt))
+        speed, _ = doubts.possible_speed(speed, voice.prompt)
+        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
+        pieces: list[PlannedPiece] = []
+        unknown: list[str] = []
+        for piece, pause, share in zip(chunks, pauses, _shares(chunks, seconds), strict=True):
+            tokens = self.frontend.tokens(piece)
+            condition = self.teller.to_speak(voice, piece, tokens, speed, share)
+            n_frames = condition.is_valid.shape[1] - len(voice.mel)
+            pieces.append(PlannedPiece(piece, n_frames / self.config.mel.frame_rate, pause))
+            unknown += self.frontend.unknown(tokens)
+        return Plan(reading, tuple(pieces), tuple(dict.fromkeys(unknown)))
 
     def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
         """Return how ``text`` is read, with ``normalized`` and ``lexicon`` as in :meth:`speak`.
