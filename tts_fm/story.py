@@ -15,9 +15,11 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
+from tts_fm.plan import Plan
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.synthesizer import Speech, Synthesizer
 from tts_fm.text import clean
+from tts_fm.text.lexicon import Lexicon
 
 MAIN = "main"
 """Who speaks before the first tag."""
@@ -42,10 +44,17 @@ class Turn:
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None."""
+    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None; ``lexicon`` is the voice's own."""
 
     prompt: Prompt | None
     speed: float | None = None
+    lexicon: Lexicon | None = None
+
+    def words(self, lexicon: Lexicon | None) -> Lexicon | None:
+        """Return the voice's own lexicon with ``lexicon``, whose readings count where they differ."""
+        if self.lexicon is None or lexicon is None:
+            return self.lexicon if lexicon is None else lexicon
+        return self.lexicon | lexicon
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +168,7 @@ def speak(
     seconds: float | None = None,
     sampling: SamplingOptions | None = None,
     normalized: bool = False,
+    lexicon: Lexicon | None = None,
     is_levelled: bool = True,
     on_step: OnStep | None = None,
 ) -> Story:
@@ -173,6 +183,7 @@ def speak(
         seconds: as for :meth:`Synthesizer.speak`; for a single turn only.
         sampling: steps, guidance and so on; the model's defaults if None.
         normalized: whether the text already spells out its numbers and abbreviations.
+        lexicon: words of one's own; they go before those of a role's own lexicon.
         is_levelled: whether voices are brought to the loudness of the loudest where they differ by more than 4 dB.
         on_step: called with (characters done, characters in all); what it raises ends the story.
 
@@ -198,11 +209,37 @@ def speak(
                 seconds=seconds,
                 sampling=sampling,
                 normalized=normalized,
+                lexicon=role.words(lexicon),
                 on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
             )
         )
         before += len(turn.text)
     return _joined(turns, _levelled(turns, speeches) if is_levelled else speeches, seeds)
+
+
+def plan(
+    synthesizer: Synthesizer,
+    turns: Sequence[Turn],
+    roles: Mapping[str, Role],
+    *,
+    speed: float = 1.0,
+    seconds: float | None = None,
+    normalized: bool = False,
+    lexicon: Lexicon | None = None,
+) -> tuple[Plan, ...]:
+    """Return how each of ``turns`` would be spoken, with the arguments of :func:`speak`."""
+    check_roles(turns, list(roles))
+    return tuple(
+        synthesizer.plan(
+            turn.text,
+            roles[turn.voice].prompt,
+            speed=next(one for one in (turn.speed, roles[turn.voice].speed, speed) if one is not None),
+            seconds=seconds,
+            normalized=normalized,
+            lexicon=roles[turn.voice].words(lexicon),
+        )
+        for turn in turns
+    )
 
 
 def check_roles(turns: Sequence[Turn], names: Sequence[str]) -> None:

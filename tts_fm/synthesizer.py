@@ -13,6 +13,7 @@ from tts_fm import checkpoint, doubts, hub, loading, threads, timing
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join, places
+from tts_fm.audio.level import Span
 from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
@@ -22,11 +23,13 @@ from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
 from tts_fm.pacing import Voice
+from tts_fm.plan import Plan, PlannedPiece
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.telling import Teller
-from tts_fm.text.clean import check, clean
-from tts_fm.text.normalize import WrittenWord, normalize, written_words
+from tts_fm.text.clean import check
+from tts_fm.text.lexicon import Lexicon, shown
+from tts_fm.text.normalize import Reading, WrittenWord, read, written_words
 from tts_fm.timing import Passage
 from tts_fm.vocoders import Vocoder
 
@@ -143,6 +146,7 @@ class Synthesizer:
         seconds: float | None = None,
         sampling: SamplingOptions | None = None,
         normalized: bool = False,
+        lexicon: Lexicon | None = None,
         on_step: OnStep | None = None,
         on_state: OnState | None = None,
     ) -> Waveform:
@@ -155,6 +159,7 @@ class Synthesizer:
             seconds=seconds,
             sampling=sampling,
             normalized=normalized,
+            lexicon=lexicon,
             on_step=on_step,
             on_state=on_state,
         ).waveform
@@ -170,6 +175,7 @@ class Synthesizer:
         seconds: float | None = None,
         sampling: SamplingOptions | None = None,
         normalized: bool = False,
+        lexicon: Lexicon | None = None,
         on_step: OnStep | None = None,
         on_state: OnState | None = None,
     ) -> Speech:
@@ -183,6 +189,7 @@ class Synthesizer:
             seconds: the length of the speech, where it is fixed; shared between sentences by their length.
             sampling: steps, guidance and so on; the model's defaults if None.
             normalized: whether ``text`` already spells out its numbers and abbreviations.
+            lexicon: words of one's own and how they are read, before every other rule.
             on_step: called with (steps done, steps in all).
             on_state: called with the time ``t`` and the log-mel (n c) of a sentence on its way, at each evaluation.
 
@@ -191,12 +198,11 @@ class Synthesizer:
             ValueError: a speed or duration out of range.
         """
         began = time.perf_counter()
-        check(text)
-        read = clean(text) if normalized else normalize(text)
+        reading = self.read(text, normalized=normalized, lexicon=lexicon)
         own = self._voice_or_default(prompt)
         voice = self.teller.listen(own)
         speed, slowed = doubts.possible_speed(speed, voice.prompt) if seconds is None else (speed, ())
-        chunks = self.teller.pieces(read, voice)
+        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
         tokens = [self.frontend.tokens(piece) for piece in chunks]
         conditions = [
             self.teller.to_speak(voice, piece, its_tokens, speed, share)
@@ -207,17 +213,79 @@ class Synthesizer:
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in tokens for token in self.frontend.unknown(piece)]
-        waveform, seconds_taken = join(pieces), time.perf_counter() - began
+        waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began
         remarks = doubts.of_reference(own, voice.prompt, self._is_english() and own is not self.default_prompt)
         return Speech(
             waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
-            text=read,
-            passages=self._passages(_written(text, normalized), chunks, conditions, pieces),
+            text=shown(reading.text),
+            passages=self._passages(
+                written_words(text, lexicon, is_spelled_out=normalized), chunks, conditions, places(pieces, pauses)
+            ),
             unknown=tuple(dict.fromkeys(unknown)),
             seconds=seconds_taken,
             remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
         )
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        speed: float = 1.0,
+        seconds: float | None = None,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
+    ) -> Plan:
+        """Return how :meth:`speak` would speak ``text`` with the same arguments, without speaking it."""
+        reading = self.read(text, normalized=normalized, lexicon=lexicon)
+        voice = self.teller.listen(self._voice_or_default(prompt))
+        speed, _ = doubts.possible_speed(speed, voice.prompt)
+        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
+        pieces: list[PlannedPiece] = []
+        unknown: list[str] = []
+        for piece, pause, share in zip(chunks, pauses, _shares(chunks, seconds), strict=True):
+            tokens = self.frontend.tokens(piece)
+            condition = self.teller.to_speak(voice, piece, tokens, speed, share)
+            n_frames = condition.is_valid.shape[1] - len(voice.mel)
+            pieces.append(PlannedPiece(piece, n_frames / self.config.mel.frame_rate, pause))
+            unknown += self.frontend.unknown(tokens)
+        return Plan(reading, tuple(pieces), tuple(dict.fromkeys(unknown)))
+
+    def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
+        """Return how ``text`` is read, with ``normalized`` and ``lexicon`` as in :meth:`speak`.
+
+        Raises:
+            InputError: nothing in it can be spoken by this model.
+            ValueError: a lexicon whose sounds this model does not know.
+        """
+        check(text)
+        if lexicon is not None:
+            self._check_sounds(lexicon)
+        reading = read(text, lexicon, is_spelled_out=normalized)
+        if not self.frontend.says_something(reading.text):
+            shortened = text.strip()[:20] + ("..." if len(text.strip()) > 20 else "")
+            raise InputError(
+                f"there is nothing that the model {self.config.name} can read in {shortened!r}; "
+                f"give words in the script of its language"
+            )
+        return reading
+
+    def _check_sounds(self, lexicon: Lexicon) -> None:
+        for entry in lexicon.entries:
+            if entry.sounds is None:
+                continue
+            if not self.frontend.reads_sounds:
+                raise ValueError(
+                    f"{entry.where or entry.word}: the model {self.config.name} reads letters, not the International Phonetic "
+                    f"Alphabet; write how {entry.word!r} is read in letters"
+                )
+            if unknown := self.frontend.unknown(list(entry.sounds)):
+                raise ValueError(
+                    f"{entry.where or entry.word}: the model {self.config.name} knows no sound {', '.join(unknown)}; "
+                    f"use the symbols that espeak-ng writes"
+                )
 
     def edit(
         self,
@@ -257,13 +325,13 @@ class Synthesizer:
         written: Sequence[WrittenWord],
         chunks: Sequence[str],
         conditions: Sequence[Condition],
-        pieces: Sequence[Waveform],
+        spans: Sequence[Span],
     ) -> tuple[Passage, ...]:
-        """Return what is said where in the joined ``pieces``."""
+        """Return what is said where: each of ``chunks`` in its span of the speech."""
         names, rate = timing.as_written(written, chunks), self.config.mel.frame_rate
         return tuple(
-            Passage(text, own, place.start, place.end, timing.told_spans(condition, self.frontend, text, rate))
-            for text, own, place, condition in zip(chunks, names, places(pieces), conditions, strict=True)
+            Passage(shown(text), own, place.start, place.end, timing.told_spans(condition, self.frontend, text, rate))
+            for text, own, place, condition in zip(chunks, names, spans, conditions, strict=True)
         )
 
     def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
@@ -303,11 +371,6 @@ class Synthesizer:
     def _vocode(self, log_mel_: Float[Tensor, "n c"], gain: float) -> Waveform:
         samples = self.vocoder.decode(log_mel_[None])[0].float().cpu() * gain
         return Waveform(samples, self.config.mel.sample_rate)
-
-
-def _written(text: str, is_normalized: bool) -> list[WrittenWord]:
-    """Return the words of ``text`` and how each is read."""
-    return [WrittenWord(word, word) for word in clean(text).split()] if is_normalized else written_words(text)
 
 
 def _shares(chunks: Sequence[str], seconds: float | None) -> list[float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -14,6 +14,7 @@ from tts_fm import duration, infill, plugins
 from tts_fm.alignment import owned_tokens
 from tts_fm.alignment.phones import STRESS
 from tts_fm.audio import prompt as prompts
+from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
 from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.backbones import Backbone
@@ -21,6 +22,7 @@ from tts_fm.config import ModelConfig
 from tts_fm.frontends import Frontend
 from tts_fm.frontends.phonemes import END, PUNCTUATION, START
 from tts_fm.pacing import DurationRule, Voice
+from tts_fm.text.normalize import without_capitals
 from tts_fm.types import FILLER, Condition
 
 _SEPARATORS = " " + PUNCTUATION
@@ -83,14 +85,24 @@ class Teller:
         """Level, trim and resample the prompt; return it with its mel and all that is needed of its words."""
         mel = self.config.mel
         prepared = prompts.prepare(prompt, mel.sample_rate, self.config.limits.max_prompt_seconds)
+        prepared = replace(prepared, transcript=without_capitals(prepared.transcript))
         samples = prepared.waveform.samples
         return Voice(
             prepared, self.mel(samples)[: self.rule.n_given(len(samples))], self.rule.words(prepared.transcript)
         )
 
-    def pieces(self, text: str, voice: Voice) -> list[str]:
-        """Cut ``text`` so that prompt and piece together fit the model."""
-        return self.rule.pieces(text, voice.prompt, self._room(voice.prompt))
+    def pieces(self, paragraphs: Sequence[str], voice: Voice) -> tuple[list[str], list[float]]:
+        """Cut a text so that prompt and piece together fit the model; return the pieces and the silence behind each."""
+        if self.rule.reads_on:
+            paragraphs = [" ".join(paragraphs)]
+        pieces: list[str] = []
+        pauses: list[float] = []
+        for paragraph in paragraphs:
+            if self.frontend.says_something(paragraph):
+                own = self.rule.pieces(paragraph, voice.prompt, self._room(voice.prompt))
+                pieces += own
+                pauses += [PAUSE] * (len(own) - 1) + [PARAGRAPH_PAUSE]
+        return pieces, pauses
 
     def to_speak(
         self, voice: Voice, text: str, tokens: Sequence[str], speed: float = 1.0, seconds: float | None = None

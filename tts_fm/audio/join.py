@@ -14,22 +14,26 @@ from tts_fm.audio.level import Span
 
 PAUSE = 0.2
 """Seconds of silence between two sentences."""
+PARAGRAPH_PAUSE = 0.4
+"""Seconds of silence between two paragraphs, beside what each begins and ends with."""
 
 
-def join(pieces: Sequence[Waveform], pause_seconds: float = PAUSE, fade_seconds: float = 0.01) -> Waveform:
-    """Return ``pieces`` one after the other with silence between them.
+def join(
+    pieces: Sequence[Waveform], pause_seconds: float | Sequence[float] = PAUSE, fade_seconds: float = 0.01
+) -> Waveform:
+    """Return ``pieces`` one after the other with silence between them: one length, or one behind each.
 
     Every inner edge is faded with half a raised cosine, so that the silence begins and ends without a jump; the first
     sample of the first piece and the last of the last stay as they are. One piece is returned unchanged.
     """
     rate = _common_rate(pieces)
-    silence = torch.zeros(round(pause_seconds * rate))
+    pauses = _each(pause_seconds, len(pieces))
     parts: list[Tensor] = []
     for i, piece in enumerate(pieces):
         n = min(round(fade_seconds * rate), len(piece.samples) // 2)
         samples = piece.samples.clone()
         if i > 0:
-            parts.append(silence.to(samples))
+            parts.append(torch.zeros(round(pauses[i - 1] * rate)).to(samples))
             samples[:n] *= _rise(n).to(samples)
         if i < len(pieces) - 1:
             samples[len(samples) - n :] *= _rise(n).flip(0).to(samples)
@@ -37,15 +41,19 @@ def join(pieces: Sequence[Waveform], pause_seconds: float = PAUSE, fade_seconds:
     return Waveform(torch.cat(parts), rate)
 
 
-def places(pieces: Sequence[Waveform], pause_seconds: float = PAUSE) -> list[Span]:
+def places(pieces: Sequence[Waveform], pause_seconds: float | Sequence[float] = PAUSE) -> list[Span]:
     """Return where :func:`join` puts each of ``pieces``."""
     rate = _common_rate(pieces)
     found, start = [], 0  # samples
-    for piece in pieces:
+    for piece, pause in zip(pieces, _each(pause_seconds, len(pieces)), strict=True):
         end = start + len(piece.samples)
         found.append(Span(start / rate, end / rate))
-        start = end + round(pause_seconds * rate)
+        start = end + round(pause * rate)
     return found
+
+
+def _each(pause_seconds: float | Sequence[float], n: int) -> Sequence[float]:
+    return [pause_seconds] * n if isinstance(pause_seconds, int | float) else pause_seconds
 
 
 def crossfade(pieces: Sequence[Waveform], seconds: float = 0.15) -> Waveform:

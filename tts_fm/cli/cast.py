@@ -142,4 +142,4 @@ def _role(voice: StoryVoice, report: Report) -> Role:
     if voice.ref_audio is not None:
         return Role(reference.recording(voice.ref_audio, voice.ref_text, report), voice.speed)
     assert voice.voice is not None
-    return Role(reference.kept(voice.voice), voice.speed)
+    return Role(reference.kept(voice.voice), voice.speed, reference.lexicon(voice.voice))

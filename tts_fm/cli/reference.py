@@ -9,6 +9,7 @@ from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
+    from tts_fm.text.lexicon import Lexicon
 
 
 def recording(ref_audio: Path, ref_text: str | None, report: Report) -> Prompt:
@@ -35,3 +36,15 @@ def kept(voice: str) -> Prompt | None:
     if Path(voice).suffix == ".flac" or Path(voice).name != voice:
         return library.read_voice(Path(voice)).prompt
     return library.VoiceLibrary().load(voice).prompt
+
+
+def lexicon(voice: str) -> Lexicon | None:
+    """Return the voice's own lexicon, ``NAME.lexicon.tsv`` beside its file, if it has one."""
+    from tts_fm.audio import library
+    from tts_fm.text.lexicon import Lexicon
+
+    if voice == library.BUNDLED:
+        return None
+    is_file = Path(voice).suffix == ".flac" or Path(voice).name != voice
+    beside = (Path(voice) if is_file else library.VoiceLibrary().folder / f"{voice}.flac").with_suffix(".lexicon.tsv")
+    return Lexicon.load(beside) if beside.is_file() else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts_fm.cli import cast, delivery, text_input
+from tts_fm.cli import dry_run as dry_runs
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
@@ -98,6 +99,12 @@ def synthesize(
     device: Device = "auto",
     precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Your own words, one a line: word, tab, reading in letters or as /IPA/.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what will be read and why, its pieces and their lengths; speak nothing.")
+    ] = False,
     keep_loudness: Annotated[
         bool, typer.Option("--keep-loudness", help="Voices of a story stay as loud as their recordings.")
     ] = False,
@@ -146,13 +153,16 @@ def synthesize(
     captions = delivery.Captions(timestamps, srt, vtt, words_apart, line_length)
     captions.check()
     _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
+    from tts_fm.text.lexicon import Lexicon
+
     is_story = config is not None or any("=" in one for one in voices)
     turns, remarks = cast.turns(context, text_input.chosen(words, text, text_file), is_story, voices)
     if ignored := cast.unknown(context):
         report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
-    for written in (target, save_mel, timestamps, srt, vtt):
+    words_of_ones_own = None if lexicon is None else Lexicon.load(lexicon)
+    for written in () if dry_run else (target, save_mel, timestamps, srt, vtt):
         if written is not None and written != "-":
-            outputs.check_not_read(written, cast.files(context, voices, [ref_audio, config, text_file]), force)
+            outputs.check_not_read(written, cast.files(context, voices, [ref_audio, config, text_file, lexicon]), force)
     roles = cast.roles(context, turns, voices, ref_audio, ref_text)
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
         known = "F5TTS_v1_Base" if model == "default" else model
@@ -166,14 +176,20 @@ def synthesize(
         model,
         vocab=vocab,
         architecture=architecture,
-        vocoder=vocoder,
+        vocoder="griffin_lim" if dry_run else vocoder,  # which has no weights
         device=device,
         precision=precision,
-        weak_model=guidance_model,
+        weak_model=None if dry_run else guidance_model,
     )
     sampling = synthesizer.config.sampling_as(given)
     if fix_duration is not None:
         duration = _without_prompt(fix_duration, roles[turns[0].voice].prompt, synthesizer.config)
+    if dry_run:
+        plans = story.plan(
+            synthesizer, turns, roles, speed=speed, seconds=duration, normalized=no_normalize, lexicon=words_of_ones_own
+        )
+        dry_runs.show(turns, plans, as_json)
+        return
     if seed is None:
         seed = secrets.randbelow(2**31)
         report.say(f"seed {seed}")
@@ -187,6 +203,7 @@ def synthesize(
             seconds=duration,
             sampling=sampling,
             normalized=no_normalize,
+            lexicon=words_of_ones_own,
             is_levelled=not keep_loudness,
             on_step=on_step,
         )

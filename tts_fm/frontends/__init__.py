@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from tts_fm.plugins import Options, Plugin
 
@@ -16,6 +17,9 @@ class Frontend(Plugin, ABC):
         options: this frontend's block of the configuration.
         vocab: path of ``vocab.txt`` for the frontends that have one, else None.
     """
+
+    reads_sounds: ClassVar[bool] = False
+    """Whether it reads what a lexicon gives in the International Phonetic Alphabet."""
 
     def __init__(self, options: Options, vocab: Path | None = None) -> None:
         self.options = options
@@ -36,6 +40,12 @@ class Frontend(Plugin, ABC):
     @abstractmethod
     def unknown(self, tokens: Sequence[str]) -> list[str]:
         """Return the distinct tokens that are not in the vocabulary, in order of appearance."""
+
+    def says_something(self, text: str) -> bool:
+        """Whether there is a sound in ``text`` that is in the vocabulary."""
+        tokens = self.tokens(text)
+        unknown = set(self.unknown(tokens))
+        return any(token not in unknown and any(map(str.isalnum, token)) for token in tokens)
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of ``text``."""

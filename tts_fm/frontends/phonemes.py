@@ -42,6 +42,7 @@ class Phonemes(Frontend):
         language: str = "en-us"
 
     options: Options
+    reads_sounds = True
 
     def __init__(self, options: Options, vocab: Path | None = None) -> None:
         super().__init__(options, vocab)

@@ -12,6 +12,10 @@ _SPACE = 32
 class Utf8(Frontend):
     """A token is the character with the byte's number, so ``"é"`` is ``["Ã", "©"]`` and its ids are 195, 169."""
 
+    def says_something(self, text: str) -> bool:
+        """Bytes of any letter are sounds."""
+        return any(map(str.isalnum, text))
+
     @property
     def vocab_size(self) -> int:
         return 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from pydantic import Field, field_validator
@@ -74,6 +74,9 @@ class DurationRule(Plugin, ABC):
         frontend: text to token ids.
         backbone: which may predict the frames of its tokens.
     """
+
+    reads_on: ClassVar[bool] = False
+    """Whether a paragraph is read into the next one, where both fit into a piece."""
 
     def __init__(self, options: DurationOptions, mel: MelSpec, frontend: Frontend, backbone: Backbone) -> None:
         self.options, self.mel, self.frontend, self.backbone = options, mel, frontend, backbone

@@ -13,6 +13,8 @@ from tts_fm.text.chunk import f5_chunks
 class F5Bytes(DurationRule):
     """What F5-TTS's command does, to the frame."""
 
+    reads_on = True
+
     def n_given(self, n_samples: int) -> int:
         return n_samples // self.mel.hop_length
 

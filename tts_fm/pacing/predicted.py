@@ -45,4 +45,5 @@ class Predicted(DurationRule):
         target = frames[len(words.tokens) :]
         if n_frames is None:  # the silence that a sentence begins with in a corpus
             target[0] = min(target[0], duration.to_frames(_LEADING_SILENCE, rate))
+            target = duration.with_pauses(target, tokens, rate, speed)
         return Measured([FILLER, *ids], given + sum(target), [given, *target])

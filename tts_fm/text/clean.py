@@ -39,11 +39,14 @@ def clean(text: str) -> str:
 
     A paragraph that ends without punctuation (a heading) gets a full stop, so that it is not read into the next.
     """
+    return " ".join(paragraphs(text))
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs of ``text``, each cleaned; every one but the last ends with a mark."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2029", "\n\n")
-    paragraphs = [_line(paragraph) for paragraph in _BLANK_LINE.split(text)]
-    paragraphs = [paragraph for paragraph in paragraphs if paragraph]
-    closed = [paragraph + "." if paragraph[-1].isalnum() else paragraph for paragraph in paragraphs[:-1]]
-    return " ".join([*closed, *paragraphs[-1:]])
+    cleaned = [line for paragraph in _BLANK_LINE.split(text) if (line := _line(paragraph))]
+    return [*(line + "." if line[-1].isalnum() else line for line in cleaned[:-1]), *cleaned[-1:]]
 
 
 def check(text: str) -> None:
@@ -59,9 +62,14 @@ def check(text: str) -> None:
     plain = clean(text)
     if not plain:
         raise InputError("the text is empty; give at least one word to speak")
-    if not any(unicodedata.category(character)[0] in "LN" for character in plain):
+    if not says_something(plain):
         shown = plain if len(plain) <= 20 else plain[:20] + "..."
         raise InputError(f"there is nothing to speak in {shown!r}; give at least one letter or digit")
+
+
+def says_something(text: str) -> bool:
+    """Whether there is a letter or a number in ``text``."""
+    return any(unicodedata.category(character)[0] in "LN" for character in text)
 
 
 def _line(text: str) -> str:

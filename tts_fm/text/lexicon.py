@@ -128,8 +128,8 @@ def _entry(line: str, where: str) -> Entry:
     if not any(character.isalnum() for character in word):
         raise InputError(f"{where}: {word!r} is no word; {_FORM}")
     entry = Entry(word, reading, where)
-    if reading.startswith("/") != (entry.sounds is not None) or re.search(r"[\d/]", entry.sounds or ""):
+    if reading.startswith("/") != (entry.sounds is not None) or re.search(r"[\d/\s]", entry.sounds or ""):
         raise InputError(
-            f"{where}: the reading {reading!r} is not understood; IPA stands between two slashes, as /ˈniːʃ/"
+            f"{where}: the reading {reading!r} is not understood; IPA stands between two slashes, without spaces, as /ˈniːʃ/"
         )
     return entry

@@ -8,32 +8,50 @@ from dataclasses import dataclass
 from functools import cache
 
 from tts_fm.text import addresses, capitals, dates, identifiers, mathematics, measures, money, quantities, words
-from tts_fm.text.clean import clean
+from tts_fm.text.clean import clean, paragraphs
 from tts_fm.text.lexicon import LEXICON, Lexicon
 from tts_fm.text.markup import without_markup
 from tts_fm.text.rules import Replacement, Scanner
 
+_CAPITALS = re.compile("[A-Z]{2}")
 _QUOTES = str.maketrans("“”„‟‘’‚‛", "\"\"\"\"''''")
 
 
-def normalize(text: str, lexicon: Lexicon | None = None, *, is_spelled_out: bool = False) -> str:
+@dataclass(frozen=True)
+class Reading:
+    """What is said for a text, paragraph by paragraph, and each change with its rule; a change starts in its paragraph."""
+
+    paragraphs: tuple[str, ...]
+    changes: tuple[Replacement, ...]
+
+    @property
+    def text(self) -> str:
+        """The paragraphs on one line."""
+        return " ".join(self.paragraphs)
+
+
+def normalize(text: str, lexicon: Lexicon | None = None) -> str:
     """Return ``text``, cleaned, with everything in it that is not a word written as words.
 
-    Next to Chinese, Japanese or Korean characters the text stays as it is. Words of ``lexicon`` go before every rule;
-    a text that ``is_spelled_out`` is changed by nothing else.
+    Next to Chinese, Japanese or Korean characters the text stays as it is. Words of ``lexicon`` go before every rule.
     """
-    return read(text, lexicon, is_spelled_out=is_spelled_out)[0]
+    return read(text, lexicon).text
 
 
-def read(
-    text: str, lexicon: Lexicon | None = None, *, is_spelled_out: bool = False
-) -> tuple[str, tuple[Replacement, ...]]:
-    """Return what is said for ``text``, and each change with its rule."""
-    plain = clean(text if is_spelled_out else without_markup(text))
-    replacements = tuple(_replacements(plain, lexicon, is_spelled_out))
-    if is_spelled_out and not replacements:
-        return plain, ()
-    return _spoken(plain, 0, len(plain), replacements), replacements
+def read(text: str, lexicon: Lexicon | None = None, *, is_spelled_out: bool = False) -> Reading:
+    """Return how ``text`` is read; one that ``is_spelled_out`` is changed by ``lexicon`` alone."""
+    said: list[str] = []
+    changes: list[Replacement] = []
+    for paragraph in paragraphs(text if is_spelled_out else without_markup(text)):
+        own = tuple(_replacements(paragraph, lexicon, is_spelled_out))
+        changes += own
+        said.append(paragraph if is_spelled_out and not own else _spoken(paragraph, 0, len(paragraph), own))
+    return Reading(tuple(filter(None, said)), tuple(changes))
+
+
+def without_capitals(text: str) -> str:
+    """Return ``text`` with the words that it has in capitals as words; abbreviations stay."""
+    return _spoken(text, 0, len(text), tuple(Scanner(capitals.RULES).scan(text))) if _CAPITALS.search(text) else text
 
 
 @dataclass(frozen=True)
@@ -49,14 +67,22 @@ class WrittenWord:
         return " ".join(re.findall(r"\w+(?:'\w+)*", self.spoken.lower()))
 
 
-def written_words(text: str) -> list[WrittenWord]:
-    """Return ``text`` word by word; words that are read together ("5 kg") or say nothing ("-") join their neighbour."""
-    plain = clean(without_markup(text))
-    replacements = list(_replacements(plain))
+def written_words(text: str, lexicon: Lexicon | None = None, *, is_spelled_out: bool = False) -> list[WrittenWord]:
+    """Return ``text`` word by word, as :func:`read` reads it.
+
+    Words that are read together ("5 kg") or say nothing ("-") join their neighbour.
+    """
+    words: list[WrittenWord] = []
+    for paragraph in paragraphs(text if is_spelled_out else without_markup(text)):
+        words += _words(paragraph, tuple(_replacements(paragraph, lexicon, is_spelled_out)))
+    return words
+
+
+def _words(plain: str, replacements: Sequence[Replacement]) -> list[WrittenWord]:
     spans: list[tuple[int, int]] = []
     for match in re.finditer(r"\S+", plain):
         start, end = match.span()
-        is_read_together = any(r.start < start and plain[start : r.start + len(r.source)].strip() for r in replacements)
+        is_read_together = any(r.start < start and plain[start : r.end].strip() for r in replacements)
         is_silent = any(
             not _says_something(_spoken(plain, *span, replacements)) for span in (*spans[-1:], (start, end))
         )

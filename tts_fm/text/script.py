@@ -38,14 +38,12 @@ def runs(text: str, language: str) -> Iterator[Run]:
 
 
 def _scripts(text: str, language: str) -> Iterator[Run]:
-    foreign = re.compile(r"\S+(?:\s+\S+)*")
     for is_foreign, characters in groupby(_marked(text, language), key=lambda pair: pair[1]):
         part = "".join(character for character, _ in characters)
-        found = foreign.search(part)
-        if not is_foreign:
+        if is_foreign:
+            yield from (Run(FOREIGN, word) for word in part.split())
+        else:
             yield Run(READ, part)
-        elif found is not None:
-            yield Run(FOREIGN, found[0])
 
 
 def _marked(text: str, language: str) -> Iterator[tuple[str, bool]]:
