@@ -30,6 +30,8 @@ BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NOT_RUN = {
     "pip install": "installs; .ci/run runs the README's in new environments",
+    "ray start": "a cluster; tests/test_batch_workers.py starts one",
+    "--ray auto": "a cluster; tests/test_batch_workers.py starts one",
     "tts-fm demo": "a page that waits for visitors; the browser's tests open it",
     "--model F5TTS_v1_Base": "a hub",
     "--model hf://": "a hub",
@@ -122,6 +124,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("story.toml").write_text(
         'voice = "anna"\ngen_text = "[town] Hello."\n[voices.town]\nvoice = "bob"\n', encoding="utf-8"
     )
+    Path("lines.jsonl").write_text('{"id": "a1", "text": "Flow matching."}\n', encoding="utf-8")
     for name in ("configs", "scripts", "tests"):
         Path(name).symlink_to(ROOT / name)
     return tmp_path
