@@ -33,6 +33,8 @@ NOT_RUN = {
     "tts-fm serve": "waits for clients; tests/test_serve.py and tests/test_clients.py are some",
     "curl http": "needs a server that runs; tests/test_serve.py",
     "from openai import": "OpenAI's client is in an environment of its own; tests/clients/openai_client.py",
+    "ray start": "a cluster; tests/test_batch_workers.py starts one",
+    "--ray auto": "a cluster; tests/test_batch_workers.py starts one",
     "tts-fm demo": "a page that waits for visitors; the browser's tests open it",
     "--model F5TTS_v1_Base": "a hub",
     "--model hf://": "a hub",
@@ -125,6 +127,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("story.toml").write_text(
         'voice = "anna"\ngen_text = "[town] Hello."\n[voices.town]\nvoice = "bob"\n', encoding="utf-8"
     )
+    Path("lines.jsonl").write_text('{"id": "a1", "text": "Flow matching."}\n', encoding="utf-8")
     for name in ("configs", "scripts", "tests"):
         Path(name).symlink_to(ROOT / name)
     return tmp_path

@@ -19,6 +19,10 @@ class TrainingError(RuntimeError):
     """A training that can not go on, through no mistake in how it was asked for: exit code 1."""
 
 
+class WorkersError(RuntimeError):
+    """Processes that work for this one and can not go on, through no mistake in what was asked for: exit code 1."""
+
+
 class ArgumentError(ValueError):
     """A mistake in what was asked for; ``arguments`` are the names of those it is about, as a function has them."""
 

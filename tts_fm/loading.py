@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from tts_fm import checkpoint, hub, plugins, small_file, vocoder_folder
 from tts_fm.audio.prompt import Prompt
@@ -87,6 +89,15 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision not in known:
         raise ValueError(f"there is no precision {precision!r}; choose one of auto, {', '.join(known)}")
     return known[precision]
+
+
+def digest(*networks: nn.Module) -> str:
+    """Return what tells the weights of these networks from others."""
+    found = hashlib.sha256()
+    for network in networks:
+        for name, value in sorted(network.state_dict().items()):
+            found.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = None) -> Vocoder:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -23,6 +25,17 @@ def bound() -> None:
     """
     if not any(os.environ.get(name) for name in _SAID):
         torch.set_num_threads(min(max(1, processors() // 2), MOST, torch.get_num_threads()))
+
+
+@contextmanager
+def one() -> Iterator[None]:
+    """Compute with one thread here: sums of several are rounded in another order, so that bytes depend on how many."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def processors() -> int:

@@ -90,7 +90,7 @@ class VoiceLibrary:
             ValueError: there is none.
             InputError: its file is damaged or was changed.
         """
-        return read_voice(self._existing(name))
+        return read_voice(self.existing(name))
 
     def add(self, name: str, recording: Prompt, consent: str, *, is_forced: bool = False) -> KeptVoice:
         """Keep ``recording`` under ``name``, trimmed to the speech in it; ``consent`` says who allowed that and how.
@@ -134,9 +134,10 @@ class VoiceLibrary:
 
     def remove(self, name: str) -> None:
         """Delete the voice called ``name``. Raises ValueError where there is none."""
-        self._existing(name).unlink()
+        self.existing(name).unlink()
 
-    def _existing(self, name: str) -> Path:
+    def existing(self, name: str) -> Path:
+        """Return the file of the voice ``name``. Raises ValueError where there is none."""
         path = self.path(name)
         if not path.is_file():
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -45,10 +46,13 @@ class Report:
             yield
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[..., None] | None]:
-        """Yield a function of (steps done, steps in all[, text]) that draws a bar; None where nobody watches."""
+    def progress(self, what: str, every: float | None = None) -> Iterator[Callable[..., None] | None]:
+        """Yield a function of (steps done, steps in all[, text]) that draws a bar.
+
+        Where there is no terminal it says a line each ``every`` seconds; without that, and where nobody watches, it is None.
+        """
         if self.is_quiet or sys.stderr is None or not sys.stderr.isatty():
-            yield None
+            yield None if self.is_quiet or every is None else self._lines(what, every)
             return
         from rich.console import Console
         from rich.progress import Progress
@@ -58,6 +62,21 @@ class Report:
         ) as bar:  # description, bar, share, time that remains
             task = bar.add_task(what, total=None)
             yield lambda done, total, text=what: bar.update(task, completed=done, total=total, description=text)
+
+    def _lines(self, what: str, every: float) -> Callable[..., None]:
+        """Return a function of (steps done, steps in all[, text]) that says a line each ``every`` seconds."""
+        began = said = time.monotonic()
+        first: int | None = None
+
+        def on_step(done: int, total: int, text: str = what) -> None:
+            nonlocal said, first
+            first, now = done if first is None else first, time.monotonic()
+            if now - said >= every and done > first:
+                said = now
+                left = (now - began) / (done - first) * (total - done)
+                self.say(f"{text}, {done:,} of {total:,}, {left / 60:,.0f} min remain")
+
+        return on_step
 
 
 def _print(line: str) -> None:

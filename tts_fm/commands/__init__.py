@@ -18,6 +18,7 @@ from tts_fm import __version__
 from tts_fm.cli.cast import StoryCommand
 from tts_fm.cli.terminal import Report, show_help
 from tts_fm.commands import (
+    batch,
     compare,
     convert,
     data,
@@ -35,7 +36,7 @@ from tts_fm.commands import (
     voices,
     watermark,
 )
-from tts_fm.errors import InputError, ModelError, TrainingError
+from tts_fm.errors import InputError, ModelError, TrainingError, WorkersError
 
 FAILURE, USAGE, BAD_INPUT, NO_MODEL, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -55,6 +56,7 @@ for _name in ("synthesize", "synth"):
         context_settings=synthesize.SETTINGS,
         hidden=_name == "synth",
     )(synthesize.synthesize)
+app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.add_typer(voices.app, name="voices")
@@ -120,8 +122,13 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, typer.TyperException):  # what the parser refuses
         command = getattr(getattr(error, "ctx", None), "command_path", "tts-fm")
         return f"{error.format_message().rstrip('.')}; see {command} --help", USAGE
-    for kind, code in ((InputError, BAD_INPUT), (ModelError, NO_MODEL), (ValueError, USAGE), (TrainingError, FAILURE)):
-        if isinstance(error, kind):
+    for kinds, code in (
+        (InputError, BAD_INPUT),
+        (ModelError, NO_MODEL),
+        (ValueError, USAGE),
+        ((TrainingError, WorkersError), FAILURE),
+    ):
+        if isinstance(error, kinds):
             flags = [f"--{name.replace('_', '-')}" for name in getattr(error, "arguments", ())]
             return f"{error} ({' and '.join(flags)})" if flags else str(error), code
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -152,9 +152,8 @@ def _speak_list(
     report: Report, name: str, path: Path, judges: Choice, load: Load, out: Path, seed: int, limit: int | None
 ) -> tuple[dict[str, Any], Table]:
     """Return the figures of a published list and their table; all of it is written into ``out``."""
-    from tts_fm import atomic
+    from tts_fm import atomic, loading
     from tts_fm.evaluation import protocols, published
-    from tts_fm.evaluation.comparison import digest
 
     rules = protocols.load(name)
     lines = rules.read(path)
@@ -162,7 +161,7 @@ def _speak_list(
     opened = judges.for_a_list().open([line.text for line in lines], rules.normalise)
     synthesizer, about = load()
     identity = {name: about[name] for name in ("model", "changes", "sampling")}
-    identity["weights"] = digest(synthesizer.backbone)
+    identity["weights"] = loading.digest(synthesizer.backbone)
     run = published.Run(rules, lines, opened, out, identity, seed)
     with report.progress("evaluating") as on_line:
         spoken = run.speak(synthesizer, limit, on_line)

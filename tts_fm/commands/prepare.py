@@ -39,6 +39,10 @@ def prepare(
     shar: Annotated[bool, typer.Option("--shar", help="Write Lhotse's Shar archives too.")] = False,
     vocab: Annotated[Path | None, typer.Option(help="A vocab.txt to extend; its lines keep their places.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.  [default: as many as help]")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="auto|ADDRESS", help="Read and align on this Ray cluster; needs the extra ray."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -60,7 +64,7 @@ def prepare(
     if min_seconds >= max_seconds:
         raise ValueError(f"--min-seconds is {min_seconds:g} and --max-seconds {max_seconds:g}; the first must be less")
     reader = plugins.build(CorpusReader, kind, corpus, () if subset is None else subset, out / "audio")
-    wishes = Wishes(min_seconds, max_seconds, heldout, seed, align, shar, vocab, workers)
+    wishes = Wishes(min_seconds, max_seconds, heldout, seed, align, shar, vocab, workers, ray)
     with report.progress("aligning" if align else "reading") as on_step:
         summary = prepare_corpus(reader, out, wishes, on_step)
     if as_json:

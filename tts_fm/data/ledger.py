@@ -62,15 +62,22 @@ class Ledger:
             facts = Facts(**line)
             self.facts[facts.id] = facts
 
-    def complete(self, entries: Sequence[Entry], is_aligned: bool, workers: int | None, on_step: OnStep = None) -> int:
-        """Read what is not known yet; return how many recordings that were."""
+    def complete(
+        self,
+        entries: Sequence[Entry],
+        is_aligned: bool,
+        workers: int | None,
+        on_step: OnStep = None,
+        address: str | None = None,
+    ) -> int:
+        """Read what is not known yet; return how many recordings that were. ``workers`` and ``address`` as in :func:`spread`."""
         asked = [_unread(entry) for entry in entries]
         todo = [facts for facts in asked if not self._knows(facts, is_aligned)]
         done = len(asked) - len(todo)
         with self._path.open("a", encoding="utf-8") as file:
             if todo and file.tell():
                 file.write("\n")  # a run that was killed may have left half a line
-            for facts in spread(partial(examine, is_aligned=is_aligned), todo, workers):
+            for facts in spread(partial(examine, is_aligned=is_aligned), todo, workers, address):
                 file.write(json.dumps(asdict(facts), ensure_ascii=False) + "\n")
                 file.flush()
                 self.facts[facts.id] = facts

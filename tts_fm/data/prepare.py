@@ -41,6 +41,7 @@ class Wishes:
         has_shar: whether Shar archives are written.
         vocab: a vocabulary whose lines come first.
         workers: processes; None as many as are worth starting.
+        ray: the address of a Ray cluster to work in place of them.
     """
 
     min_seconds: float = 0.4
@@ -51,6 +52,7 @@ class Wishes:
     has_shar: bool = False
     vocab: Path | None = None
     workers: int | None = 1
+    ray: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def prepare(reader: CorpusReader, out: Path, wishes: Wishes, on_step: OnStep = N
     out.mkdir(parents=True, exist_ok=True)
     entries, faults = _listed(reader)
     ledger = Ledger(out / "progress.jsonl")
-    read = ledger.complete(entries, wishes.is_aligned, wishes.workers, on_step)
+    read = ledger.complete(entries, wishes.is_aligned, wishes.workers, on_step, wishes.ray)
     whole: list[Entry] = []
     for entry in entries:
         reason = _reason(ledger.facts[entry.id], wishes)

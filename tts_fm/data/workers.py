@@ -9,19 +9,26 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
+from tts_fm import cluster
+
 A = TypeVar("A")
 B = TypeVar("B")
 _WORTH_A_PROCESS = 200  # things; starting one takes some seconds
+_IN_A_TASK = 50  # things; of a cluster, which notes each task
 
 
-def spread(work: Callable[[A], B], things: Sequence[A], workers: int | None) -> Iterator[B]:
-    """Yield ``work(thing)`` for each of ``things``, in order.
+def spread(work: Callable[[A], B], things: Sequence[A], workers: int | None, address: str | None = None) -> Iterator[B]:
+    """Yield ``work(thing)`` for each of ``things``, in order; those of a cluster as they are done.
 
     Args:
         work: a function of a module, so that other processes find it.
         things: what to work on.
         workers: processes; 1 is this one, None as many as are worth starting.
+        address: of a Ray cluster that does it in place of processes, see :func:`tts_fm.cluster.connected`.
     """
+    if address is not None:
+        yield from cluster.spread(work, things, address, _IN_A_TASK)
+        return
     if workers is None:
         cores = os.cpu_count()
         workers = max(1, min(1 if cores is None else cores, len(things) // _WORTH_A_PROCESS))

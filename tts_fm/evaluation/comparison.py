@@ -17,11 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import atomic
+from tts_fm import atomic, loading
 from tts_fm.audio import exhibit
 from tts_fm.audio.exhibit import Exhibit
 from tts_fm.audio.prompt import Prompt
-from tts_fm.backbones import Backbone
 from tts_fm.evaluation import comparison_report, report
 from tts_fm.evaluation.comparison_report import Figures, Spoken
 from tts_fm.evaluation.judges import finite
@@ -66,7 +65,7 @@ class Comparison:
         self.seed, self.shown = seed, list(pairs)[:page_pairs]
         self.about = {
             "model": synthesizer.config.name,
-            "weights": digest(synthesizer.backbone),
+            "weights": loading.digest(synthesizer.backbone),
             "seed": seed,
             "pairs": [pair.id for pair in pairs],
             "sounds": len(self.shown),
@@ -190,14 +189,6 @@ def counted_evaluations(backbone: Backbone) -> Iterator[Counter[str]]:
 def _to_spoken(row: dict[str, Any]) -> Spoken:
     judged = row["judgement"]
     return Spoken(**{**row, "judgement": None if judged is None else Judgement(**judged)})
-
-
-def digest(backbone: Backbone) -> str:
-    """Return what tells one network's weights from another's."""
-    found = hashlib.sha256()
-    for name, value in sorted(backbone.state_dict().items()):
-        found.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:16]
 
 
 def _short(key: str) -> str:

@@ -27,7 +27,7 @@ class SeedTTSEval(Protocol):
         if found.suffix == ".tsv":
             lines = tsv(found)
         else:
-            lines = checked([_line(fields, found.parent) for fields in rows(found, "|", [2, 3, 4, 5])], found)
+            lines = checked([line(fields, found.parent) for fields in rows(found, "|", [2, 3, 4, 5])], found)
         if any(_HANZI.search(line.text) for line in lines):
             raise ValueError(f"{found} is Chinese, which its rules let paraformer-zh hear; give an English list")
         return lines
@@ -36,7 +36,8 @@ class SeedTTSEval(Protocol):
         return without(text, _MARKS).lower()
 
 
-def _line(fields: list[str], folder: Path) -> Line:
+def line(fields: list[str], folder: Path) -> Line:
+    """Return the line of ``meta.lst`` that has these fields, two to five; its recordings lie in ``folder``."""
     if len(fields) == 2:
         return Line(fields[0], fields[1], "", None)
     if len(fields) == 3:

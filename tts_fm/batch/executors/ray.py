@@ -1,0 +1,45 @@
+"""A Ray cluster: a pool of actors, each with a model of its own. Scheduling, retries and what dies are Ray's business."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from tts_fm import cluster
+from tts_fm.batch.executors import Executor, OnWay
+from tts_fm.batch.job import Job
+from tts_fm.batch.shards import Done, Shard
+from tts_fm.batch.speaker import Speaker
+
+
+class Ray(Executor):
+    """Ray Data over the shards, on the cluster at ``address`` (``auto`` is the one that this machine belongs to).
+
+    Every machine needs this package, and must see the output folder, the recordings and kept voices under the same path.
+    """
+
+    def run(self, job: Job, shards: Sequence[Shard], on_way: OnWay) -> Generator[Done, None, None]:
+        with cluster.connected("auto" if self.address is None else self.address) as ray:
+            there = ray.cluster_resources()
+            is_gpu = job.device != "cpu" and there.get("GPU", 0) > 0
+            room = round(there.get("GPU" if is_gpu else "CPU", 1)) if self.workers is None else self.workers
+            most = max(1, min(room, len(shards)))
+            pool = ray.data.ActorPoolStrategy(
+                min_size=1, initial_size=most, max_size=most, max_tasks_in_flight_per_actor=1
+            )
+            said = cluster.rows(ray, shards).map(
+                _Actor, fn_constructor_args=(job,), compute=pool, **({"num_gpus": 1} if is_gpu else {"num_cpus": 1})
+            )
+            for row in said.iter_rows():
+                yield pickle.loads(row["done"])
+
+
+class _Actor:
+    """One model, loaded once."""
+
+    def __init__(self, job: Job) -> None:
+        self._speaker = Speaker(job)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"done": pickle.dumps(self._speaker.say(pickle.loads(row["thing"])))}
