@@ -178,8 +178,7 @@ def test_a_recording_without_words_needs_the_extra(
     done = tts_fm_command("synthesize", "Hello.", "--ref-audio", voice_file, "-o", tmp_path / "a.wav")
     assert done.code == 2
     assert done.line == (
-        "tts-fm: --ref-audio needs --ref-text, exactly the words in the recording; "
-        "to have it transcribed: pip install 'tts-fm[asr]'"
+        "tts-fm: a recording needs exactly the words in it; to have it transcribed: pip install 'tts-fm[asr]' (--ref-text)"
     )
 
 

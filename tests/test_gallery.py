@@ -15,7 +15,7 @@ from PIL import Image
 
 from tts_fm.audio.io import Waveform
 from tts_fm.training import gallery
-from tts_fm.training.gallery import Sample, Told
+from tts_fm.training.gallery import Sample, Wanted
 
 RATE = 24_000
 NASTY = 'A <script>alert("1")</script> & more'
@@ -54,12 +54,12 @@ def run(tmp_path: Path) -> Path:
     """A run whose gallery has two texts."""
     audio = tmp_path / "voice.wav"
     Waveform(buzz(1.0, 16_000), 16_000).save(audio)
-    told = [
-        Told("a", "Ann", "Some words.", "In a prompt.", audio, audio),
-        Told("b/<i>", "Bob", NASTY, "x", audio, audio),
+    wanted = [
+        Wanted("a", "Ann", "Some words.", "In a prompt.", audio, audio),
+        Wanted("b/<i>", "Bob", NASTY, "x", audio, audio),
     ]
     (tmp_path / "small").mkdir()
-    gallery.add_prompts(tmp_path / "small", told)
+    gallery.add_prompts(tmp_path / "small", wanted)
     return tmp_path / "small"
 
 

@@ -79,7 +79,7 @@ def test_a_folder_that_is_no_model(cache, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "it has no config.yaml" in refused("empty")
     (tmp_path / "empty" / "model_12.pt").touch()
-    assert "use --model empty/model_12.pt" in refused("empty")
+    assert "name the checkpoint in it, empty/model_12.pt" in refused("empty")
 
 
 def test_a_foreign_checkpoint(cache, tmp_path):

@@ -117,10 +117,10 @@ def damaged(kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("missing", ["20 missing (transformer_blocks.0.attn.k_norm.weight", "...", "--architecture"]),
-        ("unknown", ["1 unknown (surprise.weight)", "--architecture"]),
-        ("vocabulary", ["a vocabulary of 17 tokens", "the one given has 12", "--vocab"]),
-        ("width", ["(128, 32)", "(64, 32)", "--architecture"]),
+        ("missing", ["20 missing (transformer_blocks.0.attn.k_norm.weight", "...", "name the right one"]),
+        ("unknown", ["1 unknown (surprise.weight)", "name the right one"]),
+        ("vocabulary", ["a vocabulary of 17 tokens", "the one given has 12", "give the vocab.txt"]),
+        ("width", ["(128, 32)", "(64, 32)", "name the right one"]),
         ("empty mapping", ["is no F5-TTS or E2-TTS checkpoint", "initted"]),
         ("no file", ["does not exist"]),
         ("truncated safetensors", ["model.safetensors", "again"]),

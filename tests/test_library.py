@@ -190,7 +190,7 @@ def test_a_damaged_file_is_refused(library, anna):
 def test_a_recording_is_no_voice(tmp_path):
     anything = tmp_path / "x.flac"
     recording().waveform.save(anything, {"software": "tts-fm"})
-    with pytest.raises(InputError, match="is a recording, no voice's file; give it with --ref-audio"):
+    with pytest.raises(InputError, match="is a recording, no voice's file; give it with its words"):
         read_voice(anything)
 
 

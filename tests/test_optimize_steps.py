@@ -63,7 +63,7 @@ def test_the_command_lowers_the_error_and_synthesize_uses_what_it_found(tts_fm_c
     assert missing.code == 2
     assert missing.line == (
         "tts-fm: there is no optimal grid of 4 steps: the model has it for 3 steps; "
-        "find it with tts-fm optimize-steps --nfe 4 --model M"
+        "let one be found (tts-fm optimize-steps), or take another grid"
     )
 
 

@@ -87,7 +87,7 @@ def test_who_speaks_stands_before_the_words(text, speakers):
 
 def test_nobody_is_spoken_for_by_somebody_else():
     with pytest.raises(
-        ValueError, match="cue 2: there is no voice 'bbo'; there are bob, main; give one with --voice bbo"
+        ValueError, match="cue 2: there is no voice 'bbo'; there are bob, main; give 'bbo' one, or write"
     ):
         subtitles.with_speakers([Cue(0, 1, "[bob] Yes."), Cue(1, 2, "[bbo] No.")], ["bob", "main"])
 

@@ -118,7 +118,7 @@ def test_devices_and_precisions_are_checked():
     with pytest.raises(ValueError, match="there is no precision 'int8'"):
         pick_dtype("int8", torch.device("cpu"))
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="this machine has no cuda device; use --device auto or cpu"):
+        with pytest.raises(ValueError, match="this machine has no cuda device; use auto or cpu"):
             pick_device("cuda")
 
 

@@ -7,11 +7,22 @@ import re
 _PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*([^\s\\/'\"]+)")
 
 
-class InputError(ValueError):
+class ArgumentError(ValueError):
+    """A mistake in what was asked for.
+
+    ``arguments`` are the names of those it is about, as a function has them: a command says which options these are.
+    """
+
+    def __init__(self, message: str, *arguments: str) -> None:
+        super().__init__(message)
+        self.arguments = arguments
+
+
+class InputError(ArgumentError):
     """Bad audio or text: exit code 3."""
 
 
-class ModelError(ValueError):
+class ModelError(ArgumentError):
     """A model that is not available or can not be loaded: exit code 4."""
 
 
@@ -21,14 +32,6 @@ class TrainingError(RuntimeError):
 
 class WorkersError(RuntimeError):
     """Processes that work for this one and can not go on, through no mistake in what was asked for: exit code 1."""
-
-
-class ArgumentError(ValueError):
-    """A mistake in what was asked for; ``arguments`` are the names of those it is about, as a function has them."""
-
-    def __init__(self, message: str, *arguments: str) -> None:
-        super().__init__(message)
-        self.arguments = arguments
 
 
 def without_paths(message: str) -> str:

@@ -267,7 +267,9 @@ def _from_hub(model: str, vocab: str | None, architecture: str | None) -> ModelS
     except LookupError as error:
         raise ModelError(
             f"{model} is no model folder: it has no {error.args[0]}; for a checkpoint of F5-TTS or E2-TTS name "
-            f"the file 'hf://{repo}/{prefix}FILE.safetensors', with --vocab and --architecture"
+            f"the file 'hf://{repo}/{prefix}FILE.safetensors', with its vocabulary and its architecture",
+            "vocab",
+            "architecture",
         ) from None
     for name in ("vocab.txt", "README.md"):
         with suppress(LookupError, ModelError):  # not every model has them; a frontend says if it lacks its vocabulary
@@ -301,7 +303,7 @@ def _checked_folder(path: Path) -> Path:
     for name in ("config.yaml", "model.safetensors"):
         if not (path / name).is_file():
             others = sorted(entry.name for entry in path.iterdir() if entry.suffix in _CHECKPOINTS)
-            hint = f"for the checkpoint in it use --model {path / others[0]}" if others else "check its name"
+            hint = f"name the checkpoint in it, {path / others[0]}" if others else "check its name"
             raise ModelError(f"{path} is no model folder (config.yaml, model.safetensors): it has no {name}; {hint}")
     return path
 
@@ -362,10 +364,10 @@ def _get(repo: str, path: str, revision: str | None, wanted: str) -> Path:
 def _cached(repo: str, path: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo, path, cache_dir=os.environ.get("HF_HUB_CACHE"), revision=revision)
-    if found is not None and not isinstance(found, str):  # the cache remembers that there is no such file
+    cached = try_to_load_from_cache(repo, path, cache_dir=os.environ.get("HF_HUB_CACHE"), revision=revision)
+    if cached is not None and not isinstance(cached, str):  # the cache remembers that there is no such file
         raise LookupError(path)
-    return None if found is None else Path(found)
+    return None if cached is None else Path(cached)
 
 
 def _download(repo: str, path: str, revision: str | None, command: str) -> Path:

@@ -1,4 +1,4 @@
-"""A model with its frontend, vocoder and voice, from whatever ``--model`` names."""
+"""A model with its frontend, vocoder and voice, from whatever a model's name stands for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tts_fm import checkpoint, hub, plugins, small_file, vocoder_folder
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
-from tts_fm.errors import ModelError
+from tts_fm.errors import ArgumentError, ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts
@@ -77,7 +77,7 @@ def pick_device(name: str) -> torch.device:
     if name.partition(":")[0] not in there:
         raise ValueError(f"there is no device {name!r}; choose one of auto, {', '.join(there)}")
     if not there[name.partition(":")[0]]:
-        raise ValueError(f"this machine has no {name} device; use --device auto or cpu")
+        raise ArgumentError(f"this machine has no {name} device; use auto or cpu", "device")
     return torch.device(name)
 
 
@@ -116,8 +116,8 @@ def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = 
             )
         return vocoder
     inside = None if folder is None else folder / wanted
-    found = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(wanted)
-    return vocoder_folder.load(found, config.mel)
+    files = inside if inside is not None and inside.is_dir() else hub.vocoder_folder(wanted)
+    return vocoder_folder.load(files, config.mel)
 
 
 def own_voice(folder: Path | None) -> Prompt | None:

@@ -96,9 +96,9 @@ def _marked(heard: str, text: str) -> str:
     if not heard.strip():
         return "<i>nothing was heard</i>"
     words = heard.split()
-    told, got = [[re.sub(r"[^\w']", "", word).lower() for word in part] for part in (text.split(), words)]
+    said, got = [[re.sub(r"[^\w']", "", word).lower() for word in part] for part in (text.split(), words)]
     shown = []
-    for kind, _, _, start, end in difflib.SequenceMatcher(None, told, got, autojunk=False).get_opcodes():
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, said, got, autojunk=False).get_opcodes():
         piece = escape(" ".join(words[start:end]))
         if piece:
             shown.append(piece if kind == "equal" else f"<mark>{piece}</mark>")

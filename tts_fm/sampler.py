@@ -231,10 +231,10 @@ class Sampler:
 
         def velocities(x_t: Tensor, t: Tensor) -> dict[Told, Tensor]:
             stacked = self.backbone.velocity(torch.cat([x_t] * len(ours)), t, prepared).float()
-            found: dict[Told, Tensor] = dict(zip(ours, stacked.chunk(len(ours)), strict=True))
+            result: dict[Told, Tensor] = dict(zip(ours, stacked.chunk(len(ours)), strict=True))
             if weak is not None:
-                found["weak"] = weak.velocity(x_t, t, prepared_weak).float()
-            return found
+                result["weak"] = weak.velocity(x_t, t, prepared_weak).float()
+            return result
 
         return velocities
 

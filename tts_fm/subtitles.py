@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from tts_fm import atomic, small_file
-from tts_fm.errors import InputError
+from tts_fm.errors import ArgumentError, InputError
 from tts_fm.text.chunk import chunk, sentences
 from tts_fm.timing import SpokenWord
 
@@ -162,19 +162,20 @@ def with_speakers(shown: Sequence[Cue], names: Collection[str]) -> list[Cue]:
         ValueError: ``[name]``, or the file's own mark, is none of ``names``.
     """
     known = {name.lower(): name for name in names}
-    found: list[Cue] = []
+    named: list[Cue] = []
     for number, cue in enumerate(shown, 1):
         prefix = _SPEAKER.match(cue.text)
         speaker, text = cue.speaker, cue.text
         if speaker is None and prefix is not None and (prefix["tag"] or prefix["name"].lower() in known):
             speaker, text = prefix["tag"] or prefix["name"], cue.text[prefix.end() :]
         if speaker is not None and speaker.lower() not in known:
-            raise ValueError(
+            raise ArgumentError(
                 f"cue {number}: there is no voice {speaker!r}; there are {', '.join(sorted(names))}; "
-                f"give one with --voice {speaker}=NAME, or write (...) around what is not said"
+                f"give {speaker!r} one, or write (...) around what is not said",
+                "voice",
             )
-        found.append(replace(cue, text=text, speaker=None if speaker is None else known[speaker.lower()]))
-    return found
+        named.append(replace(cue, text=text, speaker=None if speaker is None else known[speaker.lower()]))
+    return named
 
 
 def _cue(start: float, end: float, text: str) -> Cue:

@@ -363,7 +363,7 @@ class Synthesizer:
             )
         return prompt
 
-    def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "target c"]:
+    def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "q c"]:
         """Undo the scale, leave the prompt away, and equalise what was generated."""
         both, given = self.config.mel_scale.unscaled(mel), len(voice.mel)
         return like(both[given:], both[:given], self.config.match_prompt)

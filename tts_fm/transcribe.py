@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from tts_fm import hub
 from tts_fm.audio.io import Waveform
-from tts_fm.errors import InputError, ModelError
+from tts_fm.errors import ArgumentError, InputError, ModelError
 
 MODEL = "small"
 _RATE = 16_000
@@ -20,8 +20,8 @@ def is_available() -> bool:
 def check_available() -> None:
     """Raise ValueError where the extra is not installed; the message says what to do instead."""
     if not is_available():
-        raise ValueError(
-            "--ref-audio needs --ref-text, exactly the words in the recording; to have it transcribed: pip install 'tts-fm[asr]'"
+        raise ArgumentError(
+            "a recording needs exactly the words in it; to have it transcribed: pip install 'tts-fm[asr]'", "ref_text"
         )
 
 

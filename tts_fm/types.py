@@ -1,7 +1,10 @@
 """The few types that travel, and the dimension key.
 
-Dimensions: ``b`` batch, ``n`` frames, ``c`` mel channels, ``m`` tokens, ``d`` model width, ``h`` heads,
-``k`` head width, ``s`` samples. A mel is always ``(b n c)`` or ``(n c)`` and always logarithmic.
+Dimensions: ``b`` batch; ``n`` frames, ``p`` and ``q`` of some of them (what is given on either side, patches), ``j`` of
+what attention looks at, ``w`` of a window or of waves; ``c`` mel channels; ``m`` tokens; ``d`` model width, ``e`` another
+width (of text, of a voice), ``r`` the refiner's; ``h`` heads, ``k`` head width (in ``flow/``: the times of a grid), ``half``
+of that; ``l`` rows of a modulation; ``v`` rows of a table; ``f`` frequencies, or samples of a fade; ``s`` samples.
+A mel is always ``(b n c)`` or ``(n c)`` and always logarithmic.
 """
 
 from __future__ import annotations

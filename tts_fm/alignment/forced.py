@@ -82,10 +82,10 @@ def _align_inside(audio: np.ndarray, words: list[Word]) -> Alignment:
     steps = np.sort(np.abs(audio[: len(audio) // 160 * 160].reshape(-1, 160)).mean(1))
     floor = 1.25 * float(steps[len(steps) // 20])
     noise = np.random.default_rng(0).standard_normal((2, round(_ROOM * RATE)), np.float32) * floor
-    found = align(np.concatenate([noise[0], audio, noise[1]]), words)
+    alignment = align(np.concatenate([noise[0], audio, noise[1]]), words)
     limit = len(audio) / RATE
-    spans = [[tuple(min(max(time - _ROOM, 0.0), limit) for time in span) for span in word] for word in found.spans]
-    return replace(found, spans=spans)
+    spans = [[tuple(min(max(time - _ROOM, 0.0), limit) for time in span) for span in word] for word in alignment.spans]
+    return replace(alignment, spans=spans)
 
 
 def is_available() -> bool:

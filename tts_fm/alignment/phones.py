@@ -38,7 +38,7 @@ Span = tuple[float, float]
 
 def words(tokens: Sequence[str]) -> list[Word]:
     """Group ``^ tokens $`` into words (what stands between spaces and punctuation) of phones."""
-    found: list[Word] = []
+    words: list[Word] = []
     inside = False
     i = 1
     while i < len(tokens) - 1:
@@ -50,11 +50,11 @@ def words(tokens: Sequence[str]) -> list[Word]:
         else:
             phone = _phone(tokens, i)
             if not inside:
-                found.append([])
-            found[-1].append(phone)
+                words.append([])
+            words[-1].append(phone)
             inside = True
             i += len(phone.tokens)
-    return found
+    return words
 
 
 def _phone(tokens: Sequence[str], i: int) -> Phone:

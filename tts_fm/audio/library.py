@@ -20,7 +20,7 @@ import platformdirs
 from tts_fm import atomic
 from tts_fm.audio import io, prompt
 from tts_fm.audio.prompt import Prompt
-from tts_fm.errors import InputError
+from tts_fm.errors import ArgumentError, InputError
 
 BUNDLED = "default"
 """The name of the model's own voice, which no other voice may have."""
@@ -142,14 +142,14 @@ class VoiceLibrary:
         if not path.is_file():
             raise ValueError(
                 f"there is no voice {name!r} in {self.folder}; there are {', '.join([BUNDLED, *self.names()])}; "
-                f"see tts-fm voices add --help"
+                f"add it first"
             )
         return path
 
     def _free(self, name: str, is_forced: bool) -> Path:
         path = self.path(name)
         if path.exists() and not is_forced:
-            raise ValueError(f"there is a voice {name!r} already; take another name, or --force to replace it")
+            raise ArgumentError(f"there is a voice {name!r} already; take another name, or replace it", "force")
         return path
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -186,8 +186,9 @@ def _read(file: Path) -> tuple[KeptVoice, bytes]:
     )
     if not sha256 or not consent or not transcript:
         raise InputError(
-            f"{file} is a recording, no voice's file; give it with --ref-audio and --ref-text, "
-            f"or keep it: tts-fm voices add NAME --ref-audio {file} --ref-text '...' --consent '...'"
+            f"{file} is a recording, no voice's file; give it with its words, or add it to the library with them",
+            "ref_audio",
+            "ref_text",
         )
     recording = Prompt(waveform, transcript)
     is_clean = all(_one_line(text) == text for text in (name, transcript, consent, added))

@@ -16,7 +16,7 @@ from tts_fm.errors import ModelError
 THRESHOLD = 0.5
 """A sound is taken for marked when :func:`detect` returns at least so much."""
 
-_NEEDED = "pip install 'tts-fm[watermark]', or leave --watermark out"
+_NEEDED = "pip install 'tts-fm[watermark]', or leave the watermark out"
 
 
 def is_available() -> bool:

@@ -91,12 +91,12 @@ class AlignedDiT(Backbone):
         placed = placed * (condition.is_valid & condition.has_text[:, None])[..., None]
         shown = condition.is_prompt & condition.has_prompt[:, None]  # b n
         prompt = condition.prompt_mel * shown[..., None]
-        told = torch.cat([prompt, shown[..., None].to(prompt.dtype), placed], dim=-1)
+        context = torch.cat([prompt, shown[..., None].to(prompt.dtype), placed], dim=-1)
         is_valid = self._patches(condition.is_valid[..., None]).any(dim=-1)  # b q
         voice = self.voice(prompt, shown)  # b d
         q = is_valid.shape[1]
         prepared = Prepared(
-            input=self.from_condition(self._patches(told)),
+            input=self.from_condition(self._patches(context)),
             voice=voice,
             is_valid=condition.is_valid,
             is_valid_patch=is_valid,

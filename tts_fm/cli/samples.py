@@ -45,7 +45,7 @@ class Samples:
         self.vocoder = _vocoder(config.model)
         texts = [text for pair in self.pairs for text in (pair.target_text, pair.prompt_text)]
         self.judges = judges.Choice().open(texts)
-        gallery.add_prompts(folder, [_told(pair) for pair in self.pairs])
+        gallery.add_prompts(folder, [_wanted(pair) for pair in self.pairs])
 
     def __call__(self, update: int, log: Loggers) -> Mapping[str, float]:
         """Return the word error rate, the mean cosine to the prompts and naturalness after ``update`` updates."""
@@ -120,5 +120,7 @@ def _vocoder(model: ModelConfig) -> Vocoder:
         return loading.load_vocoder(model, None, "griffin_lim").eval()
 
 
-def _told(pair: Pair) -> gallery.Told:
-    return gallery.Told(pair.id, pair.speaker, pair.target_text, pair.prompt_text, pair.prompt_audio, pair.target_audio)
+def _wanted(pair: Pair) -> gallery.Wanted:
+    return gallery.Wanted(
+        pair.id, pair.speaker, pair.target_text, pair.prompt_text, pair.prompt_audio, pair.target_audio
+    )

@@ -84,15 +84,15 @@ def compare(
     suite = None if judge == "none" else Suite(chosen, judges)
     study = Comparison(synthesizer, thin_out(chosen, limit), out, seed=seed, page_pairs=page_pairs, suite=suite)
     with report.progress("comparing") as on_setting:
-        found = study.measure(measured, judge == "all", on_setting)
+        measured_figures = study.measure(measured, judge == "all", on_setting)
         if judge == "best":
-            judged = [one.setting for one in comparison_report.best(found)]
+            judged = [one.setting for one in comparison_report.best(measured_figures)]
             study.measure(judged, True, on_setting)
-            found = study.measure(measured, False)
+            measured_figures = study.measure(measured, False)
     facts = {**study.about, **evaluate.describe(synthesizer), "sampling": own.model_dump(), "left_out": left_out}
     recordings = study.recordings()
-    summary = comparison_report.save(out, facts, found, recordings)
-    page = comparison_page.write(study, facts, found, recordings)
+    summary = comparison_report.save(out, facts, measured_figures, recordings)
+    page = comparison_page.write(study, facts, measured_figures, recordings)
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -100,7 +100,7 @@ def compare(
 
         console = Console()
         width = 132 + 19 * len(recordings.naturalness)
-        Console(width=max(console.width, width)).print(comparison_report.table(found, facts, recordings))
+        Console(width=max(console.width, width)).print(comparison_report.table(measured_figures, facts, recordings))
     report.say(f"the figures are in {out / 'compare.json'}, the page is {page}")
 
 

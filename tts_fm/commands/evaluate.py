@@ -140,12 +140,12 @@ def _speak_pairs(
     suite = Suite(pairs, judges)
     synthesizer, about = load()
     with report.progress("evaluating") as on_pair:
-        found = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
-    found = replace(found, facts={**found.facts, **about, "pairs": spoken, "seed": seed})
-    found.save(out / "report.json")
-    page = evaluation_page.write(found, pairs, out, page_pairs)
+        result = suite.evaluate(synthesizer, seed=seed, limit=limit, out=out, on_pair=on_pair)
+    result = replace(result, facts={**result.facts, **about, "pairs": spoken, "seed": seed})
+    result.save(out / "report.json")
+    page = evaluation_page.write(result, pairs, out, page_pairs)
     report.say(f"the report is {out / 'report.json'}, the page is {page}, the speech is in {out / 'wavs'}")
-    return found.summary(), table(found)
+    return result.summary(), table(result)
 
 
 def _speak_list(

@@ -56,22 +56,22 @@ def score(
     waveform = io.read(recording, min_seconds=prompt.MIN_SECONDS)
     synthesizer = Synthesizer.load(model, vocab=vocab, architecture=architecture, device=device, precision="float32")
     with report.progress("scoring") as on_step:
-        found = likelihood.score(synthesizer, waveform, texts, options=options, seed=seed, on_step=on_step)
+        result = likelihood.score(synthesizer, waveform, texts, options=options, seed=seed, on_step=on_step)
     if as_json:
         facts = {"recording": str(recording), "model": synthesizer.config.name, "seed": seed, **options.model_dump()}
-        typer.echo(json.dumps({**facts, "texts": texts, **asdict(found), "caution": likelihood.CAUTION}))
+        typer.echo(json.dumps({**facts, "texts": texts, **asdict(result), "caution": likelihood.CAUTION}))
         return
-    for line in _lines(found):
+    for line in _lines(result):
         typer.echo(line)
     report.say(likelihood.CAUTION)
 
 
-def _lines(found: Score) -> list[str]:
+def _lines(result: Score) -> list[str]:
     """Return a line for each figure."""
-    others = [f"text {i}" for i in range(1, len(found.with_text))]
-    rows = [(f"with {name}", one) for name, one in zip(["its words", *others], found.with_text, strict=True)]
-    rows += [("without text", found.without_text)]
-    rows += [(f"gain by {name}", one) for name, one in zip(["its words", *others], found.gain, strict=True)]
+    others = [f"text {i}" for i in range(1, len(result.with_text))]
+    rows = [(f"with {name}", one) for name, one in zip(["its words", *others], result.with_text, strict=True)]
+    rows += [("without text", result.without_text)]
+    rows += [(f"gain by {name}", one) for name, one in zip(["its words", *others], result.gain, strict=True)]
     return [f"{name:<17} {_shown(one)} nats per dimension" for name, one in rows]
 
 

@@ -152,18 +152,18 @@ def _watching(report: Report, updates: int) -> Iterator[Callable[[int, Mapping[s
 def _print_forecast(learner: AcousticLearner) -> None:
     from tts_fm.training.forecast import forecast
 
-    found = forecast(learner)
+    expected = forecast(learner)
     if not learner.team.is_main:
         return
     rows = {
-        "speech": f"{found.hours:.2f} h, {found.utterances:,} utterances",
-        "parameters": f"{found.parameters:,}, of which {found.trained_parameters:,} are trained",
-        "frames an update": f"{found.frames_per_update:,.0f}, {found.filled:.1%} of each batch real frames",
-        "updates an epoch": f"{found.updates_per_epoch:,.1f}",
-        "the run": f"{learner.config.training.updates:,} updates, {found.epochs:,.1f} epochs",
-        "memory": f"{found.state_gigabytes:.2f} GB of state; this process had at most {found.peak_gigabytes:.2f} GB",
-        "speed": f"{found.frames_per_second:,.0f} frames/s on {learner.team.world} x {learner.team.device.type}",
-        "time": f"{_clock(found.seconds)} (hours:minutes), without validation and samples",
+        "speech": f"{expected.hours:.2f} h, {expected.utterances:,} utterances",
+        "parameters": f"{expected.parameters:,}, of which {expected.trained_parameters:,} are trained",
+        "frames an update": f"{expected.frames_per_update:,.0f}, {expected.filled:.1%} of each batch real frames",
+        "updates an epoch": f"{expected.updates_per_epoch:,.1f}",
+        "the run": f"{learner.config.training.updates:,} updates, {expected.epochs:,.1f} epochs",
+        "memory": f"{expected.state_gigabytes:.2f} GB of state; this process had at most {expected.peak_gigabytes:.2f} GB",
+        "speed": f"{expected.frames_per_second:,.0f} frames/s on {learner.team.world} x {learner.team.device.type}",
+        "time": f"{_clock(expected.seconds)} (hours:minutes), without validation and samples",
     }
     for name, value in rows.items():
         typer.echo(f"{name:18}{value}")

@@ -79,17 +79,17 @@ def list_voices(context: typer.Context, as_json: AsJson = False, verbose: Verbos
     from tts_fm.audio.library import VoiceLibrary
 
     library = VoiceLibrary()
-    found = [_bundled()]
+    kept = [_bundled()]
     for name in library.names():
         try:
-            found.append(_facts(library.load(name), library.path(name)))
+            kept.append(_facts(library.load(name), library.path(name)))
         except ValueError as error:  # a damaged file hides no other
             report.warn(str(error))
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(kept))
         return
-    width = max(len(facts["name"]) for facts in found)
-    for facts in found:
+    width = max(len(facts["name"]) for facts in kept)
+    for facts in kept:
         typer.echo(f"{facts['name']:<{width}}  {facts['seconds']:4.1f} s  {facts['transcript']}")
 
 

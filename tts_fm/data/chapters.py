@@ -62,14 +62,14 @@ def _texts(folder: Path) -> dict[str, tuple[str, str]]:
 
 def _signal_to_noise(folder: Path) -> dict[str, float]:
     """Return id -> decibels, which stand last in the lines of the chapter's other table."""
-    found = {}
+    seconds = {}
     for line in _lines(folder, "*.book.tsv"):
         id, _, rest = line.partition("\t")
         try:
-            found[id] = float(rest.split()[-1])
+            seconds[id] = float(rest.split()[-1])
         except (IndexError, ValueError):  # nothing that training needs
             continue
-    return found
+    return seconds
 
 
 def _text_beside(audio: Path) -> str:

@@ -63,7 +63,7 @@ def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: flo
     for utterance in utterances:
         if utterance.speaker and utterance.token_frames is not None:
             voices.setdefault(utterance.speaker, []).append(utterance)
-    found: list[Utterance] = []
+    prompted: list[Utterance] = []
     for utterance in utterances:
         fitting = [
             other
@@ -71,12 +71,14 @@ def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: flo
             if other.id != utterance.id and other.seconds + utterance.seconds <= max_seconds
         ]
         if not fitting or share == 0:
-            found.append(utterance)
+            prompted.append(utterance)
             continue
         prompt = min(fitting, key=lambda other: hashlib.sha256(f"{utterance.id}/{other.id}".encode()).digest())
-        found.append(replace(utterance, times=utterance.times * (1 - share)))
-        found.append(replace(utterance, id=f"{prompt.id}+{utterance.id}", times=utterance.times * share, prompt=prompt))
-    return found
+        prompted.append(replace(utterance, times=utterance.times * (1 - share)))
+        prompted.append(
+            replace(utterance, id=f"{prompt.id}+{utterance.id}", times=utterance.times * share, prompt=prompt)
+        )
+    return prompted
 
 
 def shared_out(parts: Sequence[Sequence[Utterance]], shares: Sequence[float]) -> list[Utterance]:
@@ -225,10 +227,10 @@ class Corpus:
         if utterance.prompt is None:
             return 0, mel, ids, frames
         said = self.frontend.encode(utterance.prompt.text)
-        before, told = self._checked(utterance.prompt, said)
-        assert told is not None and frames is not None
+        before, its_frames = self._checked(utterance.prompt, said)
+        assert its_frames is not None and frames is not None
         kept = math.ceil(prompts.KEPT_SECONDS * self.model.mel.frame_rate)
-        before = before[max(0, told[0] - kept) : len(before) - max(0, told[-1] - kept)]
+        before = before[max(0, its_frames[0] - kept) : len(before) - max(0, its_frames[-1] - kept)]
         return len(before), torch.cat([before, mel]), [FILLER, *ids], [len(before), *frames]
 
     def _checked(self, utterance: Utterance, ids: Sequence[int]) -> tuple[Tensor, list[int] | None]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from tts_fm.data.corpora import Entry
+from tts_fm.errors import ArgumentError
 
 _FEW_SPEAKERS = 5  # with fewer, none of them can be spared
 _SHARE = 0.02
@@ -26,7 +27,7 @@ def held_out(entries: Sequence[Entry], wish: float | None, seed: int) -> set[str
     splits = {entry.split for entry in entries}
     if "heldout" in splits and len(splits) > 1:
         if wish is not None:
-            raise ValueError("the corpus has its own parts to hold out (dev, test); leave --heldout away")
+            raise ArgumentError("the corpus has its own parts to hold out (dev, test); leave this away", "heldout")
         return {entry.id for entry in entries if entry.split == "heldout"}
     speakers = {entry.speaker for entry in entries}
     if wish is None:
@@ -35,9 +36,10 @@ def held_out(entries: Sequence[Entry], wish: float | None, seed: int) -> set[str
         count = max(1, round(wish * len(entries))) if wish else 0
         return set(_drawn({entry.id for entry in entries}, count, seed))
     if wish != int(wish) or wish >= len(speakers):
-        raise ValueError(
-            f"--heldout is {wish:g} and the corpus has {len(speakers)} speakers; give a smaller whole number, "
-            f"or a share of the utterances below 1"
+        raise ArgumentError(
+            f"{wish:g} speakers are to be held out and the corpus has {len(speakers)}; give a smaller whole number, "
+            f"or a share of the utterances below 1",
+            "heldout",
         )
     chosen = set(_drawn(speakers, int(wish), seed))
     return {entry.id for entry in entries if entry.speaker in chosen}

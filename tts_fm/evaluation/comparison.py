@@ -80,7 +80,7 @@ class Comparison:
         self, settings: Sequence[Setting], is_judged: bool, on_setting: OnSetting | None = None
     ) -> list[Figures]:
         """Return the figures of each of ``settings``, judged too if ``is_judged``."""
-        found = []
+        figures = []
         for i, setting in enumerate(settings):
             if on_setting is not None:
                 on_setting(i, len(settings), setting.name)
@@ -91,8 +91,8 @@ class Comparison:
                     self._is_warm = True
                 kept = [self._spoken(setting, i, is_judged) for i in range(len(self.pairs))]
                 self._keep(setting.key, kept)
-            found.append(comparison_report.figures(setting, kept))
-        return found
+            figures.append(comparison_report.figures(setting, kept))
+        return figures
 
     def recordings(self) -> report.Scores:
         """Return what the real recordings score."""

@@ -24,16 +24,16 @@ _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _COLOURS = ("#3f86c9", "#d9822b", "#3f9c5a", "#b8549e", "#8c7a2e", "#7a6ad0", "#c94f4f", "#2fa3a3")
 
 
-def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures], recordings: Scores) -> Path:
+def write(study: Comparison, facts: Mapping[str, Any], figures: Sequence[Figures], recordings: Scores) -> Path:
     """Write ``index.html`` into the folder of ``study`` and return its path."""
     title = f"{facts['model']}: ways to sample"
     counts = f"{page.count(len(study.pairs), 'pair')}, seed {study.seed}, {page.count(facts['threads'], 'thread')}"
     header = f"<div><h1>{escape(title)}</h1><p>{counts}, {escape(facts['device'])}</p></div>"
-    charts = _charts(found)
+    charts = _charts(figures)
     parts = [
         page.section("Error against evaluations", _ABOUT_CHARTS, charts) if charts else "",
-        page.section("Listen", _ABOUT_SOUNDS, _sounds(study, found)) if study.shown else "",
-        page.section("Figures", _ABOUT_FIGURES, _figures(found, recordings)),
+        page.section("Listen", _ABOUT_SOUNDS, _sounds(study, figures)) if study.shown else "",
+        page.section("Figures", _ABOUT_FIGURES, _figures(figures, recordings)),
     ]
     path = study.folder / "index.html"
     with atomic.replacing(path) as beside:
@@ -42,23 +42,23 @@ def write(study: Comparison, facts: Mapping[str, Any], found: Sequence[Figures],
     return path
 
 
-def _figures(found: Sequence[Figures], recordings: Scores) -> str:
-    shown = columns(found)
+def _figures(figures: Sequence[Figures], recordings: Scores) -> str:
+    shown = columns(figures)
 
     def cells(of: Figures | Scores) -> list[Cell]:
         return [cell(figure(of, name), show) for _, name, show in shown]
 
     groups = {
         name: [[Cell(one.setting.name), Cell(f"{one.nfe:.0f}", "", one.nfe), *cells(one)] for one in group]
-        for name, group in grouped(found).items()
+        for name, group in grouped(figures).items()
     }
     if recordings.word_error_rate is not None:
         groups["for comparison"] = [[Cell("the real recordings"), Cell(""), *cells(recordings)]]
     return page.figures(["", "NFE", *(title for title, _, _ in shown)], groups, is_sortable=True)
 
 
-def _sounds(study: Comparison, found: Sequence[Figures]) -> str:
-    chosen = best(found)
+def _sounds(study: Comparison, figures: Sequence[Figures]) -> str:
+    chosen = best(figures)
     headings = [("prompt", ""), ("recording", "")]
     headings += [(one.setting.name, f"{one.nfe:.0f} evaluations, {one.error.value:.2f} dB") for one in chosen]
     rows = []
@@ -87,11 +87,11 @@ def _spoken(study: Comparison, figures: Figures, i: int) -> str:
     return f"{page.sound(shown.audio, shown.mel, shown.seconds)}<small> · {spoken.error:.2f} dB</small>{verdict}"
 
 
-def _charts(found: Sequence[Figures]) -> str:
+def _charts(figures: Sequence[Figures]) -> str:
     """Return a chart for each grid, all of one scale, with a line for each solver."""
     by_grid: dict[str, dict[str, list[Figures]]] = {}
     free: dict[str, list[Figures]] = {}
-    for one in found:
+    for one in figures:
         if one.setting.solver != "default":
             lines = free if one.setting.nfe is None else by_grid.setdefault(one.setting.grid, {})
             lines.setdefault(one.setting.solver, []).append(one)

@@ -68,9 +68,9 @@ class Figures:
         setting = self.setting
         names = {"name": setting.name, "solver": setting.solver, "grid": setting.grid, "guidance": setting.guidance}
         figures = {field: getattr(self, field) for _, field, _ in COLUMNS}
-        found = {field: None if figure is None else asdict(figure) for field, figure in figures.items()}
-        found["naturalness"] = {name: asdict(figure) for name, figure in self.naturalness.items()}
-        return {**names, "steps": setting.sampling.steps, "nfe": self.nfe, **found}
+        values = {field: None if figure is None else asdict(figure) for field, figure in figures.items()}
+        values["naturalness"] = {name: asdict(figure) for name, figure in self.naturalness.items()}
+        return {**names, "steps": setting.sampling.steps, "nfe": self.nfe, **values}
 
 
 def figures(setting: Setting, spoken: Sequence[Spoken]) -> Figures:
@@ -95,16 +95,16 @@ def figures(setting: Setting, spoken: Sequence[Spoken]) -> Figures:
     )
 
 
-def best(found: Sequence[Figures]) -> list[Figures]:
+def best(measured: Sequence[Figures]) -> list[Figures]:
     """Return what is worth hearing: the default, every guidance, and of each other group the one of the least error."""
-    groups = grouped(found)
+    groups = grouped(measured)
     return [*groups.pop(GUIDANCE, []), *(group[0] for group in groups.values())]
 
 
-def grouped(found: Sequence[Figures]) -> dict[str, list[Figures]]:
+def grouped(measured: Sequence[Figures]) -> dict[str, list[Figures]]:
     """Return what can be compared with each other: guidances; by evaluations, and there the least error first."""
     groups: dict[str, list[Figures]] = defaultdict(list)
-    for one in found:
+    for one in measured:
         nfe = one.setting.nfe
         is_own = one.setting.solver == "default"
         groups[GUIDANCE if is_own else ERROR_CONTROL if nfe is None else f"{nfe} evaluations"].append(one)
@@ -114,15 +114,15 @@ def grouped(found: Sequence[Figures]) -> dict[str, list[Figures]]:
     return dict(groups)
 
 
-def save(folder: Path, facts: dict[str, Any], found: Sequence[Figures], recordings: Scores) -> dict[str, Any]:
+def save(folder: Path, facts: dict[str, Any], measured: Sequence[Figures], recordings: Scores) -> dict[str, Any]:
     """Write ``compare.json`` and return what it holds."""
-    summary = {**facts, "recordings": asdict(recordings), "settings": [one.row() for one in found]}
+    summary = {**facts, "recordings": asdict(recordings), "settings": [one.row() for one in measured]}
     with atomic.replacing(folder / "compare.json") as beside:
         beside.write_text(json.dumps(summary, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
 
 
-def table(found: Sequence[Figures], facts: dict[str, Any], recordings: Scores) -> Table:
+def table(measured: Sequence[Figures], facts: dict[str, Any], recordings: Scores) -> Table:
     """Return the figures as a table for people."""
     from rich.table import Table
 
@@ -130,10 +130,10 @@ def table(found: Sequence[Figures], facts: dict[str, Any], recordings: Scores) -
     made.add_column("", no_wrap=True)
     if facts.get("judges") is not None:
         made.caption = report.judged_by(facts["judges"])
-    shown = columns(found)
+    shown = columns(measured)
     for title in ("NFE", *(title for title, _, _ in shown)):
         made.add_column(title, justify="right")
-    for name, group in grouped(found).items():
+    for name, group in grouped(measured).items():
         made.add_section()
         made.add_row(f"[bold]{name}[/bold]")
         for one in group:
@@ -143,9 +143,9 @@ def table(found: Sequence[Figures], facts: dict[str, Any], recordings: Scores) -
     return made
 
 
-def columns(found: Sequence[Figures]) -> list[tuple[str, str, Show]]:
+def columns(measured: Sequence[Figures]) -> list[tuple[str, str, Show]]:
     """Return :data:`COLUMNS` and those of naturalness, of whatever was judged."""
-    names = dict.fromkeys(name for one in found for name in one.naturalness)
+    names = dict.fromkeys(name for one in measured for name in one.naturalness)
     return [*COLUMNS, *((heading(name), name, report.opinion) for name in names)]
 
 
@@ -155,8 +155,8 @@ def figure(of: Figures | Scores, name: str) -> Figure | None:
 
 
 def _shown(of: Figures | Scores, shown: Sequence[tuple[str, str, Show]]) -> list[str]:
-    found = [(figure(of, name), show) for _, name, show in shown]
-    return ["" if one is None else show(one) for one, show in found]
+    cells = [(figure(of, name), show) for _, name, show in shown]
+    return ["" if one is None else show(one) for one, show in cells]
 
 
 def _two_digits(figure: Figure) -> str:

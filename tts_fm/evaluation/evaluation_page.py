@@ -77,13 +77,13 @@ def _figures(report: Report) -> str:
 
 def _kind(figures: KindReport) -> list[list[Cell]]:
     scores = [getattr(figures, source) for source in SOURCES]
-    found = [[Cell(name), *(cell(figure, show) for figure in measured)] for name, measured, show in rows(scores)]
+    cells = [[Cell(name), *(cell(figure, show) for figure in measured)] for name, measured, show in rows(scores)]
     silences = [one.leading_silence for one in scores]
-    found.append([Cell(SILENCE), *(Cell("" if one is None else pause(one)) for one in silences)])
+    cells.append([Cell(SILENCE), *(Cell("" if one is None else pause(one)) for one in silences)])
     checks = (figures.silent, figures.clipped, figures.implausible_length)
-    found.append([Cell("silent / clipped / wrong length"), Cell(" / ".join(map(str, checks))), Cell(""), Cell("")])
-    found.append([Cell("real-time factor"), Cell(f"{figures.real_time_factor:.3f}"), Cell(""), Cell("")])
-    return found
+    cells.append([Cell("silent / clipped / wrong length"), Cell(" / ".join(map(str, checks))), Cell(""), Cell("")])
+    cells.append([Cell("real-time factor"), Cell(f"{figures.real_time_factor:.3f}"), Cell(""), Cell("")])
+    return cells
 
 
 def _row(result: Result, pair: Pair, folder: Path, i: int) -> list[str]:

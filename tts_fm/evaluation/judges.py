@@ -106,15 +106,15 @@ class Judges:
         Raises:
             ValueError: ``text`` has no words to count.
         """
-        told, waveform = self.words(text), finite(waveform)
-        if not told:
+        words, waveform = self.words(text), finite(waveform)
+        if not words:
             raise ValueError(f"the text {text!r} has no words to count; give each pair an English target_text")
         heard = self.recogniser.transcribe(waveform)
-        found, voice = errors(told, self.words(heard)), voice_encoder().embed(waveform)
+        wrong, voice = errors(words, self.words(heard)), voice_encoder().embed(waveform)
         return Judgement(
             heard=heard,
-            errors=found.count,
-            words=found.words,
+            errors=wrong.count,
+            words=wrong.words,
             to_prompt=cosine(voice, own),
             to_stranger=None if other is None else cosine(voice, other),
             seconds=waveform.seconds,

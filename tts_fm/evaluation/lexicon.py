@@ -38,9 +38,9 @@ def spell(word: str) -> str:
 
 
 def _read(dictionary: Path) -> Lexicon:
-    found: Lexicon = {}
+    lexicon: Lexicon = {}
     for line in dictionary.read_text(encoding="utf-8").splitlines():
         word, _, phones = line.partition(" ")
         if phones:
-            found.setdefault(word.partition("(")[0], []).append(phones.strip())
-    return found
+            lexicon.setdefault(word.partition("(")[0], []).append(phones.strip())
+    return lexicon

@@ -93,7 +93,7 @@ def score(
     solver, grid = plugins.build(Solver, "midpoint"), end * time_grid.build("uniform", options.steps).to(mel.device)
     with torch.no_grad():
         prepared = synthesizer.backbone.prepare(condition, solver.times(grid.flip(0)))
-    found = likelihood.log_likelihood(
+    result = likelihood.log_likelihood(
         lambda x_t, t: synthesizer.backbone.velocity(x_t, t, prepared).float(),
         x_t.expand(len(condition), n, c),
         solver,
@@ -101,7 +101,7 @@ def score(
         likelihood.rademacher(seed, options.probes, n, c).to(mel.device),
         on_step,
     )
-    *with_text, without_text = (found.of(i) for i in range(len(condition)))
+    *with_text, without_text = (result.of(i) for i in range(len(condition)))
     return Score(
         with_text=tuple(_figure(one, c) for one in with_text),
         without_text=_figure(without_text, c),
@@ -120,8 +120,8 @@ def _listen(synthesizer: Synthesizer, recording: Waveform, words: str) -> Float[
     return synthesizer.teller.mel(samples)[: len(samples) // config.mel.hop_length]
 
 
-def _figure(found: LogLikelihood, channels: int) -> Figure:
+def _figure(result: LogLikelihood, channels: int) -> Figure:
     """Return nats per dimension, of one utterance."""
-    per_frame = found.per_frame[0] / channels
-    error = found.standard_error.item() / per_frame.numel() / channels
+    per_frame = result.per_frame[0] / channels
+    error = result.standard_error.item() / per_frame.numel() / channels
     return Figure(per_frame.mean().item(), error, tuple(per_frame.tolist()))

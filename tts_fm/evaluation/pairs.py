@@ -136,11 +136,11 @@ def _of_one_speaker(rows: list[dict[str, Any]], rng: random.Random) -> list[tupl
 
 def strangers(pairs: Sequence[Pair], seed: int = 0) -> list[Pair | None]:
     """Return for each pair one of another speaker of the same kind, whose prompt is the wrong voice; None if alone."""
-    found: list[Pair | None] = []
+    prompts: list[Pair | None] = []
     for pair in pairs:
         others = [other for other in pairs if other.kind == pair.kind and other.speaker != pair.speaker]
-        found.append(random.Random(f"{seed} {pair.id}").choice(others) if others else None)
-    return found
+        prompts.append(random.Random(f"{seed} {pair.id}").choice(others) if others else None)
+    return prompts
 
 
 def thin_out(pairs: Sequence[Pair], limit: int | None) -> list[Pair]:

@@ -79,8 +79,8 @@ class Run:
         seed: int = 0,
     ) -> None:
         self.protocol, self.lines, self.judges, self.folder, self.seed = protocol, list(lines), judges, folder, seed
-        told = json.dumps([[line.id, line.prompt_text, line.text, line.reference] for line in lines])
-        digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+        listed = json.dumps([[line.id, line.prompt_text, line.text, line.reference] for line in lines])
+        digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
         self.about = {"protocol": protocol.about, "list": digest, "seed": seed, "judges": judges.about(), **about}
         self._done = {one.id: one for one in _read(folder / RESULTS, json.loads(json.dumps(self.about)))}
 
@@ -137,16 +137,16 @@ class Run:
 
 def averages(judged: Iterable[Judgement | None]) -> Averages | None:
     """Return the figures of one source; None where nothing was judged."""
-    found = [one for one in judged if one is not None]
-    if not found:
+    known = [one for one in judged if one is not None]
+    if not known:
         return None
-    wrong, words = np.array([(one.errors, one.words) for one in found], dtype=float).T
+    wrong, words = np.array([(one.errors, one.words) for one in known], dtype=float).T
     return Averages(
         mean_of_utterances=report.bootstrap(wrong / words),
         over_all_words=report.bootstrap(wrong, words),
-        to_prompt=report.bootstrap(np.array([one.to_prompt for one in found])),
-        leading_silence=report.silence([one.leading_silence for one in found]),
-        naturalness=report.opinions([one.naturalness for one in found]),
+        to_prompt=report.bootstrap(np.array([one.to_prompt for one in known])),
+        leading_silence=report.silence([one.leading_silence for one in known]),
+        naturalness=report.opinions([one.naturalness for one in known]),
     )
 
 
@@ -170,22 +170,22 @@ def summary(run: Run, spoken: Sequence[Utterance]) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any], name: str) -> Table:
+def table(figures: dict[str, Any], name: str) -> Table:
     """Return a summary as a table for people."""
     from rich.table import Table
 
-    left_out = f"{len(found['missing'])} missing, {len(found['failed'])} failed"
-    made = Table(title=f"{name}: {found['judged']} of {found['asked']} lines judged, {left_out}; 95 % intervals")
+    left_out = f"{len(figures['missing'])} missing, {len(figures['failed'])} failed"
+    made = Table(title=f"{name}: {figures['judged']} of {figures['asked']} lines judged, {left_out}; 95 % intervals")
     made.caption = (
-        f"rules: {found['protocol']}, which publish the word error rate {_AVERAGES[found['average']]}\n"
-        f"{report.judged_by(found['judges'])}\n"
-        f"published figures are heard by {found['published']['recogniser']} and compare voices by "
-        f"{found['published']['encoder']}; those of other judges can not be set beside them"
+        f"rules: {figures['protocol']}, which publish the word error rate {_AVERAGES[figures['average']]}\n"
+        f"{report.judged_by(figures['judges'])}\n"
+        f"published figures are heard by {figures['published']['recogniser']} and compare voices by "
+        f"{figures['published']['encoder']}; those of other judges can not be set beside them"
     )
     made.add_column("")
     for title in ("speech made", "recordings"):
         made.add_column(title, justify="right")
-    sources = [found["output"], found["recording"]]
+    sources = [figures["output"], figures["recording"]]
 
     def add(title: str, values: list[dict[str, float] | None], show: Callable[[Any], str], kind: type) -> None:
         made.add_row(title, *("" if value is None else show(kind(**value)) for value in values))
@@ -200,7 +200,7 @@ def table(found: dict[str, Any], name: str) -> Table:
         scored = [None if source is None else source["naturalness"].get(score) for source in sources]
         add(report.heading(score), scored, report.opinion, Figure)
     add(report.SILENCE, of("leading_silence"), report.pause, Silence)
-    made.add_row("real-time factor", f"{found['real_time_factor']:.3f}", "")
+    made.add_row("real-time factor", f"{figures['real_time_factor']:.3f}", "")
     return made
 
 
@@ -217,7 +217,7 @@ def _read(path: Path, about: dict[str, Any]) -> list[Utterance]:
         return []
     try:
         before, *rows = [json.loads(line) for line in lines]
-        found = [Utterance(**{**row, **_judgements(row)}) for row in rows]
+        utterances = [Utterance(**{**row, **_judgements(row)}) for row in rows]
         different = [name for name in about if before.get(name) != about[name]]
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(f"{path} is none that tts-fm evaluate has written; choose another folder with --out") from None
@@ -225,7 +225,7 @@ def _read(path: Path, about: dict[str, Any]) -> list[Utterance]:
         raise ValueError(
             f"{path} was made with other {', '.join(different)}; remove it, or choose another folder with --out"
         )
-    return found
+    return utterances
 
 
 def _row(value: dict[str, Any]) -> str:

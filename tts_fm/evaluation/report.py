@@ -189,17 +189,17 @@ def silence(seconds: Sequence[float]) -> Silence:
     return Silence(float(np.median(seconds)), float(max(seconds)))
 
 
-def opinions(found: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+def opinions(ratings: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
     """Return the mean of each score of naturalness; a sound that was judged by others does not count."""
-    names = dict.fromkeys(name for one in found for name in one)
-    return {name: bootstrap(np.array([one[name] for one in found if name in one])) for name in names}
+    names = dict.fromkeys(name for one in ratings for name in one)
+    return {name: bootstrap(np.array([one[name] for one in ratings if name in one])) for name in names}
 
 
 def rows(scores: Sequence[Scores]) -> list[tuple[str, list[Figure | None], Show]]:
     """Return a table's rows: the measure's heading, its figure of each of ``scores``, and how that is shown."""
-    found = [(title, [getattr(one, name) for one in scores], show) for title, name, show in ROWS]
+    shown = [(title, [getattr(one, name) for one in scores], show) for title, name, show in ROWS]
     names = dict.fromkeys(name for one in scores for name in one.naturalness)
-    return found + [(heading(name), [one.naturalness.get(name) for one in scores], opinion) for name in names]
+    return shown + [(heading(name), [one.naturalness.get(name) for one in scores], opinion) for name in names]
 
 
 def table(report: Report) -> Table:
@@ -219,8 +219,8 @@ def table(report: Report) -> Table:
     for kind, figures in report.kinds.items():
         made.add_section()
         made.add_row(f"[bold]{kind} speakers[/bold]", f"{figures.pairs} pairs", f"{figures.speakers} speakers", "")
-        for name, found, show in rows([getattr(figures, source) for source in SOURCES]):
-            made.add_row(name, *("" if figure is None else show(figure) for figure in found))
+        for name, values, show in rows([getattr(figures, source) for source in SOURCES]):
+            made.add_row(name, *("" if figure is None else show(figure) for figure in values))
         silences = [getattr(figures, source).leading_silence for source in SOURCES]
         made.add_row(SILENCE, *("" if one is None else pause(one) for one in silences))
         checks = (figures.silent, figures.clipped, figures.implausible_length)

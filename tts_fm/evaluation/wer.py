@@ -14,11 +14,11 @@ class Errors:
     words: int
 
 
-def errors(told: Sequence[str], heard: Sequence[str]) -> Errors:
-    """Compare the words that were ``heard`` with those that were ``told``, of which there must be one."""
+def errors(reference: Sequence[str], heard: Sequence[str]) -> Errors:
+    """Compare the words that were ``heard`` with those of the ``reference``, of which there must be one."""
     try:
         import jiwer
     except ImportError:
         raise ValueError("word errors need jiwer; run: pip install 'tts-fm[eval]'") from None
-    result = jiwer.process_words(" ".join(told), " ".join(heard))
-    return Errors(result.substitutions + result.deletions + result.insertions, len(told))
+    result = jiwer.process_words(" ".join(reference), " ".join(heard))
+    return Errors(result.substitutions + result.deletions + result.insertions, len(reference))

@@ -84,6 +84,6 @@ def stored(grids: Mapping[int, Sequence[float]], steps: int) -> Float[Tensor, " 
         there = f"has it for {', '.join(map(str, sorted(grids)))} steps" if grids else "has none"
         raise ValueError(
             f"there is no optimal grid of {steps} steps: the model {there}; "
-            f"find it with tts-fm optimize-steps --nfe {steps} --model M"
+            f"let one be found (tts-fm optimize-steps), or take another grid"
         )
     return torch.tensor(grids[steps], dtype=torch.float32)

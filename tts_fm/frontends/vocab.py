@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tts_fm import small_file
-from tts_fm.errors import InputError, ModelError
+from tts_fm.errors import ArgumentError, InputError, ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.plugins import Options
 
@@ -34,7 +34,7 @@ class Vocab(Frontend):
     def __init__(self, options: Options, vocab: Path | None = None) -> None:
         super().__init__(options, vocab)
         if vocab is None:
-            raise ValueError("the frontend 'vocab' needs a vocab.txt, but none is given; give its path (--vocab)")
+            raise ArgumentError("the frontend 'vocab' needs a vocab.txt, but none is given; give its path", "vocab")
         self._id = _read(Path(vocab))
 
     @property

@@ -127,13 +127,15 @@ def load_f5(path: Path, backbone: Backbone, *, prefers_ema: bool = True) -> dict
         ]
         raise ModelError(
             f"{path} does not fit the architecture {_family(backbone)}: of its parameters {' and '.join(faults)}; "
-            f"name the right one with --architecture"
+            f"name the right one",
+            "architecture",
         )
     vocab_size = len(foreign["text_embed.text_embed.weight"]) - 1
     if vocab_size != backbone.vocab_size:
         raise ModelError(
             f"{path} has a vocabulary of {vocab_size} tokens, the one given has {backbone.vocab_size}; "
-            f"give the vocab.txt it was trained with (--vocab)"
+            f"give the vocab.txt it was trained with",
+            "vocab",
         )
     fitted = {key: _fitted(path, key, [foreign[name] for name in names[key]], value) for key, value in ours.items()}
     checkpoint.check_finite(fitted, path)
@@ -187,14 +189,14 @@ def _networks(value: Mapping[str, Any], where: str = "", depth: int = 0) -> dict
     away, and so is what the compiler and FSDP put into the middle.
     """
     tensors = {_IN_THE_MIDDLE.sub("", str(key)): tensor for key, tensor in value.items() if isinstance(tensor, Tensor)}
-    found: dict[str, dict[str, Tensor]] = {}
+    networks: dict[str, dict[str, Tensor]] = {}
     for prefix in (name.removesuffix(_LANDMARK) for name in tensors if name.endswith(_LANDMARK)):
         names = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        found[where + prefix] = {name: one for name, one in names.items() if not _BOOK_KEEPING.fullmatch(name)}
+        networks[where + prefix] = {name: one for name, one in names.items() if not _BOOK_KEEPING.fullmatch(name)}
     for key, inner in value.items():
         if isinstance(inner, Mapping) and depth < 2:
-            found |= _networks(inner, f"{where}{key}/", depth + 1)
-    return found
+            networks |= _networks(inner, f"{where}{key}/", depth + 1)
+    return networks
 
 
 def _family(backbone: Backbone) -> str:
@@ -208,7 +210,8 @@ def _fitted(path: Path, key: str, parts: list[Tensor], like: Tensor) -> Tensor:
     if value.shape != like.shape:
         raise ModelError(
             f"{path} does not fit the architecture: {key} has shape {tuple(value.shape)} in the file and "
-            f"{tuple(like.shape)} in the architecture; name the right one with --architecture"
+            f"{tuple(like.shape)} in the architecture; name the right one",
+            "architecture",
         )
     return value.to(like.dtype)
 

@@ -24,8 +24,8 @@ class FrameEmbedding(nn.Module):
         self, prompt_mel: Float[Tensor, "b n c"], text: Float[Tensor, "b n e"] | None
     ) -> Float[Tensor, "b n d"]:
         """Return what prompt and text add to every frame."""
-        told = prompt_mel if text is None else torch.cat([prompt_mel, text.to(prompt_mel.dtype)], dim=-1)
-        return F.linear(told, self.proj.weight[:, self.n_mels :], self.proj.bias)
+        context = prompt_mel if text is None else torch.cat([prompt_mel, text.to(prompt_mel.dtype)], dim=-1)
+        return F.linear(context, self.proj.weight[:, self.n_mels :], self.proj.bias)
 
     def forward(
         self, x_t: Float[Tensor, "b n c"], context: Float[Tensor, "b n d"], is_valid: Bool[Tensor, "b n"] | None

@@ -202,14 +202,15 @@ class AcousticLearner(Learner):
             values["duration_loss"] = duration / max(batches, 1)
         if pressed:
             names = ("pleasing", "features", "judges")
-            values |= {name: sum(float(getattr(one, name)) for one in pressed) / len(pressed) for name in names}
+            means = torch.stack([torch.stack([getattr(one, name) for name in names]) for one in pressed]).mean(dim=0)
+            values |= dict(zip(names, means.tolist(), strict=True))
         return Step(values, int(frames), is_skipped=not is_number, ids=ids)
 
     @torch.no_grad()
     def validate(self) -> Mapping[str, float]:
         """Return the averaged weights' losses on the held-out utterances, with the same noise, times and spans each time."""
         plan = _plan(self.validation, self.config, 0)
-        sums = torch.zeros(3)
+        sums = torch.zeros(3, device=self.team.device)
         self.objective.eval()
         with self.average.in_place(), self.team.autocast():
             for i in range(0, len(plan), self.team.world):
@@ -219,8 +220,8 @@ class AcousticLearner(Learner):
                 self._faults.name(batch.faults)
                 batch = batch.to(self.team.device)
                 losses = self.objective(batch, draw_seed(0, Place(0, k)))
-                weight = float(batch.is_valid.sum()) * is_mine * (len(batch.ids) > 0)
-                sums += torch.tensor([weight * float(losses.flow), weight * float(losses.duration), weight])
+                weight = batch.is_valid.sum() * float(is_mine and len(batch.ids) > 0)
+                sums += weight * torch.stack([losses.flow, losses.duration, torch.ones_like(losses.flow)])
         flow, duration, weight = self.team.total(sums).tolist()
         values = {"validation_loss": flow / max(weight, 1)}
         if self.backbone.needs_token_frames:

@@ -58,6 +58,8 @@ def find(options: FinetuneOptions) -> ModelSource:
     try:
         return hub.resolve(options.model, vocab=vocab, architecture=architecture)
     except ArgumentError as error:
+        if not error.arguments:
+            raise
         fields = ", ".join(f"finetune.{name}" for name in error.arguments)
         raise ValueError(f"{error} ({fields})") from None
 
@@ -126,13 +128,13 @@ def warnings_for(run: RunConfig, start: Start) -> list[str]:
     """Return what a person should know before the run begins, a line each."""
     model, config = run.model, start.config
     lines = [
-        f"{'; '.join(found)}; {effect}"
-        for found, effect in (
+        f"{'; '.join(differences)}; {effect}"
+        for differences, effect in (
             (_differences(model.frontend, config.frontend, "frontend"), "the text may be read in another way"),
             (_differences(model.mel_scale, config.mel_scale, "mel_scale"), "the scale has to be learned anew"),
             (_differences(model.flow.path, config.flow.path, "flow.path"), "the path has to be learned anew"),
         )
-        if found
+        if differences
     ]
     lines += _about_rate(run, start)
     if config.license and model.license != config.license:
@@ -183,10 +185,10 @@ def _learn_from_row(first: int, table: nn.Module, args: tuple[Tensor], vectors: 
 
 
 def _check_architecture(model: ModelConfig, config: ModelConfig, name: str) -> None:
-    for found in _differences(model.backbone, config.backbone, "backbone"):
-        raise ModelError(f"{found} {name}; a fine-tune keeps the backbone of its model")
-    for found in _differences(model.mel, config.mel, "mel"):
-        raise ValueError(f"{found} {name}; a fine-tune keeps the mel of its model")
+    for difference in _differences(model.backbone, config.backbone, "backbone"):
+        raise ModelError(f"{difference} {name}; a fine-tune keeps the backbone of its model")
+    for difference in _differences(model.mel, config.mel, "mel"):
+        raise ValueError(f"{difference} {name}; a fine-tune keeps the mel of its model")
 
 
 def _vocabulary(source: ModelSource, frontend: Frontend) -> list[str] | None:

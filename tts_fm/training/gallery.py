@@ -26,7 +26,7 @@ SAMPLES, PROMPTS, REPORT, PAGE = "samples", "prompts.json", "report.json", "inde
 
 
 @dataclass(frozen=True)
-class Told:
+class Wanted:
     """A text that is spoken, the voice it is spoken in, and how the speaker says it; the paths are of recordings."""
 
     id: str
@@ -42,7 +42,7 @@ class Sample:
     """What a checkpoint made of a text.
 
     Attributes:
-        id: that of a :class:`Told`.
+        id: that of a :class:`Wanted`.
         waveform: the speech.
         mel: the speech, as a log-mel.
         heard: what the recogniser understood.
@@ -73,13 +73,13 @@ def figures(samples: Sequence[Sample]) -> dict[str, float]:
     }
 
 
-def add_prompts(run: Path, told: Sequence[Told]) -> None:
+def add_prompts(run: Path, wanted: Sequence[Wanted]) -> None:
     """Begin the gallery of a run; what can not be written is warned of."""
     with _going_on():
         folder = run / SAMPLES / "prompts"
         folder.mkdir(parents=True, exist_ok=True)
         rows = []
-        for i, one in enumerate(told):
+        for i, one in enumerate(wanted):
             row = {"id": one.id, "speaker": one.speaker, "text": one.text, "prompt_text": one.prompt_text}
             for role, audio in (("prompt", one.prompt_audio), ("target", one.target_audio)):
                 shown = exhibit.save(folder.parent, f"{folder.name}/{i:02d}-{role}", Waveform.load(audio))

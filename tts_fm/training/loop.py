@@ -59,10 +59,10 @@ class Loop:
             ValueError: the run was another one; the line says in what.
             ModelError: the checkpoint at ``path`` can not be read.
         """
-        found = self._newest() if path is None else (path, checkpoint.load_state(path))
-        if found is None:
+        newest = self._newest() if path is None else (path, checkpoint.load_state(path))
+        if newest is None:
             return False
-        path, state = found
+        path, state = newest
         if changed := _differences(state["facts"], self.learner.facts, state["update"]):
             more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
             raise ValueError(

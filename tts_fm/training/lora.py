@@ -141,10 +141,10 @@ def complete(
     Raises:
         ModelError: the adapter was trained on another base.
     """
-    found = fingerprint(base)
-    if found != adapter.base_sha256:
+    sha256 = fingerprint(base)
+    if sha256 != adapter.base_sha256:
         raise ModelError(
-            f"{source} is not the base of this adapter: its weights have the SHA-256 {found[:12]}..., those of "
+            f"{source} is not the base of this adapter: its weights have the SHA-256 {sha256[:12]}..., those of "
             f"{adapter.finetune.model} had {adapter.base_sha256[:12]}...; name the base with --model"
         )
     return apply(base, weights, adapter.lora.alpha / adapter.lora.rank)

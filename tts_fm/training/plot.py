@@ -98,13 +98,13 @@ def read(run: Path) -> Curves:
         raise ValueError(f"{path} can not be read ({error.strerror}); give the folder of a training run") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text; give the folder of a training run") from None
-    found: dict[str, dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     for number, line in enumerate(lines, start=1):
         is_cut = number == len(lines)  # nothing ends it: it is being written, or was not written to its end
         for name, (update, value) in _record(line, f"{path}, line {number}", is_cut).items():
-            found.setdefault(name, {})[update] = value
+            values.setdefault(name, {})[update] = value
     known = [name for panel in PANELS for name in (panel.trained, panel.held_out) if name]
-    series = {name: _series(found[name]) for name in known if name in found}
+    series = {name: _series(values[name]) for name in known if name in values}
     if not series:
         raise ValueError(f"{path} holds nothing to draw; its lines should have flow_loss, mel, lr or the like")
     return Curves(run.resolve().name.removesuffix(f".{FILE}"), series)

@@ -172,10 +172,10 @@ class VocoderLearner(Learner):
         self.judge_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.judges.parameters(), self.options.max_grad_norm)
-        found = _Gradient({"judges": loss.detach()}, float(norm))
-        if found.is_number:
+        gradient = _Gradient({"judges": loss.detach()}, float(norm))
+        if gradient.is_number:
             self.judge_optimizer.step()
-        return found
+        return gradient
 
     def reconstruction(self, real: Float[Tensor, "b s"], fake: Float[Tensor, "b s"]) -> dict[str, Tensor]:
         """Return the distance of the log-mels, and of the spectra at several resolutions."""

@@ -34,21 +34,21 @@ class Table(CorpusReader):
     def read(self) -> Iterator[Entry | Fault]:
         table = self.corpus / "metadata.csv" if self.corpus.is_dir() else self.corpus
         columns, rows = _rows(table)
-        found: set[str] = set()
+        parts: set[str] = set()
         for number, row in rows:
             if len(row) < 2 or len(row) > len(columns):
                 yield Fault("", str(table), f"no text: line {number} has {len(row)} of {len(columns)} columns")
                 continue
             fields = dict(zip(columns, (field.strip() for field in row), strict=False))
             part = fields.get("split", "")
-            found.add(part)
+            parts.add(part)
             if self.subsets and part not in self.subsets:
                 continue
             audio = fields.get("audio", "")
             id = fields.get("id") or _id_of(audio)
             yield Entry(id, table.parent / audio, fields.get("text", ""), fields.get("speaker", ""), split_of(part))
-        if missing := [subset for subset in self.subsets if subset not in found]:
-            known = ", ".join(sorted(found - {""})) or "none"
+        if missing := [subset for subset in self.subsets if subset not in parts]:
+            known = ", ".join(sorted(parts - {""})) or "none"
             raise ValueError(f"{table} has no split {missing[0]!r}; choose from: {known}")
 
 

@@ -91,12 +91,12 @@ def _load(files: Sequence[Path]) -> Any:
         recordings, supervisions = (load_manifest(path) for path in files)
         return CutSet.from_manifests(recordings=recordings, supervisions=supervisions)
     try:
-        found = load_manifest_lazy(files[0])
+        manifest = load_manifest_lazy(files[0])
     except (OSError, ValueError, KeyError, AssertionError) as error:
         raise ValueError(f"{files[0]} is no Lhotse manifest ({error}); give a file of cuts, or a folder") from None
-    if isinstance(found, RecordingSet) or not isinstance(found, CutSet):
+    if isinstance(manifest, RecordingSet) or not isinstance(manifest, CutSet):
         raise ValueError(f"{files[0]} holds no cuts; give the folder with its recordings and supervisions")
-    return found
+    return manifest
 
 
 def _pairs(tables: Sequence[Path]) -> list[list[Path]]:

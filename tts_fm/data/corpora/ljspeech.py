@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tts_fm.data.corpora import CorpusReader, Entry
+from tts_fm.errors import ArgumentError
 from tts_fm.types import Fault
 
 
@@ -14,7 +15,8 @@ class LJSpeech(CorpusReader):
     def read(self) -> Iterator[Entry | Fault]:
         table = self.corpus / "metadata.csv"
         if self.subsets:
-            raise ValueError(f"LJ Speech has no subsets, but {self.subsets[0]!r} was asked for; leave --subset away")
+            asked = self.subsets[0]
+            raise ArgumentError(f"LJ Speech has no subsets, but {asked!r} was asked for; leave it away", "subset")
         if not table.is_file():
             raise ValueError(f"{self.corpus} has no metadata.csv; give the folder that holds it and wavs/")
         for number, line in enumerate(table.read_text(encoding="utf-8-sig", errors="replace").split("\n"), 1):

@@ -59,5 +59,5 @@ class DNSMOS(Naturalness):
     def score(self, waveform: Waveform) -> dict[str, float]:
         samples = waveform.resampled(RATE).samples.detach().float().cpu().clamp(-1, 1)
         samples = pad(samples, (0, max(0, RATE - len(samples))))  # of no samples it would wait for ever
-        found = self._judge(samples.numpy(), RATE, False)
-        return {ours: float(found[theirs]) for theirs, ours in _NAMES.items()}
+        scores = self._judge(samples.numpy(), RATE, False)
+        return {ours: float(scores[theirs]) for theirs, ours in _NAMES.items()}

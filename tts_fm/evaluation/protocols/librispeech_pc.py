@@ -20,17 +20,15 @@ class LibriSpeechPC(Protocol):
     average = "mean of utterances"
 
     def read(self, path: Path) -> list[Line]:
-        found = find(path, [LIST])
-        fields = rows(found, "\t", [6])
-        root = next(
-            (found.parent / root for root in _ROOTS if _sound(found.parent / root, fields[0][0]).is_file()), None
-        )
-        root = found.parent if root is None else root
+        file = find(path, [LIST])
+        fields = rows(file, "\t", [6])
+        root = next((file.parent / root for root in _ROOTS if _sound(file.parent / root, fields[0][0]).is_file()), None)
+        root = file.parent if root is None else root
         lines = [
             Line(target, text, said, _sound(root, prompt), _sound(root, target))
             for prompt, _, said, target, _, text in fields
         ]
-        return checked(lines, found)
+        return checked(lines, file)
 
     def normalise(self, text: str) -> str:
         return without(text, HANZI_PUNCTUATION + string.punctuation).lower()

@@ -17,8 +17,8 @@ class ZipVoice(Protocol):
     average = "over all words"
 
     def read(self, path: Path) -> list[Line]:
-        found = find(path, ["test.tsv"])
-        lines, transcript = tsv(found), found.parent / "transcript.tsv"
+        file = find(path, ["test.tsv"])
+        lines, transcript = tsv(file), file.parent / "transcript.tsv"
         if not transcript.is_file():
             return lines
         references = {name: text for name, *_, text in rows(transcript, "\t", [2, 3, 4])}
