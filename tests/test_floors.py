@@ -16,7 +16,7 @@ from tts_fm.errors import ArgumentError, InputError, ModelError
 
 PACKAGE = Path(tts_fm.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
-ABOVE = {"commands", "cli", "demo", "evaluation", "training"}
+ABOVE = {"batch", "cli", "commands", "demo", "evaluation", "serving", "training"}
 NAMED = {"strict.py"}  # it makes the changes of --set, in its words
 
 
