@@ -249,9 +249,9 @@ def _differences(saved: Mapping[str, Any], facts: Mapping[str, Any], update: int
         was, wanted = old.get("updates"), new.get("updates")
         if was is not None and wanted is not None and update <= was < wanted:
             warnings.warn(
-                f"the run was to have {was} updates, has {update} and goes on to {wanted}; its learning rate goes on as if it had "
-                f"been so long from the start",
-                stacklevel=1,
+                f"the run was {'done after' if was == update else 'to have'} {was} updates and goes on to {wanted}; "
+                f"its learning rate goes on as if it had been so long from the start",
+                stacklevel=3,
             )
             saved = {**saved, "training": {**old, "updates": wanted}}
     return differences(saved, facts)
