@@ -240,9 +240,7 @@ def test_a_recording_is_not_written_over(
 
 def test_an_edited_recording_is_not_written_over(tts_fm_command: Command, recording: Path) -> None:
     done = tts_fm_command("edit", recording, "--text", "A b.", "--new-text", "A c.", "-o", recording)
-    assert done.code == 2 and done.line.startswith(
-        f"tts-fm: the output {recording} is the recording {recording} itself"
-    )
+    assert done.code == 2 and done.line.startswith(f"tts-fm: the output {recording} is {recording}, which is read")
 
 
 def test_pipers_columns_and_the_checks_of_prepare(tts_fm_command: Command, tmp_path: Path) -> None:

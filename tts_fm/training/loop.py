@@ -251,7 +251,7 @@ def _differences(saved: Mapping[str, Any], facts: Mapping[str, Any], update: int
             warnings.warn(
                 f"the run was {'done after' if was == update else 'to have'} {was} updates and goes on to {wanted}; "
                 f"its learning rate goes on as if it had been so long from the start",
-                stacklevel=3,
+                stacklevel=1,
             )
             saved = {**saved, "training": {**old, "updates": wanted}}
     return differences(saved, facts)
