@@ -45,7 +45,10 @@ class Turn:
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None; ``lexicon`` is the voice's own."""
+    """A voice in a story, with a lexicon of its own perhaps.
+
+    It is the model's own where ``prompt`` is None, and speaks at the story's speed where ``speed`` is None.
+    """
 
     prompt: Prompt | None
     speed: float | None = None
