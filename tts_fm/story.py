@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from tts_fm import doubts
 from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
@@ -44,7 +45,10 @@ class Turn:
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None; ``lexicon`` is the voice's own."""
+    """A voice in a story, with a lexicon of its own perhaps.
+
+    It is the model's own where ``prompt`` is None, and speaks at the story's speed where ``speed`` is None.
+    """
 
     prompt: Prompt | None
     speed: float | None = None
@@ -262,18 +266,24 @@ def _levelled(turns: Sequence[Turn], speeches: Sequence[Speech]) -> list[Speech]
         for voice in dict.fromkeys(turn.voice for turn in turns)
     }
     loudness = {voice: level.loudness(sound.samples, sound.sample_rate) for voice, sound in by_voice.items()}
-    gains: dict[str, float] = {}
-    for voice, sound in by_voice.items():
-        gain = max(loudness.values()) / max(loudness[voice], 1e-9)
-        room = 1 / max(float(sound.samples.abs().max()), 1e-9)
-        gains[voice] = 1.0 if gain <= _SAME_LOUDNESS else max(1.0, min(gain, room))
+    gains = {voice: _gain(sound, loudness[voice], max(loudness.values())) for voice, sound in by_voice.items()}
     return [_louder(speech, gains[turn.voice]) for turn, speech in zip(turns, speeches, strict=True)]
+
+
+def _gain(sound: Waveform, loudness: float, wanted: float) -> float:
+    """Return what brings ``sound`` to the loudness that is wanted, as far as its peaks allow; 1 where it is near to it."""
+    if loudness == 0 or wanted <= _SAME_LOUDNESS * loudness:
+        return 1.0
+    return max(1.0, min(wanted / loudness, 1 / float(sound.samples.abs().max())))
 
 
 def _louder(speech: Speech, gain: float) -> Speech:
     if gain == 1:
         return speech
-    return replace(speech, waveform=Waveform(speech.waveform.samples * gain, speech.waveform.sample_rate))
+    waveform = Waveform(speech.waveform.samples * gain, speech.waveform.sample_rate)
+    outdated = doubts.of_speech(speech.waveform)  # it may have been faint
+    remarks = (*(remark for remark in speech.remarks if remark not in outdated), *doubts.of_speech(waveform))
+    return replace(speech, waveform=waveform, remarks=remarks)
 
 
 def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> Story:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def opened(file: _Stream, name: str, kind: str) -> Iterator[Track]:
         raise InputError(f"{name} is no audio that can be read ({reason}); record or copy it again") from None
 
 
-def _blocks(container, stream) -> Iterator[np.ndarray]:
+def _blocks(container: Any, stream: Any) -> Iterator[np.ndarray]:
     from av import AudioResampler  # pyright: ignore[reportMissingImports] (an extra)
 
     sound = stream.codec_context

@@ -243,13 +243,13 @@ class Pace:
 
 
 def _differences(saved: Mapping[str, Any], facts: Mapping[str, Any], update: int) -> list[str]:
-    """Return in what a run differs from its checkpoint of ``update``; it may be given more updates than it had."""
+    """Return in what a run differs from its checkpoint of ``update``; one that was done may be given more updates."""
     old, new = saved.get("training"), facts.get("training")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         was, wanted = old.get("updates"), new.get("updates")
-        if was is not None and wanted is not None and update <= was < wanted:
+        if was is not None and wanted is not None and was == update < wanted:
             warnings.warn(
-                f"the run was to have {was} updates, has {update} and goes on to {wanted}; its learning rate goes on as if it had "
+                f"the run was done after {was} updates and goes on to {wanted}; its learning rate goes on as if it had "
                 f"been so long from the start",
                 stacklevel=1,
             )

@@ -86,9 +86,9 @@ def _guessed(table: Path, rows: list[tuple[int, list[str]]]) -> list[str]:
     words = {
         i: statistics.mean(len(row[i].split()) + row[i].endswith((".", "!", "?")) for row in whole) for i in others
     }
-    text = max(others, key=lambda i: words[i], default=None)
+    text = max(others, key=lambda i: words[i], default=audio)
     is_clear = width in (2, 3) and all(words[i] <= _MOST_IN_A_NAME < words[text] for i in others if i != text)
-    if text is None or not is_clear:
+    if not is_clear:
         raise ValueError(
             f"{table} names no columns, and what is in its {width} does not tell them apart; write a first line such as "
             f"audio|speaker|text (known are {', '.join(_NAMES)}; another column may have any name)"
