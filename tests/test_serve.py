@@ -202,7 +202,7 @@ def test_what_is_no_json_or_no_route_is_told_in_the_same_form(client):
     assert client.post("/v1/audio/speech", content=b'{"input":', headers=json_type).status_code == 400
     assert error_of(client.get("/v1/nothing"))["code"] == "not_found"
     wrong = client.get("/v1/audio/speech")
-    assert wrong.status_code == 405 and error_of(wrong)
+    assert wrong.status_code == 405 and error_of(wrong) and wrong.headers["allow"] == "POST"
 
 
 def test_our_own_failure_is_a_500_and_its_log_holds_no_text(server, client, monkeypatch, caplog):

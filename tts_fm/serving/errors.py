@@ -94,7 +94,9 @@ def understood(error: Exception) -> ApiError:
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        return ApiError(error.status_code, str(error.detail), code=_CODES.get(error.status_code))
+        known = ApiError(error.status_code, str(error.detail), code=_CODES.get(error.status_code))
+        known.headers = error.headers  # such as Allow
+        return known
     if isinstance(error, ValueError):  # all that a person can cause; InputError is one
         return ApiError(400, without_paths(" ".join(str(error).split())), code="invalid_value")
     log_failure(error)
