@@ -111,7 +111,7 @@ def test_the_same_seed_is_the_same_sound_and_the_header_tells_a_random_one(clien
 def test_speed_and_rate_change_the_length(client):
     words = "Some more words to say now, and a few more."
     normal, fast = (len(speak(client, input=words, response_format="pcm", speed=speed).content) for speed in (1, 2))
-    assert fast == pytest.approx(normal / 2, rel=0.1)
+    assert fast < 0.75 * normal  # not a half: what is implausibly fast is slowed down
     low = speak(client, input=words, response_format="pcm", sample_rate=8_000)
     assert len(low.content) == pytest.approx(normal / 3, rel=0.001)
 
@@ -202,7 +202,8 @@ def test_what_is_no_json_or_no_route_is_told_in_the_same_form(client):
     assert client.post("/v1/audio/speech", content=b'{"input":', headers=json_type).status_code == 400
     assert error_of(client.get("/v1/nothing"))["code"] == "not_found"
     wrong = client.get("/v1/audio/speech")
-    assert wrong.status_code == 405 and error_of(wrong)
+    assert wrong.status_code == 405 and error_of(wrong) and wrong.headers["allow"] == "POST"
+    assert client.put("/v1/audio/voices").headers["allow"] == "GET, POST"
 
 
 def test_our_own_failure_is_a_500_and_its_log_holds_no_text(server, client, monkeypatch, caplog):
@@ -350,7 +351,7 @@ def test_who_is_one_too_many_gets_429_at_once_and_all_others_their_speech(model_
             with served.client() as client:
                 barrier.wait()
                 began = time.monotonic()
-                answer = speak(client, input=LONG[:250])
+                answer = speak(client, input=LONG[:126])
                 return answer.status_code, time.monotonic() - began, answer.headers.get("retry-after")
 
         with ThreadPoolExecutor(8) as pool:
@@ -525,8 +526,8 @@ def test_the_command_refuses_what_is_not_safe_or_not_there(tts_fm_command, tmp_p
     refused = tts_fm_command("serve", "--host", "0.0.0.0")
     assert refused.code == 2 and "--api-key" in refused.line
     assert "a key has 8 or more letters" in tts_fm_command("serve", "--api-key", "short").line
-    (tmp_path / "keys").write_text("# none\n")
-    assert tts_fm_command("serve", "--host", "0.0.0.0", "--api-key-file", tmp_path / "nothing").code == 2
+    (tmp_path / "keys").write_text("\n \n")
+    assert "has no key in it" in tts_fm_command("serve", "--api-key-file", tmp_path / "keys").line
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert "can not be listened on" in tts_fm_command("serve", "--port", port).line

@@ -96,9 +96,10 @@ def _keys(given: list[str] | None, file: Path | None) -> list[str]:
     """Return all keys. Raises ValueError for one that is no key."""
     from tts_fm import small_file
 
-    lines = [] if file is None else small_file.read_text(file, _MAX_KEY_FILE).splitlines()
-    keys = [*([] if given is None else given), *(line.strip() for line in lines if line.strip())]
-    if file is not None and not lines:
+    written = "" if file is None else small_file.read_text(file, _MAX_KEY_FILE)
+    kept = [line.strip() for line in written.splitlines() if line.strip()]
+    keys = [*([] if given is None else given), *kept]
+    if file is not None and not kept:
         raise ValueError(f"{file} has no key in it; write one a line")
     for key in keys:
         if len(key) < 8 or not key.isascii() or not key.isprintable() or " " in key:

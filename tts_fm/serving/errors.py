@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from tts_fm.errors import without_paths
 from tts_fm.serving.queue import Full, Left, Stopping
@@ -113,8 +114,11 @@ def log_failure(error: BaseException) -> None:
 def handle(app: FastAPI) -> None:
     """Let ``app`` answer all errors in this form."""
 
-    async def answer(_: Request, error: Exception) -> JSONResponse:
-        return understood(error).response()
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        response = understood(error).response()
+        if response.status_code == 405:
+            response.headers["Allow"] = ", ".join(_allowed(request))
+        return response
 
     for kind in (HTTPException, RequestValidationError, ValueError, Full, Stopping, Left, Exception):
         app.add_exception_handler(kind, answer)
@@ -123,6 +127,13 @@ def handle(app: FastAPI) -> None:
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the part of a route's OpenAPI page that tells of its errors."""
     return {status: {"model": ErrorBody, "description": _MEANINGS[status]} for status in statuses}
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods that there are for the request's path; each of them is a route of its own."""
+    paths = request.app.openapi()["paths"].items()
+    theirs = [methods for path, methods in paths if compile_path(path)[0].match(request.url.path)]
+    return sorted({method.upper() for methods in theirs for method in methods})
 
 
 def _invalid(error: RequestValidationError) -> ApiError:

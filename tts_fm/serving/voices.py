@@ -164,7 +164,7 @@ def spoken(heard: Waveform, words: str | None) -> str:
     """Return ``words``, else what the extra ``asr`` hears. Raises InputError where neither is there."""
     if words is not None and words.strip():
         return words
-    from tts_fm.audio import transcribe
+    from tts_fm import transcribe
 
     if not transcribe.is_available():
         raise InputError("ref_text is needed: the words in the recording, exactly as they are said")
