@@ -174,13 +174,15 @@ def _check_voices(path: Path, batch: Any, report: Report) -> None:
 def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
     """Name the lines that can not be said, and end there if there are any."""
     from tts_fm.errors import InputError
+    from tts_fm.page import count
 
     if not bad:
         return
     for one in bad[:_SHOWN]:
         report.say(f"{path}, line {one.number}: {one.reason}")
-    lines = "1 line" if len(bad) == 1 else f"{len(bad):,} lines"
-    raise InputError(f"{path}: {lines} can not be said, and nothing was started; mend or remove them")
+    raise InputError(
+        f"{path}: {count(len(bad), 'line')} can not be said, and nothing was started; mend or remove what is named"
+    )
 
 
 def _told(progress: Progress) -> tuple[int, int, str]:
@@ -193,15 +195,16 @@ def _told(progress: Progress) -> tuple[int, int, str]:
 def _finish(result: Result, out: Path, page: Path | None, as_json: bool, report: Report) -> None:
     from tts_fm.batch.run import FAILED, SAID
     from tts_fm.errors import InputError
+    from tts_fm.page import count
 
     figures = result.figures()
     if as_json:
         typer.echo(json.dumps(figures))
-    kept = f"{figures['said']:,} of {figures['lines']:,} lines are said, {figures['hours']:.2f} h of speech"
-    report.say(f"{kept}; {figures['new']:,} of them in this run, in {figures['elapsed_seconds'] / 60:.1f} min")
+    kept = f"{figures['said']:,} of {figures['lines']:,} lines are said, {60 * figures['hours']:,.1f} min of speech"
+    report.say(f"{kept}; {figures['new']:,} of them in this run, in {figures['elapsed_seconds'] / 60:,.1f} min")
     report.say(f"each is named in {out / SAID}" + ("" if page is None else f", the page is {page}"))
     if result.failed:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in figures["failed"].items())
-        report.warn(f"{len(result.failed):,} lines could not be said ({kinds}); {out / FAILED} says why")
+        report.warn(f"{count(len(result.failed), 'line')} could not be said ({kinds}); {out / FAILED} says why")
         if not result.said:
             raise InputError(f"none of the {figures['lines']:,} lines could be said; see {out / FAILED}")
