@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
 from tts_fm.errors import WorkersError
@@ -37,7 +38,8 @@ def connected(address: str) -> Iterator[Any]:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = False
-        yield ray
+        with redirect_stdout(sys.stderr):  # Ray prints what has died; the standard output is for data
+            yield ray
     except ray.exceptions.RayError as error:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
         raise WorkersError(f"Ray can not go on: {reason.strip()}; what is done is kept, so run it again") from None

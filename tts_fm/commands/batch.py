@@ -90,20 +90,21 @@ def batch(
     says what is missing, and tries again what failed.
     """
     report: Report = context.obj
-    from tts_fm import plugins
+    from tts_fm import hub, plugins
     from tts_fm.batch import batch_page
     from tts_fm.batch.executors import Executor
     from tts_fm.batch.job import Job
     from tts_fm.batch.run import Batch, locked
+    from tts_fm.vocoders import Vocoder
 
     job = Job(
         out=out.absolute(),
         store="files" if shards is None else shards,
         suffix=format,
-        model=_anywhere(model),
+        model=_anywhere(model, hub.DEFAULT, *(one.name for one in hub.published())),
         vocab=None if vocab is None else _anywhere(vocab),
         architecture=None if architecture is None else _anywhere(architecture),
-        vocoder=None if vocoder is None else _anywhere(vocoder),
+        vocoder=None if vocoder is None else _anywhere(vocoder, hub.BUNDLED, *plugins.names(Vocoder)),
         device=device,
         precision=precision,
         seed=seed,
@@ -122,9 +123,9 @@ def batch(
     _finish(result, out, page, as_json, report)
 
 
-def _anywhere(name: str) -> str:
-    """Return ``name``; where it is a file or a folder, so that processes in other folders find it."""
-    return str(Path(name).absolute()) if Path(name).exists() else name
+def _anywhere(name: str, *known: str) -> str:
+    """Return ``name``; where it is none of the ``known`` but a file or a folder, so that processes elsewhere find it."""
+    return str(Path(name).absolute()) if name not in known and Path(name).exists() else name
 
 
 def _sampling(given: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
@@ -178,11 +179,10 @@ def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
 
     if not bad:
         return
-    for one in bad[:_SHOWN]:
-        report.say(f"{path}, line {one.number}: {one.reason}")
-    raise InputError(
-        f"{path}: {count(len(bad), 'line')} can not be said, and nothing was started; mend or remove what is named"
-    )
+    first, *others = [f"line {one.number}: {one.reason}" for one in bad]
+    for one in others[: _SHOWN - 1]:
+        report.say(f"{path}, {one}")
+    raise InputError(f"{path}: {count(len(bad), 'line')} can not be said, and nothing was started; {first}")
 
 
 def _told(progress: Progress) -> tuple[int, int, str]:
