@@ -26,6 +26,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import ray  # pyright: ignore[reportMissingImports] (an extra)
         import ray.data  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError("--ray needs Ray; run: pip install 'tts-fm[ray]'") from None
     try:
@@ -40,7 +41,7 @@ def connected(address: str) -> Iterator[Any]:
         context.execution_options.preserve_order = False
         with redirect_stdout(sys.stderr):  # Ray prints what has died; the standard output is for data
             yield ray
-    except ray.exceptions.RayError as error:
+    except RayError as error:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
         raise WorkersError(f"Ray can not go on: {reason.strip()}; what is done is kept, so run it again") from None
     finally:
