@@ -21,6 +21,7 @@ from tts_fm.batch.job import Job
 from tts_fm.batch.listing import Line
 from tts_fm.batch.run import Batch
 from tts_fm.batch.shards import Done, Said
+from tts_fm.synthesizer import Synthesizer
 
 _TEXTS = (
     "Flow matching turns noise into speech.",
@@ -28,6 +29,7 @@ _TEXTS = (
     "She put the letter back where she had found it.",
     "Nobody knew how long the winter would be, so they brought in all the wood they had.",
 )
+_HOW = {"as it speaks": {}, "three leaps": {"leap": True, "steps": 3}}
 _HOURS = 1000
 _MACHINES, _CORES = (1, 8, 64), 16
 
@@ -45,25 +47,28 @@ def main(
         ways["1 worker on Ray"] = ("ray", 1, ray)
     speeds = {name: _speed(out / name.replace(" ", "-"), lines, *way) for name, way in ways.items()}
     figures: dict[str, Any] = {"lines": lines, "speeds": speeds, "resume": _resume(out / "resume", finished)}
-    busy = _processor_seconds(Job(out.absolute(), device="cpu"))
-    figures["processor seconds for a second of speech"] = round(busy, 3)
+    busy = {name: _processor_seconds(how) for name, how in _HOW.items()}
+    figures["processor seconds for a second of speech"] = busy
     figures["efficiency of 2 workers"] = round(speeds["2 workers"]["rate"] / speeds["1 worker"]["rate"] / 2, 3)
     figures["1,000 hours"] = {
-        f"{n} machines of {_CORES} cores": _paper(busy, n * _CORES, figures["resume"]["seconds"]) for n in _MACHINES
+        f"{name}, {n} machines of {_CORES} cores": round(_HOURS * cost / (n * _CORES), 2)
+        for name, cost in busy.items()
+        for n in _MACHINES
     }
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=1))
 
 
-def _processor_seconds(job: Job) -> float:
+def _processor_seconds(how: dict[str, Any]) -> float:
     """Return what a second of speech costs one thread, whatever else the machine is doing."""
-    synthesizer, speech = job.load(), 0.0
+    synthesizer, speech = Synthesizer.load(device="cpu"), 0.0
+    sampling = synthesizer.config.sampling_as(how)
     with threads.one():
-        synthesizer.synthesize(_TEXTS[0])  # the first call also allocates
+        synthesizer.synthesize(_TEXTS[0], sampling=sampling)  # the first call also allocates
         began = time.process_time()
         for text in _TEXTS:
-            speech += synthesizer.synthesize(text).seconds
-    return (time.process_time() - began) / speech
+            speech += synthesizer.synthesize(text, sampling=sampling).seconds
+    return round((time.process_time() - began) / speech, 3)
 
 
 def _speed(out: Path, n: int, executor: str, workers: int, address: str | None) -> dict[str, float]:
@@ -116,12 +121,6 @@ def _timed(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def _paper(busy: float, cores: int, resume: float) -> dict[str, float]:
-    """Return what 1,000 hours cost on so many cores, each a worker: hours of theirs and hours on the clock."""
-    computed = _HOURS * busy
-    return {"core_hours": round(computed, 1), "hours": round(computed / cores + resume / 3600, 2)}
 
 
 if __name__ == "__main__":

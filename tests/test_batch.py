@@ -172,7 +172,7 @@ def test_another_model_is_refused(job: Job, tmp_path: Path, model_folder: Path) 
 
 def test_a_line_that_has_changed_is_refused(job: Job) -> None:
     said(job, LINES[:2])
-    with pytest.raises(ValueError, match="1 lines were said before and have changed.*'u1' in line 2"):
+    with pytest.raises(ValueError, match="have changed since: 1, the first 'u1' in line 2"):
         batch(job, [LINES[0], Line("u1", "Other words.", number=2)])
 
 
@@ -272,7 +272,7 @@ def test_the_command_says_a_list_and_makes_a_page(
     assert done.code == 0, done.stderr
     figures = json.loads(done.stdout)
     assert (figures["said"], figures["lines"], figures["failed"]) == (2, 3, {"not possible": 1})
-    assert "warning: 1 lines could not be said (1 not possible)" in done.stderr
+    assert "warning: 1 line could not be said (1 not possible)" in done.stderr
     assert [row["seconds"] for row in rows(tmp_path / "out" / SAID)][1] == pytest.approx(3, abs=0.02)
     page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
     for part in ("What could not be said", "Some words.", "more than this model can hold", "sounds/00.ogg", "<svg"):
@@ -290,8 +290,7 @@ def test_nothing_is_started_where_a_line_is_bad(
     (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     done = tts_fm_command("batch", tmp_path / "list.jsonl", tmp_path / "out", "--model", model_folder)
     assert done.code == 3
-    named, refused = done.stderr.splitlines()
-    assert "list.jsonl, line 2: there is no file" in named and "1 line can not be said" in refused
+    assert "list.jsonl: 1 line can not be said, and nothing was started; line 2: there is no file" in done.line
     assert not (tmp_path / "out/audio").exists() and not (tmp_path / "out" / MANIFEST).exists()
 
 

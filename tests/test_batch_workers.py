@@ -13,6 +13,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import bent_model
@@ -180,14 +181,18 @@ class Cluster:
             (p for p in self._processes() if "raylet/raylet" in p.cmdline()[0]), key=lambda p: p.create_time()
         )
 
+    def worker(self, node: int) -> Any:
+        """The process that says shards on a node."""
+        children = self.nodes()[node].children(recursive=True)
+        return next(one for one in children if "MapWorker" in " ".join(one.cmdline()))
+
     def kill_second(self) -> None:
         """Kill the second node with all its processes, as a machine that loses its power."""
         import psutil
 
+        assert self.worker(1).is_running()
         second = self.nodes()[1]
-        family = [second, *second.children(recursive=True)]
-        assert any("MapWorker" in " ".join(one.cmdline()) for one in family), "the second node has no worker"
-        for one in family:
+        for one in [second, *second.children(recursive=True)]:
             try:
                 one.kill()
             except psutil.NoSuchProcess:
@@ -255,15 +260,11 @@ def test_a_worker_and_then_a_node_are_killed(cluster: Cluster, tmp_path: Path, b
     from tts_fm.batch.executors.ray import Ray
 
     job = wanted(tmp_path, bent)
-    dead: set[int] = set()
-
-    def kill_one() -> None:
-        dead.add(max(workers(job.out)))
-        os.kill(max(dead), signal.SIGKILL)
-
-    killed_while_it_ran(Ray(2, cluster.address), job, Killer(4, kill_one, cluster.kill_second))
+    first = cluster.worker
+    killer = Killer(4, lambda: first(0).kill(), cluster.kill_second)
+    killed_while_it_ran(Ray(2, cluster.address), job, killer)
     check(job.out, alone)
-    assert dead < workers(job.out) and len(cluster.nodes()) == 1
+    assert len(cluster.nodes()) == 1
 
 
 @pytest.mark.parametrize("address", ["auto", "127.0.0.1:9"])

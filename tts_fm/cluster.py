@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
 from tts_fm.errors import WorkersError
@@ -25,6 +26,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import ray  # pyright: ignore[reportMissingImports] (an extra)
         import ray.data  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError("--ray needs Ray; run: pip install 'tts-fm[ray]'") from None
     try:
@@ -37,8 +39,9 @@ def connected(address: str) -> Iterator[Any]:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = False
-        yield ray
-    except ray.exceptions.RayError as error:
+        with redirect_stdout(sys.stderr):  # Ray prints what has died; the standard output is for data
+            yield ray
+    except RayError as error:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
         raise WorkersError(f"Ray can not go on: {reason.strip()}; what is done is kept, so run it again") from None
     finally:

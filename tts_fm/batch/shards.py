@@ -115,7 +115,7 @@ def missing(lines: Sequence[Line], done: Iterable[Done]) -> list[Line]:
     failed = {one.id for shard in done for one in shard.failed}
     if changed := [line for line in lines if said.get(line.id, line.digest) != line.digest]:
         raise ValueError(
-            f"{len(changed)} lines were said before and have changed since, the first of them {changed[0].id!r} in line "
+            f"lines were said before and have changed since: {len(changed)}, the first {changed[0].id!r} in line "
             f"{changed[0].number}; give changed lines another id, or choose another folder"
         )
     left = [line for line in lines if line.id not in said]

@@ -90,20 +90,21 @@ def batch(
     says what is missing, and tries again what failed.
     """
     report: Report = context.obj
-    from tts_fm import plugins
+    from tts_fm import hub, plugins
     from tts_fm.batch import batch_page
     from tts_fm.batch.executors import Executor
     from tts_fm.batch.job import Job
     from tts_fm.batch.run import Batch, locked
+    from tts_fm.vocoders import Vocoder
 
     job = Job(
         out=out.absolute(),
         store="files" if shards is None else shards,
         suffix=format,
-        model=_anywhere(model),
+        model=_anywhere(model, hub.DEFAULT, *(one.name for one in hub.published())),
         vocab=None if vocab is None else _anywhere(vocab),
         architecture=None if architecture is None else _anywhere(architecture),
-        vocoder=None if vocoder is None else _anywhere(vocoder),
+        vocoder=None if vocoder is None else _anywhere(vocoder, hub.BUNDLED, *plugins.names(Vocoder)),
         device=device,
         precision=precision,
         seed=seed,
@@ -122,9 +123,9 @@ def batch(
     _finish(result, out, page, as_json, report)
 
 
-def _anywhere(name: str) -> str:
-    """Return ``name``; where it is a file or a folder, so that processes in other folders find it."""
-    return str(Path(name).absolute()) if Path(name).exists() else name
+def _anywhere(name: str, *known: str) -> str:
+    """Return ``name``; where it is none of the ``known`` but a file or a folder, so that processes elsewhere find it."""
+    return str(Path(name).absolute()) if name not in known and Path(name).exists() else name
 
 
 def _sampling(given: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
@@ -174,13 +175,14 @@ def _check_voices(path: Path, batch: Any, report: Report) -> None:
 def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
     """Name the lines that can not be said, and end there if there are any."""
     from tts_fm.errors import InputError
+    from tts_fm.page import count
 
     if not bad:
         return
-    for one in bad[:_SHOWN]:
-        report.say(f"{path}, line {one.number}: {one.reason}")
-    lines = "1 line" if len(bad) == 1 else f"{len(bad):,} lines"
-    raise InputError(f"{path}: {lines} can not be said, and nothing was started; mend or remove them")
+    first, *others = [f"line {one.number}: {one.reason}" for one in bad]
+    for one in others[: _SHOWN - 1]:
+        report.say(f"{path}, {one}")
+    raise InputError(f"{path}: {count(len(bad), 'line')} can not be said, and nothing was started; {first}")
 
 
 def _told(progress: Progress) -> tuple[int, int, str]:
@@ -193,15 +195,16 @@ def _told(progress: Progress) -> tuple[int, int, str]:
 def _finish(result: Result, out: Path, page: Path | None, as_json: bool, report: Report) -> None:
     from tts_fm.batch.run import FAILED, SAID
     from tts_fm.errors import InputError
+    from tts_fm.page import count
 
     figures = result.figures()
     if as_json:
         typer.echo(json.dumps(figures))
-    kept = f"{figures['said']:,} of {figures['lines']:,} lines are said, {figures['hours']:.2f} h of speech"
-    report.say(f"{kept}; {figures['new']:,} of them in this run, in {figures['elapsed_seconds'] / 60:.1f} min")
+    kept = f"{figures['said']:,} of {figures['lines']:,} lines are said, {60 * figures['hours']:,.1f} min of speech"
+    report.say(f"{kept}; {figures['new']:,} of them in this run, in {figures['elapsed_seconds'] / 60:,.1f} min")
     report.say(f"each is named in {out / SAID}" + ("" if page is None else f", the page is {page}"))
     if result.failed:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in figures["failed"].items())
-        report.warn(f"{len(result.failed):,} lines could not be said ({kinds}); {out / FAILED} says why")
+        report.warn(f"{count(len(result.failed), 'line')} could not be said ({kinds}); {out / FAILED} says why")
         if not result.said:
             raise InputError(f"none of the {figures['lines']:,} lines could be said; see {out / FAILED}")
