@@ -41,7 +41,13 @@ LENGTHS = pytest.mark.parametrize("examples", [40, pytest.param(3_000, marks=pyt
 def sounds() -> list[bytes]:
     """Return a small file of each format."""
     made = []
-    for format, subtype in (("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("FLAC", "PCM_16"), ("AIFF", "PCM_16")):
+    for format, subtype in (
+        ("WAV", "PCM_16"),
+        ("WAV", "FLOAT"),
+        ("WAVEX", "PCM_24"),
+        ("FLAC", "PCM_16"),
+        ("AIFF", "PCM_16"),
+    ):
         file = streams.BytesIO()
         soundfile.write(file, buzz(1.2, 8_000).numpy(), 8_000, format=format, subtype=subtype)
         made.append(file.getvalue())
@@ -52,7 +58,9 @@ FILES = sounds()
 PLACES = st.one_of(st.integers(0, 63), st.integers(0, 400))
 CHANGES = st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=6)
 NUMBERS = st.lists(
-    st.tuples(PLACES, st.sampled_from([0, 1, 2**15, 2**16, 2**31 - 1, 2**31, 2**32 - 1]), st.sampled_from(["<u4", ">u4"])),
+    st.tuples(
+        PLACES, st.sampled_from([0, 1, 2**15, 2**16, 2**31 - 1, 2**31, 2**32 - 1]), st.sampled_from(["<u4", ">u4"])
+    ),
     max_size=2,
 )
 
@@ -84,7 +92,9 @@ def test_mutated_headers_give_sound_or_one_line(examples: int) -> None:
 
 
 CELLS = st.one_of(
-    st.sampled_from(["a.wav", "b.flac", "male1", "I really liked it.", "", "audio", "text", "../../etc/passwd", '"', "0.5"]),
+    st.sampled_from(
+        ["a.wav", "b.flac", "male1", "I really liked it.", "", "audio", "text", "../../etc/passwd", '"', "0.5"]
+    ),
     st.text(max_size=12),
 )
 TABLES = st.lists(st.lists(CELLS, max_size=5), max_size=6)
@@ -112,7 +122,9 @@ def test_tables_give_entries_or_one_line(examples: int) -> None:
 NAMES = st.one_of(
     st.text(max_size=80),
     st.text(alphabet="abz09._-/\\ \0\n", max_size=80),
-    st.sampled_from(["..", ".", "/etc/passwd", "a/../../b", "default", "con", "a.flac", "~", "-", "", "a" * 65, "é", "А"]),
+    st.sampled_from(
+        ["..", ".", "/etc/passwd", "a/../../b", "default", "con", "a.flac", "~", "-", "", "a" * 65, "é", "А"]
+    ),
 )
 
 

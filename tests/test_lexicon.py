@@ -36,7 +36,12 @@ def test_words_go_before_every_rule(text, spoken):
 def test_a_text_that_is_spelled_out_is_changed_by_the_lexicon_alone():
     reading = read("A GIF for $7.", WORDS, is_spelled_out=True)
     assert (reading.text, [change.rule for change in reading.changes]) == ("A jiff for $7.", ["lexicon"])
-    assert [word.text for word in written_words("A GIF for $7.", WORDS, is_spelled_out=True)] == ["A", "GIF", "for", "$7."]
+    assert [word.text for word in written_words("A GIF for $7.", WORDS, is_spelled_out=True)] == [
+        "A",
+        "GIF",
+        "for",
+        "$7.",
+    ]
 
 
 @pytest.mark.parametrize(

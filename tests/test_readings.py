@@ -23,7 +23,12 @@ def _table(name: str) -> list[list[str]]:
 
 def _has(words: str, text: str) -> bool:
     """Whether ``words`` stand in ``text``; one that ends in a letter ends a word there where it is a short one."""
-    return re.search(rf"{re.escape(words)}{'(?![A-Za-z])' if re.search(r'(?<![A-Za-z])[A-Za-z]{1,2}$', words) else ''}", text) is not None
+    return (
+        re.search(
+            rf"{re.escape(words)}{'(?![A-Za-z])' if re.search(r'(?<![A-Za-z])[A-Za-z]{1,2}$', words) else ''}", text
+        )
+        is not None
+    )
 
 
 @pytest.mark.parametrize(("kind", "text", "wrong", "right"), [(*row, "")[:4] for row in _table("cases/readings.tsv")])
@@ -53,7 +58,9 @@ def test_every_unit_is_read(symbol):
 @pytest.mark.parametrize("symbol", sorted(CURRENCIES))
 def test_every_currency_is_read_behind_or_before_its_number(symbol):
     many = CURRENCIES[symbol][1]
-    spoken = {normalize(f"It is {text}, really.") for text in (f"{symbol}7", f"{symbol} 7", f"7 {symbol}", f"7{symbol}")}
+    spoken = {
+        normalize(f"It is {text}, really.") for text in (f"{symbol}7", f"{symbol} 7", f"7 {symbol}", f"7{symbol}")
+    }
     assert f"It is seven {many}, really." in spoken
 
 
@@ -78,5 +85,7 @@ def test_every_rule_says_its_name_in_the_trace():
 
 
 def test_transcripts_in_capitals_are_words():
-    assert without_capitals("MISTER QUILTER SAW THE FBI AND WE ARE GLAD") == "mister quilter saw the FBI and we are glad"
+    assert (
+        without_capitals("MISTER QUILTER SAW THE FBI AND WE ARE GLAD") == "mister quilter saw the FBI and we are glad"
+    )
     assert without_capitals("It cost $5 in the USA.") == "It cost $5 in the USA."

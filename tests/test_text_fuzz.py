@@ -21,7 +21,9 @@ _SHORT, _LONG = 60, 4000
 _FRONTEND = Phonemes(Phonemes.Options())
 _FRAGMENTS = st.sampled_from(
     "2.6. | 8.0. |日本|٣k|①②③|$5|€1.234,56|₹1,50,000|10-2=8|5' 10\"|x²|10⁻³|~/a|C:\\b|**b**|# h\n|[a](b)|No. 5|May 5|9.30am|"
-    "Привет|Nguyễn|\u0301|\u200b|\ud800|\ue000|😀|20℃|1/2\"|A/C|I'M|US|...|?!|(|\"|'|\n\n|\t| |,|.|-|a|Z|0|½|°".split("|")
+    "Привет|Nguyễn|\u0301|\u200b|\ud800|\ue000|😀|20℃|1/2\"|A/C|I'M|US|...|?!|(|\"|'|\n\n|\t| |,|.|-|a|Z|0|½|°".split(
+        "|"
+    )
 )
 _TEXTS = st.one_of(st.text(max_size=120), st.lists(_FRAGMENTS, max_size=14).map("".join))
 
@@ -90,7 +92,8 @@ def test_any_of_many_lexicons_is_read_or_refused(lines, text):
 _TAGS = st.lists(
     st.one_of(
         st.sampled_from(
-            ["[a]", "[main]", "[1]", "[sic]", r"\[", r"\]", '{"name": "a"}', '{"name": 1}', '{"seed": -2}', '{"name": "a", "speed": 99}',
+            ["[a]", "[main]", "[1]", "[sic]", r"\[", r"\]", '{"name": "a"}', '{"name": 1}', '{"seed": -2}',
+             '{"name": "a", "speed": 99}',
              "{", "}", "[", "]", '{"', "[[a]]", "[a b]", "Hello. ", "\n"]
         ),
         st.text(max_size=20),
@@ -126,7 +129,8 @@ _CASTS = st.one_of(
     st.binary(max_size=120),
     st.lists(
         st.sampled_from(
-            ["[voices.a]\n", "[voices]\n", "[voices.main]\n", 'ref_audio = "x.wav"\n', "ref_audio = 3\n", 'ref_text = "y"\n',
+            ["[voices.a]\n", "[voices]\n", "[voices.main]\n", 'ref_audio = "x.wav"\n', "ref_audio = 3\n",
+             'ref_text = "y"\n',
              "speed = nan\n", "speed = -1\n", 'voice = "b"\n', "[[voices]]\n", 'gen_text = "[a] hi"\n', "x = {y = [1, {z = 2}]}\n",
              "voices = 3\n", 'speed = "fast"\n', "nfe_step = 1e400\n", "a = 1\na = 2\n", "\ufeff"]
         ),

@@ -21,9 +21,7 @@ def check(
     """
     there = available() if there is None else there
     if there is not None and needed > there:
-        raise ModelError(
-            f"{what} needs {needed / 1e9:,.1f} GB of memory and {there / 1e9:,.1f} GB are free; {instead}"
-        )
+        raise ModelError(f"{what} needs {needed / 1e9:,.1f} GB of memory and {there / 1e9:,.1f} GB are free; {instead}")
 
 
 def available() -> int | None:

@@ -44,7 +44,10 @@ class Turn:
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None; ``lexicon`` is the voice's own."""
+    """A voice in a story, the model's own where ``prompt`` is None; ``speed`` is the story's where it is None.
+
+    ``lexicon`` has the voice's own words.
+    """
 
     prompt: Prompt | None
     speed: float | None = None

@@ -125,7 +125,10 @@ def explain(error: Exception) -> tuple[str, int]:
             flags = [f"--{name.replace('_', '-')}" for name in getattr(error, "arguments", ())]
             return f"{error} ({' and '.join(flags)})" if flags else str(error), code
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "out of memory; give less text at once, train with a smaller data.frames_per_batch, or use --device cpu", FAILURE
+        return (
+            "out of memory; give less text at once, train with a smaller data.frames_per_batch, or use --device cpu",
+            FAILURE,
+        )
     if isinstance(error, OSError):
         return f"{error.filename or 'a file'}: {error.strerror or error}", FAILURE
     first = next(iter(str(error).splitlines()), "")

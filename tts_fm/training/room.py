@@ -10,7 +10,9 @@ from tts_fm.config import RunConfig
 from tts_fm.nn import sizes
 
 _COPIES = 5  # of each weight, in float32: itself, its gradient, two moments of AdamW, the average
-_KEPT = 12  # numbers per frame, layer and channel that wait for the backward pass; with checkpointing only a layer's input
+_KEPT = (
+    12  # numbers per frame, layer and channel that wait for the backward pass; with checkpointing only a layer's input
+)
 
 
 def check(run: RunConfig, vocab_size: int, frames: int, device: torch.device) -> None:
