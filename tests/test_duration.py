@@ -15,6 +15,7 @@ from tts_fm.duration import (
     predicted,
     speech_rate,
     to_frames,
+    with_pauses,
 )
 from tts_fm.errors import InputError
 
@@ -135,3 +136,10 @@ def test_apportion_rounds_the_largest_remainders_up():
     assert apportion([1.0, 1.0, 1.0], 10) == [4, 3, 3]
     assert apportion([0.26, 0.48, 0.26], 10) == [3, 5, 2]
     assert apportion([0.0, 0.0], 3) == [2, 1]
+
+
+def test_a_sentence_rests_longer_than_a_clause_and_the_last_marks_stay():
+    tokens = ["^", "a", ",", " ", "b", ".", '"', "c", "!", "?", "d", ";", "e", ".", "$"]
+    frames = [5, 9, 1, 0, 9, 2, 0, 9, 90, 3, 9, 60, 9, 1, 20]
+    assert with_pauses(frames, tokens, 100.0) == [5, 9, 10, 0, 9, 30, 0, 9, 40, 3, 9, 25, 9, 1, 20]
+    assert with_pauses(frames, tokens, 100.0, speed=2.0)[5] == 15

@@ -186,3 +186,34 @@ def test_phoneme_ids_round_trip():
     assert [SYMBOLS[i] for i in frontend.ids(tokens)] == tokens
     assert len(set(SYMBOLS)) == len(SYMBOLS) == frontend.vocab_size
     assert frontend.unknown(["a", "對", "對"]) == ["對"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ipa", "unknown"),
+    [
+        ("It is version 2.6.", "ɪɾ ɪz vˈɜːʒən tˈuː pˈɔɪnt sˈɪks.", []),
+        ("2.65.", "tˈuː pˈɔɪnt sˈɪks fˈaɪv.", []),
+        ("日本8.0.", "日本ˈeɪt pˈɔɪnt zˈiəɹoʊ.", ["日本"]),
+        ("Nguyễn", "nˈuːjɛn", []),
+        ("Привет, Anna.", "Привет, ˈænə.", ["Привет"]),
+        ("a ₽ b", "ˈeɪ₽bˈiː", ["₽"]),
+        ("\ue000ˈniːʃ\ue001, yes", "ˈniːʃ, jˈɛs", []),
+    ],
+)
+def test_what_espeak_can_not_read_is_reported_and_not_spelled(text, ipa, unknown):
+    frontend = Phonemes(Phonemes.Options())
+    tokens = frontend.tokens(text)
+    assert "".join(tokens[1:-1]) == ipa
+    assert frontend.unknown(tokens) == unknown
+
+
+def test_a_language_reads_its_own_script():
+    russian = Phonemes(Phonemes.Options(language="ru"))
+    assert russian.unknown(russian.tokens("Привет")) == []
+    assert russian.unknown(russian.tokens("Привет 東京")) == ["東京"]
+
+
+def test_frontends_tell_whether_there_is_anything_to_say():
+    frontend = Phonemes(Phonemes.Options())
+    assert frontend.says_something("Hi.") and frontend.says_something("東京 a")
+    assert not any(map(frontend.says_something, ("東京", "Привет!", "...", "₽", "")))

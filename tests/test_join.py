@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import crossfade, join
+from tts_fm.audio.join import crossfade, join, places
 
 RATE = 24_000
 
@@ -68,3 +68,9 @@ def test_crossfade_is_linear_over_3600_samples():
     assert np.allclose(whole[RATE - 3600 : RATE], expected, atol=1e-6)
     assert len(crossfade([ones, Waveform(torch.ones(100), RATE)]).samples) == RATE
     assert len(crossfade([ones, twos], seconds=0.0).samples) == 2 * RATE
+
+
+def test_each_pause_may_have_its_own_length():
+    pieces = [tone(0.1, 0.0), tone(0.2, 0.0), tone(0.3, 0.0)]
+    assert join(pieces, [0.5, 0.25, 9.0]).seconds == pytest.approx(1.35)
+    assert [round(place.start, 6) for place in places(pieces, [0.5, 0.25, 9.0])] == [0.0, 0.6, 1.05]

@@ -103,7 +103,8 @@ def synthesize(
         Path | None, typer.Option(help="Your own words, one a line: word, tab, reading in letters or as /IPA/.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what will be read and why, its pieces and their lengths; speak nothing.")
+        bool,
+        typer.Option("--dry-run", help="Print what will be read and why, its pieces and their lengths; speak nothing."),
     ] = False,
     keep_loudness: Annotated[
         bool, typer.Option("--keep-loudness", help="Voices of a story stay as loud as their recordings.")

@@ -21,7 +21,10 @@ _YEAR = r"(?P<year>[1-9]\d{3})(?![\w%]|[.,]\d)"
 _BEFORE_A_DATE = frozenset("on by until till since from in before after and to of between".split())
 _ALSO_WORDS = frozenset(("May", "March", "Mar", "Jan", "June", "April", "August"))
 """Months that are verbs or names, too."""
-_DAYTIME = "in the (?:morning|afternoon|evening)|at night|o'clock|o’clock|sharp|tonight|tomorrow|today|this (?:morning|afternoon|evening)"
+_DAYTIME = (
+    "in the (?:morning|afternoon|evening)|at night|o'clock|o’clock|sharp|tonight|tomorrow|today|"
+    "this (?:morning|afternoon|evening)"
+)
 _TRAVEL = (
     "trains?|bus|flight|ferry|service|news|tram|express|departure|showing|screening|slot|meeting|appointment|class"
 )
@@ -108,7 +111,8 @@ def _hyphenated_month(match: Match) -> str | None:
 
 @rule(
     "ONBSDAFonbsdaf",
-    r"(?<!\w)(?P<word>[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Dd]ue|[Bb]efore|[Aa]fter|[Ff]rom) (?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\w/]|[.,]\d| [a-z]+s\b)",
+    r"(?<!\w)(?P<word>[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Dd]ue|[Bb]efore|[Aa]fter|[Ff]rom) "
+    r"(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\w/]|[.,]\d| [a-z]+s\b)",
 )
 def _day_of_a_year(match: Match) -> str | None:
     """ "on 12/25"."""
@@ -193,9 +197,9 @@ def _month_day(match: Match) -> str | None:
     """Not of "May 5 people enter?", nor of "March 10 miles"."""
     is_counting = match[0][-1].isdecimal() and match["year"] is None and counts_things(match)
     is_measured = match[0][-1].isdecimal() and next_word(match) in UNITS
-    if match["month"] in _ALSO_WORDS and (is_counting or is_measured):
-        if previous_word(match).lower() not in _BEFORE_A_DATE:
-            return None
+    is_dated = previous_word(match).lower() in _BEFORE_A_DATE
+    if match["month"] in _ALSO_WORDS and (is_counting or is_measured) and not is_dated:
+        return None
     return _date(_month_number(match["month"]), int(match["day"]), match["year"])
 
 

@@ -38,9 +38,10 @@ def _groups(text: str) -> str:
 )
 def _named(match: Match) -> str | None:
     n_digits = sum(character.isdecimal() for character in match["n"])
-    if (match["any"] is None and n_digits < 5 and not match["n"].startswith("0")) or n_digits < 2:
-        if not (match["name"].lower().startswith("code") and n_digits == 4):
-            return None
+    is_short_code = match["name"].lower().startswith("code") and n_digits == 4
+    is_too_short = match["any"] is None and n_digits < 5 and not match["n"].startswith("0")
+    if (is_too_short or n_digits < 2) and not is_short_code:
+        return None
     name = re.sub(r"^(ISBN)-(1[03])", lambda found: f"{found[1]} {cardinal(int(found[2]))}", match["name"])
     name = re.sub(r"\bno\.", "number", re.sub(r" ?#", " number", name))
     return f"{name.rstrip()} {'plus ' if '+' in match['n'] else ''}{_groups(match['n'])}"
@@ -77,7 +78,8 @@ def _emergency_line(match: Match) -> str | None:
 
 @rule(
     r"\d",
-    rf"(?<![\w.,$£€-])(?:\d{{4}}[ -]\d{{4}}[ -]\d{{4}}[ -]\d{{3,4}}|\d{{4}}[ -]\d{{6}}[ -]\d{{5}}|\d{{3}}([ -])\d{{2}}[ -]\d{{4}}|"
+    rf"(?<![\w.,$£€-])(?:\d{{4}}[ -]\d{{4}}[ -]\d{{4}}[ -]\d{{3,4}}|\d{{4}}[ -]\d{{6}}[ -]\d{{5}}|"
+    rf"\d{{3}}([ -])\d{{2}}[ -]\d{{4}}|"
     rf"\d{{2}}-\d{{7}}){_END}",
     then=r"0\-",
 )
@@ -88,7 +90,8 @@ def _card(match: Match) -> str | None:
 
 @rule(
     r"\d(+",
-    rf"(?<![\w.(+-])(?:\d{{3}}[ -]\d{{4}}[ -]\d{{4}}|0\d{{1,4}}[ -]\d{{3,4}}[ -]?\d{{3,4}}|\(0\d{{1,4}}\) ?\d{{3,4}}[ -]?\d{{3,4}}|"
+    rf"(?<![\w.(+-])(?:\d{{3}}[ -]\d{{4}}[ -]\d{{4}}|0\d{{1,4}}[ -]\d{{3,4}}[ -]?\d{{3,4}}|"
+    rf"\(0\d{{1,4}}\) ?\d{{3,4}}[ -]?\d{{3,4}}|"
     rf"0\d{{9,10}}|0\d{{2,4}}[ -]\d{{5,8}}|0\d(?:[ .]\d\d){{4}}|1[38]00[ -]\d{{3}}[ -]\d{{3}}|00\d{{1,3}}(?: \d{{1,5}}){{2,5}}|"
     rf"8[ -]800(?:[ -]\d{{2,3}}){{2,4}}){_END}|"
     r"(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,10}\)?){1,5}(?!\w|-\d|[.,]\d)",

@@ -64,7 +64,8 @@ def _per(match: Match) -> str | None:
     before = match.string[max(0, match.start() - 48) : match.start()]
     unit = match["unit"]
     is_money = re.search(
-        rf"[{_MONEY_SIGNS}]\s?\d[\d.,]{{0,15}}(?:\s?[kKmMbB]n?|\s(?:million|billion|thousand))?(?: [A-Z]{{3}})?$|[{_MONEY_SIGNS}]$|"
+        rf"[{_MONEY_SIGNS}]\s?\d[\d.,]{{0,15}}(?:\s?[kKmMbB]n?|\s(?:million|billion|thousand))?(?: [A-Z]{{3}})?$|"
+        rf"[{_MONEY_SIGNS}]$|"
         rf"\d\s?(?:[{_MONEY_SIGNS}]|[A-Z]{{3}}|dollars?|euros?|pounds?|cents?)$",
         before,
     )
@@ -169,7 +170,8 @@ def _feet(match: Match) -> str | None:
 
 @rule(
     r"\d½¼¾⅛⅜⅝⅞",
-    rf"(?<![\w.,/])(?P<n>{_LENGTH}) in(?:\.(?=\s[a-z(]|[,;)]|\s?$)|(?=\s(?:long|wide|tall|high|thick|deep|diameter|square)\b|\s?$))",
+    rf"(?<![\w.,/])(?P<n>{_LENGTH}) in(?:\.(?=\s[a-z(]|[,;)]|\s?$)|"
+    r"(?=\s(?:long|wide|tall|high|thick|deep|diameter|square)\b|\s?$))",
     then=_LENGTH_THEN,
 )
 def _inches_written(match: Match) -> str | None:
@@ -313,8 +315,8 @@ FIRST = (_measure_with_comma,)
 """Before dates."""
 
 RULES = (
-    _per, _degrees, _way_first, _feet_and_inches, _foot_mark, _minutes_and_seconds, _feet_by_feet, _inches_by_inches, _inches, _feet,
-    _inches_written, _fraction_of_a_unit,
+    _per, _degrees, _way_first, _feet_and_inches, _foot_mark, _minutes_and_seconds, _feet_by_feet, _inches_by_inches, _inches,
+    _feet, _inches_written, _fraction_of_a_unit,
 )  # fmt: skip
 """After dates, before plain numbers."""
 

@@ -14,8 +14,10 @@ _SCALE = (
 )
 _BEFORE = [symbol for symbol in CURRENCIES if symbol not in CURRENCIES_BEHIND]
 _AFTER = [symbol for symbol in CURRENCIES if not (symbol[0].isalpha() and symbol[-1] in "$.")]
-_SYMBOL = rf"(?:(?<!\w){any_of([symbol for symbol in _BEFORE if symbol[0].isalpha()])}|{any_of([symbol for symbol in _BEFORE if not symbol[0].isalpha()])})"
-_SYMBOL_AFTER = rf"(?:{any_of([symbol for symbol in _AFTER if symbol[-1].isalpha()])}(?!\w)|{any_of([symbol for symbol in _AFTER if not symbol[-1].isalpha()])})"
+_WORDS_BEFORE, _SIGNS_BEFORE = ([s for s in _BEFORE if s[0].isalpha() is is_word] for is_word in (True, False))
+_WORDS_AFTER, _SIGNS_AFTER = ([s for s in _AFTER if s[-1].isalpha() is is_word] for is_word in (True, False))
+_SYMBOL = rf"(?:(?<!\w){any_of(_WORDS_BEFORE)}|{any_of(_SIGNS_BEFORE)})"
+_SYMBOL_AFTER = rf"(?:{any_of(_WORDS_AFTER)}(?!\w)|{any_of(_SIGNS_AFTER)})"
 _CODE = any_of([symbol for symbol in CURRENCIES if re.fullmatch("[A-Z]{3}", symbol)])
 _MONEY_SIGNS = "".join(sorted({re.escape(symbol[0]) for symbol in CURRENCIES if not symbol[0].isalpha()}))
 _STARTS = rf"\-−+~{''.join(sorted({re.escape(symbol[0]) for symbol in CURRENCIES}))}"

@@ -20,7 +20,7 @@ _SAID_BY_ESPEAK = 0x0180  # letters below, Latin-1 and Extended-A, have sounds o
 
 @dataclass(frozen=True)
 class Run:
-    """A part of a text: ``READ``, ``FOREIGN`` (letters that are not read) or ``SOUNDS`` (in the International Phonetic Alphabet)."""
+    """A part of a text: ``READ``, ``FOREIGN`` (letters that are not read) or ``SOUNDS`` (phonetic symbols)."""
 
     kind: str
     text: str
