@@ -113,7 +113,7 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights
     p, d, c = backbone.options.patch, backbone.options.dim, backbone.n_mels
     q, m = Dim("patches", min=2, max=100_000 // p), Dim("tokens", min=2, max=100_000)
     b, n = Dim("told", min=1, max=8), p * q
-    is_any = torch.ones(1, 6 * p, dtype=torch.bool)
+    is_prompt, is_valid = torch.arange(6 * p)[None] < 3 * p, torch.ones(1, 6 * p, dtype=torch.bool)  # one tensor: one input
     ids, mel = torch.arange(7)[None], torch.randn(1, 6 * p, c)
     frames = torch.full((1, 7), 6 * p // 7)
     frames[:, 0] += 6 * p - frames.sum()
@@ -126,8 +126,8 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights
                 "token_ids": (ids, {1: m}),
                 "token_frames": (frames, {1: m}),
                 "prompt_mel": (mel, {1: n}),
-                "is_prompt": (is_any, {1: n}),
-                "is_valid": (is_any, {1: n}),
+                "is_prompt": (is_prompt, {1: n}),
+                "is_valid": (is_valid, {1: n}),
             },
             ["input", "voice"],
         ),
@@ -139,7 +139,7 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights
                 "until": (torch.ones(1), {}),
                 "input": (torch.randn(2, 6, d), {0: b, 1: q}),
                 "voice": (torch.randn(2, d), {0: b}),
-                "is_valid": (is_any.expand(2, -1), {0: b, 1: n}),
+                "is_valid": (is_valid.expand(2, -1), {0: b, 1: n}),
             },
             ["velocity"],
         ),
