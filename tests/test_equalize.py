@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tts_fm.audio.equalize import like
 from tts_fm.audio import spectrum
+from tts_fm.audio.equalize import like
 
 DRAW = torch.Generator().manual_seed(0)
 SPEECH = torch.randn(400, 10, generator=DRAW)

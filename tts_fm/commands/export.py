@@ -32,7 +32,9 @@ def onnx(
     leaps: Leaps = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver, which are fixed here.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
-    weights: Annotated[str, typer.Option(help="How matrices are stored: int8 (a scale for each row) or float32.")] = "int8",
+    weights: Annotated[
+        str, typer.Option(help="How matrices are stored: int8 (a scale for each row) or float32.")
+    ] = "int8",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -113,7 +113,10 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights
     p, d, c = backbone.options.patch, backbone.options.dim, backbone.n_mels
     q, m = Dim("patches", min=2, max=100_000 // p), Dim("tokens", min=2, max=100_000)
     b, n = Dim("told", min=1, max=8), p * q
-    is_prompt, is_valid = torch.arange(6 * p)[None] < 3 * p, torch.ones(1, 6 * p, dtype=torch.bool)  # one tensor: one input
+    is_prompt, is_valid = (
+        torch.arange(6 * p)[None] < 3 * p,
+        torch.ones(1, 6 * p, dtype=torch.bool),
+    )  # one tensor: one input
     ids, mel = torch.arange(7)[None], torch.randn(1, 6 * p, c)
     frames = torch.full((1, 7), 6 * p // 7)
     frames[:, 0] += 6 * p - frames.sum()
@@ -163,7 +166,11 @@ def in_float32(vocoder: Vocoder) -> HiFiGAN:
 
 
 def _write(
-    path: Path, module: nn.Module, inputs: dict[str, tuple[Tensor, dict[int, Any]]], outputs: list[str], weights: Weights
+    path: Path,
+    module: nn.Module,
+    inputs: dict[str, tuple[Tensor, dict[int, Any]]],
+    outputs: list[str],
+    weights: Weights,
 ) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter about itself
@@ -191,7 +198,12 @@ def _searchsorted() -> Any:
     from onnxscript import opset20 as op
 
     def searchsorted(
-        sorted_sequence: Any, values: Any, out_int32: bool = False, right: bool = False, side: Any = None, sorter: Any = None
+        sorted_sequence: Any,
+        values: Any,
+        out_int32: bool = False,
+        right: bool = False,
+        side: Any = None,
+        sorter: Any = None,
     ) -> Any:
         assert right and side is None and sorter is None
         is_before = op.LessOrEqual(op.Unsqueeze(sorted_sequence, [1]), op.Unsqueeze(values, [2]))

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from tts_fm.runtime.manifest import Manifest
 
-Velocities = Callable[[ndarray, ndarray, ndarray], ndarray]
+Velocities = Callable[[ndarray, np.float32, np.float32], ndarray]
 """``(x_t, t, until) -> velocities``: told everything, and where guidance asks for it, told nothing."""
 
 

@@ -66,7 +66,7 @@ class Speaker:
         self.folder = Path(folder)
         self.manifest = manifest.read(self.folder)
         self._text, self._told, self._velocity, self._sound = (
-            _session(self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS
+            session(self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS
         )
         self._frontend = Phonemes(Phonemes.Options(language=self.manifest.language))
         self._id = {symbol: i for i, symbol in enumerate(self.manifest.symbols)}
@@ -135,13 +135,13 @@ class Speaker:
         )
         rows = 2 if about.guidance > 0 else 1
 
-        def velocities(x_t: ndarray, t: ndarray, until: ndarray) -> ndarray:
+        def velocities(x_t: ndarray, t: np.float32, until: np.float32) -> ndarray:
             return self._velocity.run(
                 None,
                 {
                     "x_t": np.repeat(x_t[None], rows, axis=0),
-                    "t": t[None],
-                    "until": until[None],
+                    "t": np.array([t]),
+                    "until": np.array([until]),
                     "input": told[:rows],
                     "voice": voice[:rows],
                     "is_valid": np.repeat(is_valid[None], rows, axis=0),
@@ -172,7 +172,7 @@ class Speaker:
         return np.concatenate(parts)
 
 
-def _session(path: Path, threads: int) -> Any:
+def session(path: Path, threads: int) -> Any:
     """Return the graph at ``path``, its int8 matrices as float32 in memory: a processor multiplies those faster."""
     try:
         import onnxruntime
