@@ -59,7 +59,11 @@ class Backbone(nn.Module, Plugin, ABC):
         """Return the velocity at ``x_t`` and time ``t``, zero on frames that only pad the batch."""
 
     def mean_velocity(
-        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Any
+        self,
+        x_t: Float[Tensor, "b n c"],
+        t: Float[Tensor, ""] | Float[Tensor, " b"],
+        until: Float[Tensor, ""] | Float[Tensor, " b"],
+        prepared: Any,
     ) -> Float[Tensor, "b n c"]:
         """Return ``(x_until - x_t) / (until - t)`` along the guided flow; only where ``can_leap``.
 

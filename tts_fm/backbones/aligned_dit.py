@@ -121,7 +121,7 @@ class AlignedDiT(Backbone):
         return self._toward_clean(x_t, t, at_t, prepared)
 
     def mean_velocity(
-        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Prepared
+        self, x_t: Float[Tensor, "b n c"], t: Tensor, until: Tensor, prepared: Prepared
     ) -> Float[Tensor, "b n c"]:
         """See :class:`Backbone`."""
         return self._toward_clean(x_t, t, self._modulate(t, prepared.voice, until - t), prepared)

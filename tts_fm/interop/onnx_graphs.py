@@ -90,8 +90,8 @@ class Velocity(nn.Module):
             modulations={},
         )
         if self.backbone.leaps:
-            return self.backbone.mean_velocity(x_t, t, until, prepared)
-        return self.backbone.velocity(x_t, t, prepared)
+            return self.backbone.mean_velocity(x_t, t.expand(b), until.expand(b), prepared)
+        return self.backbone.velocity(x_t, t.expand(b), prepared)
 
 
 class Sound(nn.Module):
