@@ -29,6 +29,9 @@ class Backbone(nn.Module, Plugin, ABC):
     needs_token_frames: ClassVar[bool] = False
     """Whether ``Condition.token_frames`` must be given."""
 
+    float32_parts: ClassVar[tuple[str, ...]] = ()
+    """Submodules that are asked outside of the flow, where weights in a lower precision would not be cast."""
+
     can_leap: bool = False
     """Whether the mean velocity of a whole step can be asked for (``until``)."""
 

@@ -26,6 +26,7 @@ class AlignedDiT(Backbone):
     """
 
     needs_token_frames = True
+    float32_parts = ("text", "token_frames")  # durations are the same in every precision
 
     class Options(plugins.Options):
         """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity.

@@ -89,7 +89,7 @@ class Velocity(nn.Module):
             log_frames=voice,  # nobody asks for it here
             modulations={},
         )
-        if self.backbone.leaps:
+        if self.backbone.can_leap:
             return self.backbone.mean_velocity(x_t, t.expand(b), until.expand(b), prepared)
         return self.backbone.velocity(x_t, t.expand(b), prepared)
 
