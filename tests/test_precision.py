@@ -65,7 +65,8 @@ def test_the_bundled_voice_stays_near_float32() -> None:
 
     text = "The boats lay there, and it was cold."
     exact, held = (
-        Synthesizer.load("default", device="cpu", precision=name).speak(text, seed=3).mel for name in ("float32", "bfloat16")
+        Synthesizer.load("default", device="cpu", precision=name).speak(text, seed=3).mel
+        for name in ("float32", "bfloat16")
     )
     assert exact.shape == held.shape
     distance = DECIBELS * float((exact - held).square().mean().sqrt())
