@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 WEB = Path(__file__).parents[1] / "demo" / "web"
-TEXT = "The boats lay there, and it was cold."
+TEXT = "The boats lay there, and it was cold. Nobody came."
 
 
 class Quiet(SimpleHTTPRequestHandler):

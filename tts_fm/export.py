@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tts_fm import duration
+from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones.aligned_dit import AlignedDiT
 from tts_fm.flow.paths.cond_ot import CondOT
@@ -98,6 +99,8 @@ def write(
         sigma_min=path.options.sigma_min,
         floor_frames=duration.to_frames(max(config.duration.floor_seconds, 1 / rate), rate),
         leading_frames=duration.to_frames(LEADING_SILENCE, rate),
+        pause=PAUSE,
+        paragraph_pause=PARAGRAPH_PAUSE,
         voices={name: _entry(synthesizer, voice, f"{name}.f32") for name, voice in heard.items()},
     )
     manifest.write(folder, about, {name: voice.mel.cpu().numpy() for name, voice in heard.items()})

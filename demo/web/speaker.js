@@ -2,7 +2,8 @@
 import { apportion, like, noise } from "./flow.js";
 
 const PUNCTUATION = /(\s*[;:,.!?…—"()]+\s*)/;
-const PAUSE = 0.2; // seconds between pieces
+// Seconds of silence that a mark inside a text has at least and at most, as tts_fm/duration.py has them.
+const PAUSES = [[".!?…", 0.3, 0.4], [",;:—", 0.1, 0.25]];
 
 /** Read the model; `load(name)` gives a file's bytes, `ort` is onnxruntime-web, `phonemize(text, language)` espeak-ng. */
 export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
@@ -29,20 +30,25 @@ class Speaker {
   /** Return samples and what was said: `{samples, sampleRate, frames, tokens}`. */
   async speak(text, { voice = "default", seed = 0, speed = 1, onProgress = () => {} } = {}) {
     const entry = this.voices[voice];
+    const { sample_rate: rate, n_mels: c } = this.about;
+    const pieces = text.split(/\n[^\S\n]*\n/).flatMap((paragraph) => cut(paragraph, entry.longest_piece));
+    if (pieces.length === 0) throw new Error("There is nothing to speak; write at least one word.");
     const parts = [];
     const tokens = [];
     let frames = 0;
-    const pieces = cut(text, entry.longest_piece);
-    if (pieces.length === 0) throw new Error("There is nothing to speak; write at least one word.");
     for (const [i, piece] of pieces.entries()) {
       onProgress(`speaking ${i + 1} of ${pieces.length}`);
-      const said = await this.tokens(piece);
+      const said = await this.tokens(piece.text);
       const mel = await this.mel(said, entry, seed + i, speed);
-      const run = await this.sessions.sound.run({ mel: this.tensor(mel, [1, -1, this.about.n_mels]) });
-      if (i > 0) parts.push(new Float32Array(Math.round(PAUSE * this.about.sample_rate)));
-      parts.push(run.samples.data.map((sample) => sample * entry.gain));
+      const { samples } = await this.sessions.sound.run({ mel: this.tensor(mel, [1, mel.length / c, c]) });
+      const loud = samples.data.map((sample) => sample * entry.gain);
+      const isLast = i === pieces.length - 1;
+      fade(loud, Math.round(0.01 * rate), i > 0, !isLast);
+      parts.push(loud);
+      const pause = piece.isEnd ? this.about.paragraph_pause : this.about.pause;
+      if (!isLast) parts.push(new Float32Array(Math.round(pause * rate)));
       tokens.push(said);
-      frames += mel.length / this.about.n_mels;
+      frames += mel.length / c;
     }
     const samples = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
@@ -50,7 +56,7 @@ class Speaker {
       samples.set(part, at);
       at += part.length;
     }
-    return { samples, sampleRate: this.about.sample_rate, frames, tokens };
+    return { samples, sampleRate: rate, frames, tokens };
   }
 
   /** Return phonemes and punctuation, one token a character. */
@@ -70,8 +76,9 @@ class Speaker {
     const ids = tokens.map((token) => this.ids.get(token) ?? 0);
     const predicted = (await this.sessions.text.run({ token_ids: this.integers(ids) })).frames.data;
     const length = Math.round((predicted.reduce((a, b) => a + b, 0) * voice.pace) / speed);
-    const target = apportion([...predicted], Math.max(about.floor_frames, length));
-    target[0] = Math.min(target[0], about.leading_frames);
+    const measured = apportion([...predicted], Math.max(about.floor_frames, length));
+    measured[0] = Math.min(measured[0], about.leading_frames);
+    const target = withPauses(measured, tokens, about.sample_rate / about.hop_length / speed);
     const n = given + target.reduce((a, b) => a + b, 0);
     const padded = Math.ceil(n / about.patch) * about.patch;
     const isPrompt = Uint8Array.from({ length: padded }, (_, i) => (i < given ? 1 : 0));
@@ -122,8 +129,7 @@ class Speaker {
   }
 
   tensor(data, dims) {
-    const known = dims.filter((size) => size > 0).reduce((a, b) => a * b, 1);
-    return new this.ort.Tensor("float32", data, dims.map((size) => (size < 0 ? data.length / known : size)));
+    return new this.ort.Tensor("float32", data, dims);
   }
 
   integers(values) {
@@ -137,9 +143,30 @@ function repeated(values, rows) {
   return out;
 }
 
-/** Cut a text at the ends of its sentences into pieces of at most `most` characters; longer sentences at spaces. */
-export function cut(text, most) {
-  const sentences = text.replace(/\s+/g, " ").trim().match(/[^.!?…]+[.!?…]*["')]*\s*|[.!?…]+/g) ?? [];
+/** Give marks inside the text the pause of a reader. */
+function withPauses(frames, tokens, rate) {
+  const last = tokens.findLastIndex((token) => /\p{L}/u.test(token));
+  const bounds = (token) => PAUSES.find(([marks]) => marks.includes(token));
+  return frames.map((count, i) => {
+    if (i >= last || !bounds(tokens[i]) || (i > 0 && bounds(tokens[i - 1]))) return count;
+    const [, least, most] = bounds(tokens[i]);
+    return Math.min(Math.max(count, Math.round(least * rate)), Math.round(most * rate));
+  });
+}
+
+/** Fade the inner edges with half a raised cosine, so that a silence begins and ends without a jump. */
+function fade(samples, length, isRising, isFalling) {
+  const n = Math.min(length, Math.floor(samples.length / 2));
+  for (let i = 0; i < n; i++) {
+    const weight = (1 - Math.cos((Math.PI * (i + 1)) / (n + 1))) / 2;
+    if (isRising) samples[i] *= weight;
+    if (isFalling) samples[samples.length - 1 - i] *= weight;
+  }
+}
+
+/** Cut a paragraph at the ends of its sentences into pieces `{text, isEnd}` of at most `most` characters; longer sentences at spaces. */
+export function cut(paragraph, most) {
+  const sentences = paragraph.replace(/\s+/g, " ").trim().match(/[^.!?…]+[.!?…]*["')]*\s*|[.!?…]+/g) ?? [];
   const pieces = [];
   for (const sentence of sentences) {
     for (const part of sentence.length > most ? sentence.match(new RegExp(`.{1,${most}}(\\s|$)`, "g")) ?? [] : [sentence]) {
@@ -147,7 +174,8 @@ export function cut(text, most) {
       else pieces.push(part);
     }
   }
-  return pieces.map((piece) => piece.trim()).filter((piece) => /[\p{L}\p{N}]/u.test(piece));
+  const spoken = pieces.map((piece) => piece.trim()).filter((piece) => /[\p{L}\p{N}]/u.test(piece));
+  return spoken.map((text, i) => ({ text, isEnd: i === spoken.length - 1 }));
 }
 
 /** Return a 16-bit WAV whose comment says that a machine spoke. */

@@ -42,7 +42,8 @@ class Manifest:
     """All that is needed beside the graphs; ``times`` are where the solver steps, 0 and 1 included.
 
     ``filler`` is the token that says nothing and stands for the prompt; ``floor_frames`` and ``leading_frames`` are the least
-    that a text gets, and the most that the silence before it gets.
+    that a text gets, and the most that the silence before it gets;
+    ``pause`` and ``paragraph_pause`` are seconds of silence.
     """
 
     name: str
@@ -64,6 +65,8 @@ class Manifest:
     sigma_min: float
     floor_frames: int
     leading_frames: int
+    pause: float
+    paragraph_pause: float
     voices: dict[str, VoiceEntry]
     format: int = FORMAT
 

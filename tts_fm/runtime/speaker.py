@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from numpy import ndarray
 
 from tts_fm import atomic, duration
 from tts_fm.audio import encoding, spectrum
-from tts_fm.errors import ModelError
+from tts_fm.errors import InputError, ModelError
 from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.runtime import flow, manifest
 from tts_fm.text.chunk import chunk
-from tts_fm.text.clean import check, clean
-from tts_fm.text.normalize import normalize
+from tts_fm.text.clean import check
+from tts_fm.text.lexicon import shown
+from tts_fm.text.normalize import read
 
-_PAUSE, _FADE = 0.2, 0.01  # seconds between pieces, and of their edges
+_FADE = 0.01  # seconds, at the inner edges of pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +84,17 @@ class Speaker:
         """
         began = time.perf_counter()
         check(text)
-        read = clean(text) if normalized else normalize(text)
+        reading = read(text, is_spelled_out=normalized)
         prompt = manifest.read_mel(self.folder, self.manifest, voice)
         entry = self.manifest.voices[voice]
-        chunks = chunk(read, entry.longest_piece)
+        chunks, pauses = self._pieces(reading.paragraphs, entry.longest_piece)
         mels = [self._mel(piece, prompt, entry.pace, speed, seed + i) for i, piece in enumerate(chunks)]
         pieces = [self._sound.run(None, {"mel": mel[None]})[0][0] * np.float32(entry.gain) for mel in mels]
         return Spoken(
-            samples=self._joined(pieces),
+            samples=self._joined(pieces, pauses),
             sample_rate=self.manifest.sample_rate,
             mel=np.concatenate(mels),
-            text=read,
+            text=shown(reading.text),
             chunks=tuple(chunks),
             seconds_to_make=time.perf_counter() - began,
             facts={
@@ -102,19 +104,33 @@ class Speaker:
                 "seed": seed,
                 "steps": len(self.manifest.times) - 1,
                 "guidance": self.manifest.guidance,
-                "text": read,
+                "text": shown(reading.text),
             },
         )
+
+    def _pieces(self, paragraphs: Sequence[str], longest: int) -> tuple[list[str], list[float]]:
+        """Return the pieces that are spoken at once, and the silence behind each."""
+        pieces: list[str] = []
+        pauses: list[float] = []
+        for paragraph in filter(self._frontend.says_something, paragraphs):
+            own = chunk(paragraph, longest)
+            pieces += own
+            pauses += [self.manifest.pause] * (len(own) - 1) + [self.manifest.paragraph_pause]
+        if not pieces:
+            raise InputError(f"there is nothing to read in it; give words in the language {self.manifest.language}")
+        return pieces, pauses
 
     def _mel(
         self, text: str, prompt: Float[ndarray, "p c"], pace: float, speed: float, seed: int
     ) -> Float[ndarray, "n c"]:
         """Return the log-mel of one piece, equalised as the model says."""
         about, given = self.manifest, len(prompt)
-        ids = [self._id.get(token, 0) for token in self._frontend.tokens(text)]
+        tokens = self._frontend.tokens(text)
+        ids = [self._id.get(token, 0) for token in tokens]
         frames = self._text.run(["frames"], {"token_ids": np.array([ids])})[0][0]
         target = duration.at_pace(frames.tolist(), pace, speed=speed, floor_frames=about.floor_frames)
         target[0] = min(target[0], about.leading_frames)
+        target = duration.with_pauses(target, tokens, about.frame_rate, speed)
         n = given + sum(target)
         padded = n + -n % about.patch
         is_prompt, is_valid = np.arange(padded) < given, np.arange(padded) < n
@@ -154,17 +170,16 @@ class Speaker:
         mel += np.float32(about.mel_mean)
         return spectrum.like(mel[given:], mel[:given], about.match_prompt)
 
-    def _joined(self, pieces: list[Float[ndarray, " s"]]) -> Float[ndarray, " s"]:
-        """Return the pieces with pauses between them, their inner edges faded as :func:`tts_fm.audio.join.join` does."""
+    def _joined(self, pieces: list[ndarray], pauses: list[float]) -> Float[ndarray, " s"]:
+        """Return the pieces with the silence behind each between them, their inner edges faded as :func:`tts_fm.audio.join.join` does."""
         rate = self.manifest.sample_rate
-        silence = np.zeros(round(_PAUSE * rate), np.float32)
         parts: list[ndarray] = []
         for i, piece in enumerate(pieces):
             n = min(round(_FADE * rate), len(piece) // 2)
             rise = ((1 - np.cos(np.pi * np.arange(1, n + 1) / (n + 1))) / 2).astype(np.float32)
             samples = piece.copy()
             if i > 0:
-                parts.append(silence)
+                parts.append(np.zeros(round(pauses[i - 1] * rate), np.float32))
                 samples[:n] *= rise
             if i < len(pieces) - 1:
                 samples[len(samples) - n :] *= rise[::-1]
