@@ -112,7 +112,7 @@ def compare(
     """Speak :data:`TEXTS` with the files in ``folder`` and with ``synthesizer``, which computes in float32.
 
     Raises:
-        RuntimeError: they are further apart than allowed.
+        ValueError: they are further apart than allowed, as where int8 is too coarse for the weights.
     """
     speaker, worst = Speaker(folder), Distance(0.0, math.inf)
     vocoder = onnx_graphs.in_float32(synthesizer.vocoder)
@@ -135,7 +135,7 @@ def compare(
                 worst = Distance(worst.mel_decibels, min(worst.sound_snr, snr))
             worst = Distance(max(worst.mel_decibels, decibels), worst.sound_snr)
     if worst.mel_decibels > MOST_DECIBELS or worst.sound_snr < LEAST_SNR:
-        raise RuntimeError(
+        raise ValueError(
             f"the exported mels are {worst.mel_decibels:.2f} dB from the model's own (at most {MOST_DECIBELS:g} is allowed), "
             f"its sound's signal is {worst.sound_snr:.0f} dB over the difference (at least {LEAST_SNR:g}); "
             f"export it with --weights float32"

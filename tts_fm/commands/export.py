@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,11 @@ def onnx(
     if prompt is None:
         raise ValueError(f"{model} has no voice of its own; give --ref-audio and --ref-text")
     export.write(synthesizer, out_folder, {"default": prompt}, sampling=sampling, weights=weights)
-    distance = export.compare(synthesizer, out_folder, {"default": prompt}, sampling)
+    try:
+        distance = export.compare(synthesizer, out_folder, {"default": prompt}, sampling)
+    except (ValueError, RuntimeError):
+        shutil.rmtree(out_folder)  # nobody shall speak with it
+        raise
     size = sum(path.stat().st_size for path in out_folder.iterdir()) / 1e6
     report.say(
         f"{out_folder}: {size:.1f} MB; mels within {distance.mel_decibels:.4f} dB of the model's, the vocoder's sound "

@@ -20,7 +20,7 @@ from tts_fm.vocoders import Vocoder
 from tts_fm.vocoders.hifigan import HiFiGAN
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import GraphProto  # pyright: ignore[reportMissingImports] (an extra)
 
 Weights = Literal["int8", "float32"]
 OPSET = 20
@@ -195,7 +195,9 @@ def _write(
 
 def _searchsorted() -> Any:
     """What ONNX has no operator for: how many of the sorted values are not above each of those sought."""
-    from onnxscript import opset20 as op
+    import onnxscript  # pyright: ignore[reportMissingImports] (an extra)
+
+    op: Any = onnxscript.opset20
 
     def searchsorted(
         sorted_sequence: Any,
@@ -217,7 +219,7 @@ def to_int8(graph: GraphProto) -> None:
 
     A matrix that was read from int8 is stored without any loss.
     """
-    from onnx import helper, numpy_helper
+    from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports] (an extra)
 
     first, constants = [], []
     for tensor in graph.initializer:

@@ -171,7 +171,7 @@ class Speaker:
         return spectrum.like(mel[given:], mel[:given], about.match_prompt)
 
     def _joined(self, pieces: list[ndarray], pauses: list[float]) -> Float[ndarray, " s"]:
-        """Return the pieces with the silence behind each between them, their inner edges faded as :func:`tts_fm.audio.join.join` does."""
+        """Return the pieces and the silence behind each, inner edges faded as by :func:`tts_fm.audio.join.join`."""
         rate = self.manifest.sample_rate
         parts: list[ndarray] = []
         for i, piece in enumerate(pieces):
@@ -190,7 +190,7 @@ class Speaker:
 def session(path: Path, threads: int) -> Any:
     """Return the graph at ``path``, its int8 matrices as float32 in memory: a processor multiplies those faster."""
     try:
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports] (an extra)
     except ImportError:
         raise ValueError("onnxruntime is not installed; pip install 'tts-fm[onnx]'") from None
     if not path.is_file():
