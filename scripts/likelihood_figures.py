@@ -38,7 +38,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, default=pairs.BUNDLED)
     parser.add_argument("--limit", type=int, default=16)
     given = parser.parse_args()
-    found = measure(Synthesizer.load(given.model), pairs.thin_out(pairs.read(given.pairs), given.limit))
+    found = measure(
+        Synthesizer.load(given.model, precision="float32"), pairs.thin_out(pairs.read(given.pairs), given.limit)
+    )
     columns = {
         "with their own words": [one.own for one in found],
         "with the words shuffled": [one.shuffled for one in found],

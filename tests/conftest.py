@@ -44,6 +44,14 @@ class Finished(NamedTuple):
         return line
 
 
+@pytest.fixture(autouse=True)
+def float32_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute as a CPU without instructions for bfloat16 does, whatever this one has; tests of them say so."""
+    from tts_fm.nn import precision
+
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: False)
+
+
 @pytest.fixture
 def tts_fm_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
     """Return a function that runs ``tts-fm`` with its arguments in this process."""

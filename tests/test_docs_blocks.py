@@ -55,6 +55,11 @@ NOT_RUN = {
     "nox": "tests are not run by a test",
     "tts-fm prepare pairs": "its reader is run by test_what_the_ten_minutes_add_is_found",
     "--solver ralston": "its solver is run by test_what_the_ten_minutes_add_is_found",
+    "tts-fm export onnx": "minutes; tests/test_runtime.py and tests/test_web.py run it",
+    "npm install": "a registry; tests/test_web.py runs it",
+    "python -m http.server": "waits for visitors; tests/test_web.py serves the page",
+    "python -m tts_fm.runtime": "needs what tts-fm export onnx writes; tests/test_runtime.py",
+    "from tts_fm.runtime": "needs what tts-fm export onnx writes; tests/test_runtime.py",
     "gradio_client": "needs a page that runs; tests/test_browser_api.py",
 }
 """What a command or a Python block has in it that can not be run here, and why."""

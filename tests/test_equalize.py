@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tts_fm.audio.equalize import like, transport
+from tts_fm.audio import spectrum
+from tts_fm.audio.equalize import like
 
 DRAW = torch.Generator().manual_seed(0)
 SPEECH = torch.randn(400, 10, generator=DRAW)
@@ -35,6 +36,10 @@ def test_a_few_frames_move_less():
     short, whole = like(SPEECH[:20], PROMPT, 1.0) - SPEECH[:20], like(SPEECH, PROMPT, 1.0) - SPEECH
     assert short.abs().mean() < 0.3 * whole.abs().mean()
     assert torch.equal(like(SPEECH[:1], PROMPT, 1.0), SPEECH[:1])
+
+
+def transport(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(spectrum.transport(a.numpy(), b.numpy()))
 
 
 def covariance(seed: int, spread: float) -> torch.Tensor:

@@ -109,12 +109,24 @@ def predicted(
         speed: divides the target's length.
         floor_frames: the least that any text gets.
     """
-    _check_speed(speed)
     if target_frames is None:
-        expected = sum(prompt_tokens)
-        ratio = min(max(prompt_speech_frames / expected, 0.5), 2.0) if expected > 0 else 1.0
-        target_frames = max(floor_frames, round(sum(target_tokens) * ratio / speed))
-    return apportion(prompt_tokens, prompt_frames) + apportion(target_tokens, target_frames)
+        ratio = pace(prompt_tokens, prompt_speech_frames)
+        target = at_pace(target_tokens, ratio, speed=speed, floor_frames=floor_frames)
+    else:
+        target = apportion(target_tokens, target_frames)
+    return apportion(prompt_tokens, prompt_frames) + target
+
+
+def pace(prompt_tokens: Sequence[float], prompt_speech_frames: float) -> float:
+    """Return how many times as long as the average voice a prompt takes for its own tokens, between 0.5 and 2."""
+    expected = sum(prompt_tokens)
+    return min(max(prompt_speech_frames / expected, 0.5), 2.0) if expected > 0 else 1.0
+
+
+def at_pace(tokens: Sequence[float], pace: float, *, speed: float = 1.0, floor_frames: int = 1) -> list[int]:
+    """Return the frames of every token where a voice takes ``pace`` times the average, at least ``floor_frames`` in all."""
+    _check_speed(speed)
+    return apportion(tokens, max(floor_frames, round(sum(tokens) * pace / speed)))
 
 
 def with_pauses(frames: Sequence[int], tokens: Sequence[str], frame_rate: float, speed: float = 1.0) -> list[int]:

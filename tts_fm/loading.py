@@ -17,6 +17,7 @@ from tts_fm.errors import ArgumentError, ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts
+from tts_fm.nn import precision as nn_precision
 from tts_fm.nn import sizes
 from tts_fm.strict import Choice
 from tts_fm.vocoders import Vocoder
@@ -82,10 +83,15 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return the type called ``precision``; ``auto`` is float16 on a GPU and float32 elsewhere."""
+    """Return the type called ``precision``.
+
+    ``auto`` is float16 on a GPU; elsewhere bfloat16 where there are instructions for it (avx512_bf16), and float32 where not.
+    """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if precision == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
+        if device.type == "cuda":
+            return torch.float16
+        return torch.bfloat16 if nn_precision.has_fast_bfloat16(device) else torch.float32
     if precision not in known:
         raise ValueError(f"there is no precision {precision!r}; choose one of auto, {', '.join(known)}")
     return known[precision]

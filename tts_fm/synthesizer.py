@@ -22,6 +22,7 @@ from tts_fm.editing import Edit, Editor
 from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
+from tts_fm.nn.precision import hold
 from tts_fm.pacing import Voice
 from tts_fm.plan import Plan, PlannedPiece
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
@@ -93,7 +94,7 @@ class Synthesizer:
             architecture: the configuration of a foreign checkpoint, such as ``F5TTS_v1_Base`` or a YAML file.
             vocoder: a vocoder folder, ``hf://OWNER/REPO`` or ``griffin_lim``; the model's own if None.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-            precision: ``auto`` (float16 on a GPU, else float32), ``float32``, ``bfloat16`` or ``float16``.
+            precision: ``auto`` (what the device multiplies fastest), ``float32``, ``bfloat16`` or ``float16``.
             weak_model: where a weaker model of the same frontend and mel is, for the guidance mode ``auto``.
 
         Raises:
@@ -107,6 +108,9 @@ class Synthesizer:
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
         config, backbone, frontend = loading.load_model(source, where)
         weak = None if weak_model is None else loading.load_weak(weak_model, config, backbone)
+        for network in (backbone, weak):
+            if network is not None and dtype != torch.float32:
+                hold(network, dtype, network.float32_parts)
         grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
         own_vocoder = loading.load_vocoder(config, source.folder, vocoder).to(where).eval()
         return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), weak, grids)

@@ -99,7 +99,7 @@ class Teller:
         pauses: list[float] = []
         for paragraph in paragraphs:
             if self.frontend.says_something(paragraph):
-                own = self.rule.pieces(paragraph, voice.prompt, self._room(voice.prompt))
+                own = self.rule.pieces(paragraph, voice.prompt, self.room(voice.prompt))
                 pieces += own
                 pauses += [PAUSE] * (len(own) - 1) + [PARAGRAPH_PAUSE]
         return pieces, pauses
@@ -114,7 +114,7 @@ class Teller:
         """
         fixed = None
         if seconds is not None:
-            room = self._room(voice.prompt)
+            room = self.room(voice.prompt)
             if seconds > room:
                 raise ValueError(
                     f"{seconds:.1f} s in one piece is more than this model can hold after this prompt, {room:.1f} s; "
@@ -147,7 +147,7 @@ class Teller:
             frames = duration.apportion(self.backbone.average_frames(ids), n_frames)
         return infill.continue_prompt(torch.zeros(0, self.config.mel.n_mels), ids, n_frames, frames)
 
-    def _room(self, prompt: PreparedPrompt) -> float:
+    def room(self, prompt: PreparedPrompt) -> float:
         """Seconds that the model can speak in one piece after the prompt."""
         return self.config.limits.max_total_seconds - prompt.waveform.seconds
 

@@ -23,13 +23,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm import atomic
-from tts_fm.audio import containers
+from tts_fm.audio import containers, encoding
+from tts_fm.audio.encoding import BLOCK, FORMATS
 from tts_fm.errors import InputError
 
-FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
-"""What can be written: suffix (and libsndfile's format) -> subtype."""
-
-_WIDE = {"wav": {"PCM_24", "FLOAT"}, "flac": {"PCM_24"}}
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 MAX_CHANNELS = 8
 _SILENT, _LOST = 1e-4, 0.05  # of the louder channel's power: a channel that says nothing, a mean in which both cancel
@@ -37,7 +34,6 @@ _OVERSHOOT = 2.0  # of a lossy codec; more is another scale
 MAX_SECONDS = 120.0  # that are read where nothing else is said
 MIN_PEAK = 1e-3  # -60 dBFS
 _MAX_PIPED_BYTES = 200_000_000
-_BLOCK = 65_536  # frames
 # libsndfile's readers of other codecs (IMA ADPCM: CVE-2026-37555) are not trusted with other people's files
 _SUBTYPES = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS"}
 _SUBTYPES |= {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"}
@@ -202,30 +198,10 @@ def check_target(path: str | Path, format: str | None = None) -> str:
 def encode(
     waveform: Waveform, format: str, metadata: Mapping[str, Any] | None = None, subtype: str | None = None
 ) -> bytes:
-    """Return a whole file as bytes; samples beyond [-1, 1] are scaled down together, not clipped."""
-    if format not in FORMATS:
-        raise ValueError(f"format is {format!r}; choose one of {', '.join(FORMATS)}")
-    samples = waveform.samples.detach().float().cpu().numpy()
-    if not np.isfinite(samples).all():
-        raise ValueError(
-            "the sound holds values that are not finite numbers, so nothing was written; "
-            "a solver with too few steps may end so: take more of them, or euler"
-        )
-    chosen = subtype if subtype in _WIDE.get(format, ()) else FORMATS[format]
-    if chosen != "FLOAT":
-        samples = samples / max(1.0, float(np.abs(samples).max(initial=0)))
-    tags = {} if metadata is None else {key: str(value) for key, value in metadata.items()}
-    file = io.BytesIO()
-    try:
-        with soundfile.SoundFile(file, "w", waveform.sample_rate, 1, format=format, subtype=chosen) as sound:
-            if tags:
-                sound.comment = json.dumps(tags)  # the one field that all four formats keep as it is
-                sound.software = tags.get("software", "tts_fm")
-            for start in range(0, len(samples), _BLOCK):  # one long write of Vorbis overflows libsndfile's stack
-                sound.write(samples[start : start + _BLOCK])
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"no {format} at {waveform.sample_rate} Hz ({error.error_string}); use wav") from None
-    return file.getvalue()
+    """Return a whole file as bytes; see :func:`encoding.encode`."""
+    return encoding.encode(
+        waveform.samples.detach().float().cpu().numpy(), waveform.sample_rate, format, metadata, subtype
+    )
 
 
 def read_metadata(source: str | Path | Readable) -> dict[str, str]:
@@ -330,7 +306,7 @@ def _check_shape(rate: int, channels: int, name: str) -> None:
 
 
 def _blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+    while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
         yield block
 
 

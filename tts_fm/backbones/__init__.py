@@ -29,6 +29,9 @@ class Backbone(nn.Module, Plugin, ABC):
     needs_token_frames: ClassVar[bool] = False
     """Whether ``Condition.token_frames`` must be given."""
 
+    float32_parts: ClassVar[tuple[str, ...]] = ()
+    """Submodules that are asked outside of the flow, where weights in a lower precision would not be cast."""
+
     can_leap: bool = False
     """Whether the mean velocity of a whole step can be asked for (``until``)."""
 
@@ -59,7 +62,11 @@ class Backbone(nn.Module, Plugin, ABC):
         """Return the velocity at ``x_t`` and time ``t``, zero on frames that only pad the batch."""
 
     def mean_velocity(
-        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Any
+        self,
+        x_t: Float[Tensor, "b n c"],
+        t: Float[Tensor, ""] | Float[Tensor, " b"],
+        until: Float[Tensor, ""] | Float[Tensor, " b"],
+        prepared: Any,
     ) -> Float[Tensor, "b n c"]:
         """Return ``(x_until - x_t) / (until - t)`` along the guided flow; only where ``can_leap``.
 

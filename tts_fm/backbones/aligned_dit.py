@@ -26,6 +26,7 @@ class AlignedDiT(Backbone):
     """
 
     needs_token_frames = True
+    float32_parts = ("text", "token_frames")  # durations are the same in every precision
 
     class Options(plugins.Options):
         """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity.
@@ -85,8 +86,13 @@ class AlignedDiT(Backbone):
 
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`; ``condition.token_frames`` is needed."""
+        return self.prepare_encoded(condition, self.text(condition.token_ids), times)
+
+    def prepare_encoded(
+        self, condition: Condition, encoded: Float[Tensor, "b m e"], times: Float[Tensor, " k"] | None = None
+    ) -> Prepared:
+        """As :meth:`prepare`, with ``encoded`` as :attr:`text` makes it of the tokens."""
         assert condition.token_frames is not None
-        encoded = self.text(condition.token_ids)  # b m e
         placed = place(encoded, condition.token_ids, condition.token_frames, condition.prompt_mel.shape[1])  # b n e+2
         placed = placed * (condition.is_valid & condition.has_text[:, None])[..., None]
         shown = condition.is_prompt & condition.has_prompt[:, None]  # b n
@@ -100,7 +106,7 @@ class AlignedDiT(Backbone):
             voice=voice,
             is_valid=condition.is_valid,
             is_valid_patch=is_valid,
-            key_mask=None if bool(is_valid.all()) else is_valid[:, None, None, :],
+            key_mask=None if _nothing_pads(is_valid) else is_valid[:, None, None, :],
             rotary=rotary_table(q, self.options.dim // self.options.heads, voice.device),
             log_frames=self.token_frames(encoded)[..., 0],
             modulations={},
@@ -116,7 +122,7 @@ class AlignedDiT(Backbone):
         return self._toward_clean(x_t, t, at_t, prepared)
 
     def mean_velocity(
-        self, x_t: Float[Tensor, "b n c"], t: Float[Tensor, ""], until: Float[Tensor, ""], prepared: Prepared
+        self, x_t: Float[Tensor, "b n c"], t: Tensor, until: Tensor, prepared: Prepared
     ) -> Float[Tensor, "b n c"]:
         """See :class:`Backbone`."""
         return self._toward_clean(x_t, t, self._modulate(t, prepared.voice, until - t), prepared)
@@ -139,7 +145,11 @@ class AlignedDiT(Backbone):
 
     def predict_token_frames(self, token_ids: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         """See :class:`Backbone`."""
-        return self.token_frames(self.text(token_ids[None]))[0, :, 0].float().expm1().clamp(min=0)
+        return self.frames(self.text(token_ids[None]))[0]
+
+    def frames(self, encoded: Float[Tensor, "b m e"]) -> Float[Tensor, "b m"]:
+        """Return how many frames each token lasts in an average voice, of tokens as :attr:`text` makes them."""
+        return self.token_frames(encoded)[..., 0].float().expm1().clamp(min=0)
 
     def duration_loss(self, condition: Condition, prepared: Prepared) -> Float[Tensor, ""]:
         """Mean squared error of the predicted ``log(1 + frames)`` over the tokens that are told."""
@@ -323,6 +333,11 @@ class Block(nn.Module):
             scores = scores.masked_fill(~key_mask, float("-inf"))
         out = scores.softmax(dim=-1).to(value.dtype) @ value  # b h q k
         return self.proj(out.transpose(1, 2).reshape(b, q, d))
+
+
+def _nothing_pads(is_valid: Bool[Tensor, "b q"]) -> bool:
+    """Whether every patch has speech in it; an exported network is given one utterance at a time, so there it has."""
+    return torch.compiler.is_exporting() or bool(is_valid.all())
 
 
 def place(

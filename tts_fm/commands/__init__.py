@@ -25,6 +25,7 @@ from tts_fm.commands import (
     demo,
     edit,
     evaluate,
+    export,
     models,
     optimize_steps,
     plot,
@@ -64,6 +65,7 @@ app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
 app.command("watermark", epilog=watermark.EXAMPLE)(watermark.watermark)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")
+app.add_typer(export.app, name="export")
 app.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)
 app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLE)(train.train)

@@ -211,7 +211,10 @@ def synthesize(
     told = replace(told, speech=replace(told.speech, remarks=(*remarks, *told.speech.remarks)))
     if watermark:
         told = _marked(told)
-    marks = {"watermark": "perth"} if watermark else {}
+    marks = {
+        "precision": str(synthesizer.dtype).removeprefix("torch."),
+        **({"watermark": "perth"} if watermark else {}),
+    }
     facts = provenance(synthesizer.config.name, seed, sampling, told.speech.text, **marks)
     delivery.deliver(told, facts, target, save_mel, captions, as_json, report)
 

@@ -87,9 +87,13 @@ class DurationRule(Plugin, ABC):
 
     def pieces(self, text: str, prompt: PreparedPrompt, seconds: float) -> list[str]:
         """Return ``text`` in pieces that take ``seconds`` at most, at the prompt's own rate."""
+        return chunk(text, self.longest_piece(prompt, seconds))
+
+    def longest_piece(self, prompt: PreparedPrompt, seconds: float) -> int:
+        """Return how many characters take ``seconds`` at most, at the prompt's own rate."""
         rate = len(prompt.transcript) / max(prompt.speech_seconds, 0.5)
         slowest_fair = min(max(rate, 8.0), 20.0)  # characters per second
-        return chunk(text, int(min(max(slowest_fair * seconds * 0.8, _LEAST_CHUNK), _LONGEST_CHUNK)))
+        return int(min(max(slowest_fair * seconds * 0.8, _LEAST_CHUNK), _LONGEST_CHUNK))
 
     @abstractmethod
     def words(self, transcript: str) -> Any:

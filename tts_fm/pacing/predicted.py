@@ -9,7 +9,8 @@ from tts_fm import duration
 from tts_fm.pacing import DurationRule, Measured, Voice
 from tts_fm.types import FILLER
 
-_LEADING_SILENCE = 0.05  # seconds, at most; what is left of the prompt's last sound comes before it
+LEADING_SILENCE = 0.05
+"""Seconds, at most; what is left of the prompt's last sound comes before it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,6 @@ class Predicted(DurationRule):
         )
         target = frames[len(words.tokens) :]
         if n_frames is None:  # the silence that a sentence begins with in a corpus
-            target[0] = min(target[0], duration.to_frames(_LEADING_SILENCE, rate))
+            target[0] = min(target[0], duration.to_frames(LEADING_SILENCE, rate))
             target = duration.with_pauses(target, tokens, rate, speed)
         return Measured([FILLER, *ids], given + sum(target), [given, *target])

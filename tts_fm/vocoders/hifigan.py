@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from tts_fm import plugins
+from tts_fm.nn import precision
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 
@@ -97,7 +98,7 @@ class HiFiGAN(Vocoder):
         return self.conv_out(leaky_relu(x.to(self.conv_out.weight.dtype))).float().tanh()[:, 0]
 
     def _computing(self, device: torch.device) -> AbstractContextManager:
-        if self.training or self.options.precision == "float32" or not _has_bfloat16(device):
+        if self.training or self.options.precision == "float32" or not precision.has_fast_bfloat16(device):
             return nullcontext()
         return torch.autocast(device.type, torch.bfloat16)
 
@@ -146,8 +147,3 @@ class ResidualBlock(nn.Module):
 def _same(width: int, kernel: int, dilation: int) -> nn.Conv1d:
     """A convolution that keeps the length."""
     return nn.Conv1d(width, width, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster there than float32; a CPU that has no instructions for it emulates them slowly."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())

@@ -1,0 +1,74 @@
+"""Weights held in a lower precision: what is held, what is not, and that nothing but the casts is saved."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tts_fm import infill, plugins
+from tts_fm.backbones import Backbone
+from tts_fm.loading import pick_dtype
+from tts_fm.nn import precision
+from tts_fm.types import DECIBELS, FILLER, Condition
+
+SMALL = {
+    "aligned_dit": {"dim": 16, "heads": 2, "depth": 1, "patch": 2, "text_dim": 8, "refine_layers": 1, "prompt_dim": 8},
+    "dit": {"dim": 32, "heads": 2, "depth": 2, "text_dim": 16, "conv_layers": 1},
+    "mmdit": {"dim": 32, "heads": 2, "depth": 2},
+    "unet_t": {"dim": 32, "heads": 2, "depth": 2},
+}
+
+
+def build(name: str) -> Backbone:
+    torch.manual_seed(0)
+    kind = plugins.load(Backbone, name)
+    backbone = kind(kind.Options(**SMALL[name]), n_mels=8, vocab_size=5).eval()
+    for parameter in backbone.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return backbone
+
+
+@pytest.mark.parametrize("name", plugins.names(Backbone))
+def test_held_weights_give_what_autocast_gives(name: str) -> None:
+    backbone = build(name)
+    frames = [10, 7, 8, 6] if backbone.needs_token_frames else None
+    one = infill.continue_prompt(torch.randn(10, 8), [FILLER, 1, 2, 3] if frames else [0, 1, 2, 3], 31, frames)
+    condition, x_t, t = Condition.stack([one, one.empty()]), torch.randn(2, 31, 8), torch.tensor(0.3)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        cast = backbone.velocity(x_t, t, backbone.prepare(condition))
+        precision.hold(backbone, torch.bfloat16, backbone.float32_parts)
+        held = backbone.velocity(x_t, t, backbone.prepare(condition))
+    assert torch.equal(cast, held)
+    matrices = [module.weight for module in backbone.modules() if isinstance(module, (nn.Linear, nn.Conv1d))]
+    assert sum(weight.dtype == torch.bfloat16 for weight in matrices) > len(matrices) / 2
+
+
+def test_durations_are_asked_in_float32() -> None:
+    backbone, ids = build("aligned_dit"), torch.tensor([1, 2, 3])
+    with torch.inference_mode():
+        before = backbone.predict_token_frames(ids)
+        precision.hold(backbone, torch.bfloat16, backbone.float32_parts)
+        assert torch.equal(backbone.predict_token_frames(ids), before)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_auto_takes_what_the_processor_multiplies_fastest(is_fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: is_fast)
+    assert pick_dtype("auto", torch.device("cpu")) == (torch.bfloat16 if is_fast else torch.float32)
+    assert pick_dtype("float32", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.slow
+def test_the_bundled_voice_stays_near_float32() -> None:
+    from tts_fm import Synthesizer
+
+    text = "The boats lay there, and it was cold."
+    exact, held = (
+        Synthesizer.load("default", device="cpu", precision=name).speak(text, seed=3).mel
+        for name in ("float32", "bfloat16")
+    )
+    assert exact.shape == held.shape
+    distance = DECIBELS * float((exact - held).square().mean().sqrt())
+    print(f"bfloat16 is {distance:.2f} dB from float32")
+    assert distance < 0.5

@@ -1,0 +1,193 @@
+"""What speaks without torch says what the model says: noise, flow, spectrum, the graphs, and no torch on the way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tts_fm import infill
+from tts_fm.backbones.aligned_dit import AlignedDiT
+from tts_fm.errors import ModelError
+from tts_fm.runtime import flow, manifest
+from tts_fm.runtime.manifest import Manifest, VoiceEntry
+from tts_fm.runtime.speaker import session
+from tts_fm.sampler import Sampler, SamplingOptions
+from tts_fm.types import DECIBELS, FILLER
+
+WITHOUT_TORCH = """
+import runpy, sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchaudio", "librosa", "scipy"):
+            raise ImportError(name + " is not to be imported")
+
+sys.meta_path.insert(0, Refusing())
+sys.argv = ["runtime", *sys.argv[1:]]
+runpy.run_module("tts_fm.runtime", run_name="__main__")
+"""
+TEXT = "It was cold, and 3 boats lay there. Nobody came.\n\nThe end."
+
+
+def run_without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def about(sampling: SamplingOptions, **changes: object) -> Manifest:
+    values = {
+        **{"name": "tiny", "license": "", "language": "en-us", "filler": FILLER, "symbols": ("a", "b")},
+        **{"sample_rate": 22050, "hop_length": 256, "n_mels": 8, "patch": 2, "mel_mean": 0.0, "mel_std": 1.0},
+        **{"match_prompt": 0.0, "times": tuple(sampling.times().tolist()), "guidance": sampling.guidance},
+        **{"is_leaping": sampling.leap, "follows_prompt": sampling.follow_prompt, "sigma_min": 0.0},
+        **{
+            "floor_frames": 1,
+            "leading_frames": 4,
+            "pause": 0.2,
+            "paragraph_pause": 0.4,
+            "voices": {"anna": VoiceEntry("anna.f32", 1.0, 1.0, 100)},
+        },
+    }
+    return Manifest(**{**values, **changes})
+
+
+@pytest.mark.parametrize("shape", [(100, 80), (7, 3), (5, 4), (1, 16)])
+def test_the_noise_is_that_of_torch(shape: tuple[int, int]) -> None:
+    drawn = torch.randn(*shape, generator=torch.Generator().manual_seed(2**32 - 5)).numpy()
+    assert np.abs(flow.noise(2**32 - 5, *shape) - drawn).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"guidance": 2.0, "follow_prompt": True}, {"guidance": 2.0}, {"guidance": 0.0}, {"leap": True, "guidance": 0.0}],
+)
+def test_the_flow_is_the_samplers(how: dict) -> None:
+    torch.manual_seed(0)
+    options = AlignedDiT.Options(
+        dim=16,
+        depth=1,
+        heads=2,
+        patch=2,
+        text_dim=8,
+        text_layers=1,
+        prompt_dim=8,
+        refine_dim=8,
+        refine_layers=1,
+        leaps=True,
+    )
+    backbone = AlignedDiT(options, n_mels=8, vocab_size=5).eval()
+    for parameter in backbone.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    condition = infill.continue_prompt(torch.randn(10, 8), [FILLER, 1, 2, 3], 31, [10, 7, 8, 6])
+    sampling = SamplingOptions(steps=3, grid="uniform", **how)
+    (expected,) = Sampler(backbone, sampling).sample([condition], [7])
+    told = [condition, condition.empty()][: 2 if sampling.guidance > 0 else 1]
+    prepared = [backbone.prepare(one) for one in told]
+
+    def velocities(x_t: np.ndarray, t: np.float32, until: np.float32) -> np.ndarray:
+        x, at, end = (torch.tensor(np.asarray(value))[None] for value in (x_t, t, until))
+        with torch.inference_mode():
+            return torch.cat([backbone.mean_velocity(x, at, end, one) for one in prepared]).numpy()
+
+    mel = flow.integrate(
+        velocities,
+        flow.noise(7, 31, 8),
+        condition.prompt_mel[0].numpy(),
+        condition.is_prompt[0].numpy(),
+        about(sampling),
+    )
+    assert np.abs(mel - expected.numpy()).max() < 1e-4
+    assert np.abs(mel[10:]).max() > 0.1
+
+
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written, mel = about(SamplingOptions(steps=2)), np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
+    manifest.write(tmp_path, written, {"anna": mel})
+    assert manifest.read(tmp_path) == written
+    assert np.array_equal(manifest.read_mel(tmp_path, written, "anna"), mel)
+    with pytest.raises(ValueError, match="no voice 'bob'; choose one of anna"):
+        manifest.read_mel(tmp_path, written, "bob")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", json.dumps({"format": 99}), json.dumps({"format": 1, "voices": {}})]
+)
+def test_a_damaged_manifest_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / manifest.NAME).write_text(content)
+    with pytest.raises(ModelError, match="export"):
+        manifest.read(tmp_path)
+
+
+def test_mistakes_are_one_line_and_need_no_torch(tmp_path: Path) -> None:
+    ran = run_without_torch(tmp_path / "nothing", "Hello.")
+    assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)
+    assert "tts-fm export onnx" in ran.stderr
+
+
+def test_matrices_read_from_int8_are_stored_without_loss(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from tts_fm.interop import onnx_graphs
+
+    draw = np.random.default_rng(0)
+    whole = draw.integers(-127, 128, (48, 32)).astype(np.float32)
+    whole[:, 0] = 127
+    matrix = (whole * draw.uniform(0.001, 0.1, (48, 1)).astype(np.float32)).T.copy()  # as an exporter turns it round
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "product",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 32])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 48])],
+        [onnx.numpy_helper.from_array(matrix, "w")],
+    )
+    onnx_graphs.to_int8(graph)
+    assert {tensor.data_type for tensor in graph.initializer} == {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT}
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    (tmp_path / "product.onnx").write_bytes(model.SerializeToString())
+    x = draw.normal(size=(1, 32)).astype(np.float32)
+    assert np.abs(session(tmp_path / "product.onnx", threads=1).run(None, {"x": x})[0] - x @ matrix).max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled voice, as the command exports it."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("exported") / "speaker"
+    command = [sys.executable, "-m", "tts_fm.commands", "export", "onnx", "default", str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "dB" in ran.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_bundled_voice_says_the_same_without_torch(exported: Path, tmp_path: Path) -> None:
+    from tts_fm import Synthesizer
+    from tts_fm.audio import io
+    from tts_fm.runtime import Speaker
+
+    assert sum(path.stat().st_size for path in exported.iterdir()) < 30e6
+    synthesizer = Synthesizer.load("default", device="cpu", precision="float32")
+    ours, theirs = synthesizer.speak(TEXT, seed=3, speed=1.2), Speaker(exported).speak(TEXT, seed=3, speed=1.2)
+    assert ours.text == theirs.text
+    assert ours.mel.shape == theirs.mel.shape
+    assert DECIBELS * np.sqrt(np.square(ours.mel.numpy() - theirs.mel).mean()) < 0.1
+    ran = run_without_torch(exported, TEXT, "--seed", 3, "--speed", 1.2, "--output", tmp_path / "speech.wav")
+    assert ran.returncode == 0, ran.stderr
+    assert np.abs(io.read(tmp_path / "speech.wav").samples.numpy() - theirs.samples).max() < 1e-4
+    assert io.read_metadata(tmp_path / "speech.wav")["is_generated"] == "True"
+
+
+@pytest.mark.slow
+def test_a_damaged_graph_is_one_line(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_bytes((exported / "model.json").read_bytes())
+    (tmp_path / "text.onnx").write_bytes(b"no graph")
+    ran = run_without_torch(tmp_path, "Hello.")
+    assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)

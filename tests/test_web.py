@@ -1,0 +1,90 @@
+"""The static page of demo/web in a real browser: it speaks what the runtime speaks, and asks nobody else."""
+
+from __future__ import annotations
+
+import functools
+import io
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+
+WEB = Path(__file__).parents[1] / "demo" / "web"
+TEXT = "The boats lay there, and it was cold. Nobody came."
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, and tells nobody."""
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The page as it is put on a server: its files, the packages from npm, and the exported voice."""
+    folder = tmp_path_factory.mktemp("site") / "web"
+    shutil.copytree(WEB, folder)
+    if not (folder / "node_modules").is_dir():
+        if shutil.which("npm") is None:
+            pytest.skip("the page's packages come by npm, which is not installed")
+        subprocess.run(["npm", "install", "--silent", "--no-package-lock", "--ignore-scripts"], cwd=folder, check=True)
+    if not (folder / "model").is_dir():
+        command = [sys.executable, "-m", "tts_fm.commands", "export", "onnx", "default", str(folder / "model")]
+        subprocess.run(command, check=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", folder
+    server.shutdown()
+
+
+def test_the_page_speaks_what_the_runtime_speaks(site: tuple[str, Path], chromium: Browser) -> None:
+    from tts_fm.runtime import Speaker
+
+    url, folder = site
+    page = chromium.new_page()
+    page.set_default_timeout(300_000)
+    asked: set[str] = set()
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.add(urlsplit(request.url).hostname or "the page itself"))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url)
+    page.wait_for_function("document.getElementById('state').textContent === 'Ready.'")
+    page.context.set_offline(True)
+    page.fill("#text", TEXT)
+    page.fill("#seed", "5")
+    page.click("#speak")
+    page.wait_for_selector("#audio:not([hidden])")
+    bytes_ = page.evaluate(
+        "async () => Array.from(new Uint8Array(await (await fetch(document.getElementById('audio').src)).arrayBuffer()))"
+    )
+    samples, rate = soundfile.read(io.BytesIO(bytes(bytes_)), dtype="float32")
+    expected = Speaker(folder / "model").speak(TEXT, seed=5)
+    assert (rate, len(samples)) == (expected.sample_rate, len(expected.samples))
+    noise = np.square(samples - expected.samples).sum() / np.square(expected.samples).sum()
+    assert 10 * np.log10(noise) < -40
+    with soundfile.SoundFile(io.BytesIO(bytes(bytes_))) as sound:
+        assert '"is_generated":"True"' in sound.comment
+    page.fill("#text", " ... ")
+    page.click("#speak")
+    page.wait_for_selector(".error")
+    assert "at least one word" in page.inner_text("#state")
+    page.screenshot(path=str(folder / "page.png"))
+    assert asked <= {"127.0.0.1", "the page itself"}
+    assert complaints == []
+    page.close()

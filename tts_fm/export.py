@@ -1,0 +1,162 @@
+"""A model as files that speak without torch, and the check that they say what the model says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tts_fm import duration
+from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
+from tts_fm.audio.prompt import Prompt
+from tts_fm.backbones.aligned_dit import AlignedDiT
+from tts_fm.flow.paths.cond_ot import CondOT
+from tts_fm.frontends.phonemes import SYMBOLS, Phonemes
+from tts_fm.interop import onnx_graphs
+from tts_fm.interop.onnx_graphs import Weights
+from tts_fm.pacing import Voice
+from tts_fm.pacing.predicted import LEADING_SILENCE, Predicted
+from tts_fm.runtime import Speaker, manifest
+from tts_fm.runtime.manifest import Manifest, VoiceEntry
+from tts_fm.sampler import Sampler, SamplingOptions
+from tts_fm.synthesizer import Synthesizer
+from tts_fm.types import DECIBELS, FILLER
+
+TEXTS = ("Hello.", "The old man, who was not in a hurry, walked down to the river at 6 o'clock. It was cold there.")
+"""What is spoken by both to compare them."""
+MOST_DECIBELS = 0.1
+"""How far the mels may be apart, as the root of the mean square."""
+LEAST_SNR = 40.0
+"""How far below the speech, in dB, the difference of the vocoders must be."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far an exported model is from its origin: mels in dB, and the vocoder's signal over its difference in dB."""
+
+    mel_decibels: float
+    sound_snr: float
+
+
+def check_available() -> None:
+    """Raise ValueError where something that exporting needs is not installed."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} must be installed to export; pip install 'tts-fm[export]'")
+
+
+def write(
+    synthesizer: Synthesizer,
+    folder: Path,
+    voices: Mapping[str, Prompt],
+    *,
+    sampling: SamplingOptions | None = None,
+    weights: Weights = "int8",
+) -> None:
+    """Write the model of ``synthesizer``, its vocoder and ``voices`` as ONNX into ``folder``.
+
+    Raises:
+        ValueError: a model of another kind, or a way of sampling that the runtime has not.
+    """
+    config, backbone = synthesizer.config, synthesizer.backbone
+    sampling = config.default_sampling if sampling is None else sampling
+    is_known = isinstance(synthesizer.frontend, Phonemes) and isinstance(synthesizer.teller.rule, Predicted)
+    if not isinstance(backbone, AlignedDiT) or not is_known:
+        raise ValueError(
+            f"{config.name} has the backbone {config.backbone.name}, the frontend {config.frontend.name} and the duration "
+            f"rule {config.duration.rule}; only aligned_dit with phonemes and predicted is exported"
+        )
+    _check_sampling(sampling)
+    path = synthesizer.path
+    if not isinstance(path, CondOT):
+        raise ValueError(f"{config.name} was trained on the path {config.flow.path.name}; only cond_ot is exported")
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx_graphs.write(folder, backbone, synthesizer.vocoder, weights)
+    heard = {name: synthesizer.teller.listen(prompt) for name, prompt in voices.items()}
+    rate = config.mel.frame_rate
+    about = Manifest(
+        name=config.name,
+        license=config.license,
+        language=str(config.frontend.options.language),
+        filler=FILLER,
+        symbols=SYMBOLS,
+        sample_rate=config.mel.sample_rate,
+        hop_length=config.mel.hop_length,
+        n_mels=config.mel.n_mels,
+        patch=backbone.options.patch,
+        mel_mean=config.mel_scale.mean,
+        mel_std=config.mel_scale.std,
+        match_prompt=config.match_prompt,
+        times=tuple(Sampler(backbone, sampling, grids=synthesizer.grids).grid.tolist()),
+        guidance=sampling.guidance,
+        is_leaping=sampling.leap,
+        follows_prompt=sampling.follow_prompt,
+        sigma_min=path.options.sigma_min,
+        floor_frames=duration.to_frames(max(config.duration.floor_seconds, 1 / rate), rate),
+        leading_frames=duration.to_frames(LEADING_SILENCE, rate),
+        pause=PAUSE,
+        paragraph_pause=PARAGRAPH_PAUSE,
+        voices={name: _entry(synthesizer, voice, f"{name}.f32") for name, voice in heard.items()},
+    )
+    manifest.write(folder, about, {name: voice.mel.cpu().numpy() for name, voice in heard.items()})
+
+
+def compare(
+    synthesizer: Synthesizer, folder: Path, voices: Mapping[str, Prompt], sampling: SamplingOptions | None = None
+) -> Distance:
+    """Speak :data:`TEXTS` with the files in ``folder`` and with ``synthesizer``, which computes in float32.
+
+    Raises:
+        ValueError: they are further apart than allowed, as where int8 is too coarse for the weights.
+    """
+    speaker, worst = Speaker(folder), Distance(0.0, math.inf)
+    vocoder = onnx_graphs.in_float32(synthesizer.vocoder)
+    for name, prompt in voices.items():
+        gain = speaker.manifest.voices[name].gain
+        for text in TEXTS:
+            ours = synthesizer.speak(text, prompt, seed=1, sampling=sampling)
+            theirs = speaker.speak(text, name, seed=1)
+            if ours.mel.shape != theirs.mel.shape:
+                raise RuntimeError(
+                    f"{text!r} has {len(ours.mel)} frames, exported {len(theirs.mel)}: this is a mistake of ours"
+                )
+            difference = ours.mel.numpy() - theirs.mel
+            decibels = DECIBELS * float(np.sqrt(np.square(difference).mean()))
+            if len(theirs.chunks) == 1:
+                with torch.inference_mode():
+                    sound = vocoder.decode(torch.from_numpy(theirs.mel)[None])[0].numpy() * gain
+                noise = float(np.square(sound - theirs.samples).sum())
+                snr = 10 * math.log10(float(np.square(sound).sum()) / max(noise, 1e-20))
+                worst = Distance(worst.mel_decibels, min(worst.sound_snr, snr))
+            worst = Distance(max(worst.mel_decibels, decibels), worst.sound_snr)
+    if worst.mel_decibels > MOST_DECIBELS or worst.sound_snr < LEAST_SNR:
+        raise ValueError(
+            f"the exported mels are {worst.mel_decibels:.2f} dB from the model's own (at most {MOST_DECIBELS:g} is allowed), "
+            f"its sound's signal is {worst.sound_snr:.0f} dB over the difference (at least {LEAST_SNR:g}); "
+            f"export it with --weights float32"
+        )
+    return worst
+
+
+def _check_sampling(sampling: SamplingOptions) -> None:
+    if sampling.solver != "euler" or sampling.noise > 0 or set(sampling.guidance_modes) - {"cfg"}:
+        modes = ", ".join(sampling.guidance_modes) or "cfg"
+        raise ValueError(
+            f"the runtime walks by euler, without noise, guided by cfg; this asks for {sampling.solver}, noise "
+            f"{sampling.noise:g}, guidance {modes}"
+        )
+
+
+def _entry(synthesizer: Synthesizer, voice: Voice, file: str) -> VoiceEntry:
+    rate, teller = synthesizer.config.mel.frame_rate, synthesizer.teller
+    return VoiceEntry(
+        mel=file,
+        pace=duration.pace(voice.words.frames, voice.prompt.speech_seconds * rate),
+        gain=voice.prompt.output_gain,
+        longest_piece=teller.rule.longest_piece(voice.prompt, teller.room(voice.prompt)),
+    )

@@ -1,0 +1,253 @@
+"""An aligned DiT and a HiFi-GAN as ONNX graphs, their matrices in float32 or, a scale for each row, in int8."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.export import Dim
+
+from tts_fm import atomic, plugins
+from tts_fm.backbones.aligned_dit import AlignedDiT, Prepared, rotary_table
+from tts_fm.types import Condition
+from tts_fm.vocoders import Vocoder
+from tts_fm.vocoders.hifigan import HiFiGAN
+
+if TYPE_CHECKING:
+    from onnx import GraphProto  # pyright: ignore[reportMissingImports] (an extra)
+
+Weights = Literal["int8", "float32"]
+OPSET = 20
+_LEAST = 1024  # entries of a matrix that is worth a scale for each row
+
+
+class Text(nn.Module):
+    """Tokens to their vectors, and to the frames that each lasts in an average voice."""
+
+    def __init__(self, backbone: AlignedDiT) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, token_ids: Int[Tensor, "1 m"]) -> tuple[Tensor, Tensor]:
+        encoded = self.backbone.text(token_ids)
+        return encoded, self.backbone.frames(encoded)
+
+
+class Told(nn.Module):
+    """All that does not change between the steps, told everything (row 0) and nothing (row 1), as guidance compares them."""
+
+    def __init__(self, backbone: AlignedDiT) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(
+        self,
+        encoded: Float[Tensor, "1 m e"],
+        token_ids: Int[Tensor, "1 m"],
+        token_frames: Int[Tensor, "1 m"],
+        prompt_mel: Float[Tensor, "1 n c"],
+        is_prompt: Bool[Tensor, "1 n"],
+        is_valid: Bool[Tensor, "1 n"],
+    ) -> tuple[Tensor, Tensor]:
+        yes = torch.ones(1, dtype=torch.bool)
+        told = Condition(prompt_mel, is_prompt, is_valid, token_ids, token_frames, yes, yes)
+        both = Condition.stack([told, told.empty()])
+        prepared = self.backbone.prepare_encoded(both, torch.cat([encoded, encoded]))
+        return prepared.input, prepared.voice
+
+
+class Velocity(nn.Module):
+    """The velocity at ``x_t`` and ``t``; with ``until`` beyond ``t``, of a model that leaps, the mean one of the whole step."""
+
+    def __init__(self, backbone: AlignedDiT) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "b n c"],
+        t: Float[Tensor, " 1"],
+        until: Float[Tensor, " 1"],
+        input: Float[Tensor, "b q d"],
+        voice: Float[Tensor, "b d"],
+        is_valid: Bool[Tensor, "b n"],
+    ) -> Tensor:
+        b, q, width = *input.shape[:2], self.backbone.options.dim // self.backbone.options.heads
+        prepared = Prepared(
+            input=input,
+            voice=voice,
+            is_valid=is_valid,
+            is_valid_patch=torch.ones(b, q, dtype=torch.bool),  # one utterance has no patch without a frame of its own
+            key_mask=None,
+            rotary=rotary_table(q, width, voice.device),
+            log_frames=voice,  # nobody asks for it here
+            modulations={},
+        )
+        if self.backbone.can_leap:
+            return self.backbone.mean_velocity(x_t, t.expand(b), until.expand(b), prepared)
+        return self.backbone.velocity(x_t, t.expand(b), prepared)
+
+
+class Sound(nn.Module):
+    """A log-mel to samples."""
+
+    def __init__(self, vocoder: Vocoder) -> None:
+        super().__init__()
+        self.vocoder = vocoder
+
+    def forward(self, mel: Float[Tensor, "1 n c"]) -> Tensor:
+        return self.vocoder.decode(mel)
+
+
+def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights = "int8") -> None:
+    """Write ``text.onnx``, ``told.onnx``, ``velocity.onnx`` and ``sound.onnx``.
+
+    The number of frames must be a multiple of the patch; frames beyond the utterance's own are not valid.
+    """
+    p, d, c = backbone.options.patch, backbone.options.dim, backbone.n_mels
+    q, m = Dim("patches", min=2, max=100_000 // p), Dim("tokens", min=2, max=100_000)
+    b, n = Dim("told", min=1, max=8), p * q
+    is_prompt, is_valid = (
+        torch.arange(6 * p)[None] < 3 * p,
+        torch.ones(1, 6 * p, dtype=torch.bool),
+    )  # one tensor: one input
+    ids, mel = torch.arange(7)[None], torch.randn(1, 6 * p, c)
+    frames = torch.full((1, 7), 6 * p // 7)
+    frames[:, 0] += 6 * p - frames.sum()
+    graphs: dict[str, tuple[nn.Module, dict[str, tuple[Tensor, dict[int, Any]]], list[str]]] = {
+        "text": (Text(backbone), {"token_ids": (ids, {1: m})}, ["encoded", "frames"]),
+        "told": (
+            Told(backbone),
+            {
+                "encoded": (torch.randn(1, 7, backbone.options.text_dim), {1: m}),
+                "token_ids": (ids, {1: m}),
+                "token_frames": (frames, {1: m}),
+                "prompt_mel": (mel, {1: n}),
+                "is_prompt": (is_prompt, {1: n}),
+                "is_valid": (is_valid, {1: n}),
+            },
+            ["input", "voice"],
+        ),
+        "velocity": (
+            Velocity(backbone),
+            {
+                "x_t": (torch.randn(2, 6 * p, c), {0: b, 1: n}),
+                "t": (torch.zeros(1), {}),
+                "until": (torch.ones(1), {}),
+                "input": (torch.randn(2, 6, d), {0: b, 1: q}),
+                "voice": (torch.randn(2, d), {0: b}),
+                "is_valid": (is_valid.expand(2, -1), {0: b, 1: n}),
+            },
+            ["velocity"],
+        ),
+        "sound": (Sound(in_float32(vocoder)), {"mel": (mel, {1: Dim("frames", min=2, max=100_000)})}, ["samples"]),
+    }
+    for name, (module, inputs, outputs) in graphs.items():
+        _write(folder / f"{name}.onnx", module.eval(), inputs, outputs, weights)
+
+
+def in_float32(vocoder: Vocoder) -> HiFiGAN:
+    """Return the vocoder without its own lower precision, which is that of PyTorch's kernels.
+
+    Raises:
+        ValueError: it is no HiFi-GAN.
+    """
+    if not isinstance(vocoder, HiFiGAN):
+        raise ValueError(f"the vocoder is {plugins.name_of(vocoder)}; only hifigan is exported: give one by --vocoder")
+    plain = HiFiGAN(vocoder.options.model_copy(update={"precision": "float32"}), vocoder.mel)
+    plain.load_state_dict(vocoder.state_dict())
+    return plain.eval().requires_grad_(False)
+
+
+def _write(
+    path: Path,
+    module: nn.Module,
+    inputs: dict[str, tuple[Tensor, dict[int, Any]]],
+    outputs: list[str],
+    weights: Weights,
+) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter about itself
+        program = torch.onnx.export(
+            module,
+            tuple(example for example, _ in inputs.values()),
+            dynamo=True,
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes={name: axes for name, (_, axes) in inputs.items()},
+            opset_version=OPSET,
+            custom_translation_table={torch.ops.aten.searchsorted.Tensor: _searchsorted()},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    if weights == "int8":
+        to_int8(model.graph)
+    with atomic.replacing(path) as beside:
+        beside.write_bytes(model.SerializeToString())
+
+
+def _searchsorted() -> Any:
+    """What ONNX has no operator for: how many of the sorted values are not above each of those sought."""
+    import onnxscript  # pyright: ignore[reportMissingImports] (an extra)
+
+    op: Any = onnxscript.opset20
+
+    def searchsorted(
+        sorted_sequence: Any,
+        values: Any,
+        out_int32: bool = False,
+        right: bool = False,
+        side: Any = None,
+        sorter: Any = None,
+    ) -> Any:
+        assert right and side is None and sorter is None
+        is_before = op.LessOrEqual(op.Unsqueeze(sorted_sequence, [1]), op.Unsqueeze(values, [2]))
+        return op.ReduceSum(op.Cast(is_before, to=7), [2], keepdims=False)
+
+    return searchsorted
+
+
+def to_int8(graph: GraphProto) -> None:
+    """Store every matrix as int8 with a scale for each row or column, whichever is nearer, and turn it back where it is used.
+
+    A matrix that was read from int8 is stored without any loss.
+    """
+    from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports] (an extra)
+
+    first, constants = [], []
+    for tensor in graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype != np.float32 or value.ndim < 2 or value.size < _LEAST:
+            constants.append(tensor)
+            continue
+        axis, whole, scale = min((_int8(value, axis) for axis in (0, 1)), key=lambda found: _error(value, *found))
+        stored, scales = f"{tensor.name}.int8", f"{tensor.name}.scale"
+        constants += [numpy_helper.from_array(whole, stored), numpy_helper.from_array(scale, scales)]
+        first.append(helper.make_node("DequantizeLinear", [stored, scales], [tensor.name], axis=axis))
+    nodes = [*first, *graph.node]
+    _replace(graph.initializer, constants)
+    _replace(graph.node, nodes)
+
+
+def _int8(value: np.ndarray, axis: int) -> tuple[int, np.ndarray, np.ndarray]:
+    others = tuple(i for i in range(value.ndim) if i != axis)
+    scale = np.maximum(np.abs(value).max(axis=others) / np.float32(127), np.float32(1e-30))
+    return axis, np.rint(value / np.expand_dims(scale, others)).astype(np.int8), scale
+
+
+def _error(value: np.ndarray, axis: int, whole: np.ndarray, scale: np.ndarray) -> float:
+    others = tuple(i for i in range(value.ndim) if i != axis)
+    return math.fsum(np.square(value - whole * np.expand_dims(scale, others)).ravel())
+
+
+def _replace(field: Any, values: list[Any]) -> None:
+    kept = list(values)
+    del field[:]
+    field.extend(kept)
