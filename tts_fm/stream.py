@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -54,6 +54,14 @@ class Piece:
     def end(self) -> float:
         """Seconds at which it ends in the speech."""
         return self.start + self.waveform.seconds
+
+    def later(self, seconds: float, silence: float = 0.0) -> Piece:
+        """Return the same ``seconds`` later, begun by so much ``silence``, which is not counted in them."""
+        rate = self.waveform.sample_rate
+        samples = torch.cat([torch.zeros(round(silence * rate)), self.waveform.samples])
+        shift = seconds + silence
+        words = tuple(replace(word, start=word.start + shift, end=word.end + shift) for word in self.words)
+        return replace(self, waveform=Waveform(samples, rate), start=self.start + seconds, words=words)
 
 
 @dataclass(frozen=True, eq=False)
