@@ -32,6 +32,7 @@ from tts_fm.text.clean import check
 from tts_fm.text.lexicon import Lexicon, shown
 from tts_fm.text.normalize import Reading, WrittenWord, read, written_words
 from tts_fm.timing import Passage
+from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
 
 _MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
