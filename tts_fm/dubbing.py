@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import PAUSE, fade
+from tts_fm.audio.join import fade
 from tts_fm.audio.level import Span
 from tts_fm.pacing import Voice
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.story import MAIN, Role, Turn, check_roles
 from tts_fm.subtitles import Cue
 from tts_fm.synthesizer import Synthesizer
-from tts_fm.text.normalize import normalize
 from tts_fm.timing import SpokenWord, told_spans
 
 FASTEST = 1.35
@@ -99,11 +98,19 @@ def dub(
     words: list[SpokenWord] = []
     for i, cue in enumerate(cues):
         role = roles[_speaker(cue)]
-        text = _Text(synthesizer, voices[_speaker(cue)], cue.text, 1.0 if role.speed is None else role.speed)
+        text = _Text(synthesizer, voices[_speaker(cue)], cue.text, role)
         had = _had(cues, i)
         wanted = min(text.needed, max(had, text.needed / fastest))
         seconds = text.seconds(wanted)
-        speech = synthesizer.speak(cue.text, role.prompt, seed=seed + i, seconds=seconds, sampling=sampling)
+        speech = synthesizer.speak(
+            cue.text,
+            role.prompt,
+            seed=seed + i,
+            speed=1.0 if role.speed is None else role.speed,
+            seconds=seconds,
+            sampling=sampling,
+            lexicon=role.lexicon,
+        )
         said = speech.words if text.is_told else ()
         first, last = (said[0].start, said[-1].end) if said else (0.0, speech.waveform.seconds)
         begin = mix.add(speech.waveform, cue.start - first)
@@ -129,13 +136,14 @@ def _had(cues: Sequence[Cue], i: int) -> float:
 class _Text:
     """A text, and how long the model says it lasts in a voice."""
 
-    def __init__(self, synthesizer: Synthesizer, voice: Voice, text: str, speed: float) -> None:
+    def __init__(self, synthesizer: Synthesizer, voice: Voice, text: str, role: Role) -> None:
         self.teller, self.voice = synthesizer.teller, voice
         self.rate = synthesizer.config.mel.frame_rate
-        self.pieces = self.teller.pieces(normalize(text), voice)
+        self.pieces, pauses = self.teller.pieces(synthesizer.read(text, lexicon=role.lexicon).paragraphs, voice)
+        speed = 1.0 if role.speed is None else role.speed
         natural = [self._measured(piece, speed, None) for piece in self.pieces]
         self.whole = sum(whole for whole, _ in natural)
-        self.pauses = PAUSE * (len(natural) - 1)
+        self.pauses = sum(pauses[:-1])
         self.is_told = all(spans is not None for _, spans in natural)
         self.needed = self.whole + self.pauses - _silence(natural)
         """Seconds from the first word to the end of the last, at the voice's own rate."""

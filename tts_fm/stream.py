@@ -13,11 +13,12 @@ from torch import Tensor
 from tts_fm import infill, timing
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import PAUSE, fade
+from tts_fm.audio.join import fade
 from tts_fm.config import ModelConfig
 from tts_fm.frontends import Frontend
 from tts_fm.frontends.phonemes import PUNCTUATION
 from tts_fm.sampler import OnStep, Sampler
+from tts_fm.text.lexicon import shown
 from tts_fm.timing import Passage, SpokenWord
 from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
@@ -72,11 +73,13 @@ class Utterance:
         text: as it is read.
         written: as in :class:`Passage`.
         condition: what the model is told for all of it after the whole prompt.
+        pause: seconds of silence behind it, where something follows.
     """
 
     text: str
     written: tuple[str, ...]
     condition: Condition
+    pause: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +102,9 @@ class Streamer:
     def stream(self, utterances: Sequence[Utterance], seed: int, on_step: OnStep | None = None) -> Iterator[Piece]:
         """Yield the sound of ``utterances``, in order; phrase ``i`` of them all starts from the noise of ``seed + i``."""
         rate = self.config.mel.sample_rate
-        silence = torch.zeros(round(PAUSE * rate))
         done = 0  # samples
         for number, utterance in enumerate(utterances):
-            lead = silence if number > 0 else silence[:0]
+            lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
             phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
             words = self._words(utterance, (done + len(lead)) / rate)
             for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, seed, on_step)):
@@ -113,7 +115,7 @@ class Streamer:
                 here = tuple(word for word in words if is_last or word.start < end)
                 text = " ".join(word.text for word in here)
                 if phrases is None:
-                    text = utterance.text if is_first else ""
+                    text = shown(utterance.text) if is_first else ""
                 yield Piece(Waveform(whole, rate), done / rate, here, text)
                 words = words[len(here) :]
                 done += len(whole)

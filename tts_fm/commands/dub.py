@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tts_fm.cli import cast
+from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
     Device,
@@ -64,6 +65,7 @@ def dub(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    force: outputs.Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -77,10 +79,11 @@ def dub(
     if output == "-" and as_json:
         raise ValueError("--json and --output - both write to stdout; give --output a file")
 
-    from tts_fm import dubbing, provenance, story
+    from tts_fm import dubbing, story
     from tts_fm import subtitles as files
     from tts_fm.audio import io
     from tts_fm.audio.library import BUNDLED, VoiceLibrary
+    from tts_fm.speech import provenance
     from tts_fm.synthesizer import Synthesizer
 
     given = sampling_options(leaps, steps=steps, guidance=guidance)
@@ -88,6 +91,8 @@ def dub(
     if output != "-":
         io.check_target(output)
     voices = [] if voice is None else voice
+    if output != "-":
+        outputs.check_not_read(output, cast.files(context, voices, [subtitles, bed, ref_audio]), force)
     tags = [one.partition("=")[0] for one in voices if "=" in one]
     names = [story.MAIN, BUNDLED, *VoiceLibrary().names(), *tags]
     cues = files.with_speakers(files.load(subtitles), names)
@@ -106,7 +111,7 @@ def dub(
             synthesizer, cues, roles, seed=seed, fastest=fastest, sampling=sampling, bed=below, on_step=on_step
         )
     text = "\n".join(cue.text for cue in cues)
-    io.write(made.waveform, output, metadata=provenance.facts(synthesizer.config.name, seed, sampling, text))
+    io.write(made.waveform, output, metadata=provenance(synthesizer.config.name, seed, sampling, text))
     for number, spoken in enumerate(made.cues, 1):
         if not spoken.is_inside:
             report.warn(
