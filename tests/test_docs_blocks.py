@@ -60,6 +60,9 @@ NOT_RUN = {
     "python -m http.server": "waits for visitors; tests/test_web.py serves the page",
     "python -m tts_fm.runtime": "needs what tts-fm export onnx writes; tests/test_runtime.py",
     "from tts_fm.runtime": "needs what tts-fm export onnx writes; tests/test_runtime.py",
+    "--output - |": "sound on stdout; tests/test_stream.py",
+    "--output-raw - |": "sound on stdout; tests/test_stream.py",
+    "--play": "a loudspeaker",
     "gradio_client": "needs a page that runs; tests/test_browser_api.py",
 }
 """What a command or a Python block has in it that can not be run here, and why."""
@@ -133,6 +136,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'voice = "anna"\ngen_text = "[town] Hello."\n[voices.town]\nvoice = "bob"\n', encoding="utf-8"
     )
     Path("lines.jsonl").write_text('{"id": "a1", "text": "Flow matching."}\n', encoding="utf-8")
+    Path("film.srt").write_text("1\n00:00:00,500 --> 00:00:02,000\nHello.\n", encoding="utf-8")
+    soundfile.write("music.wav", 0.01 * samples, rate)
     for name in ("configs", "scripts", "tests"):
         Path(name).symlink_to(ROOT / name)
     return tmp_path

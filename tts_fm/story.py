@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +18,7 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.plan import Plan
 from tts_fm.sampler import OnStep, SamplingOptions
+from tts_fm.stream import Piece
 from tts_fm.synthesizer import Speech, Synthesizer
 from tts_fm.text import clean
 from tts_fm.text.lexicon import Lexicon
@@ -244,6 +245,46 @@ def plan(
         )
         for turn in turns
     )
+
+
+def stream(
+    synthesizer: Synthesizer,
+    turns: Sequence[Turn],
+    roles: Mapping[str, Role],
+    *,
+    seed: int = 0,
+    speed: float = 1.0,
+    sampling: SamplingOptions | None = None,
+    normalized: bool = False,
+    lexicon: Lexicon | None = None,
+    on_step: OnStep | None = None,
+) -> Iterator[Piece]:
+    """Yield the story piece by piece, see :meth:`Synthesizer.stream`; arguments as for :func:`speak`.
+
+    A turn without a seed of its own counts on from ``seed`` by the pieces before it. Voices stay as loud as they are: they
+    could be levelled only when all has been said.
+    """
+    check_roles(turns, list(roles))
+    done, n_pieces = 0.0, 0
+    for number, turn in enumerate(turns):
+        role = roles[turn.voice]
+        pieces = synthesizer.stream(
+            turn.text,
+            role.prompt,
+            seed=(seed + n_pieces) % (MAX_SEED + 1) if turn.seed is None else turn.seed,
+            speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
+            sampling=sampling,
+            normalized=normalized,
+            lexicon=role.words(lexicon),
+            on_step=on_step,
+        )
+        start = done
+        for i, piece in enumerate(pieces):
+            pause = _PAUSE if number > 0 and i == 0 else 0.0
+            moved = piece.later(start, pause)
+            start += pause
+            done, n_pieces = moved.end, n_pieces + 1
+            yield moved
 
 
 def check_roles(turns: Sequence[Turn], names: Sequence[str]) -> None:

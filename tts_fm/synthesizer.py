@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -27,6 +27,7 @@ from tts_fm.pacing import Voice
 from tts_fm.plan import Plan, PlannedPiece
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
+from tts_fm.stream import Piece, Streamer, Utterance
 from tts_fm.telling import Teller
 from tts_fm.text.clean import check
 from tts_fm.text.lexicon import Lexicon, shown
@@ -232,6 +233,52 @@ class Synthesizer:
             remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
         )
 
+    def stream(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        sampling: SamplingOptions | None = None,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
+        on_step: OnStep | None = None,
+    ) -> Iterator[Piece]:
+        """Speak ``text`` piece by piece: the first is ready soon, and all of them one after the other are the speech.
+
+        It is the same sound for the same seed, however it is consumed, and lasts as long as that of :meth:`speak`; the
+        sound is another one, as each phrase is made alone, told the end of what was said before it. A model that places
+        the words itself is told a sentence, or several, at once, and its pieces know no words.
+
+        Args:
+            text: as for :meth:`speak`, and so are ``prompt``, ``speed``, ``sampling``, ``normalized`` and ``lexicon``.
+            prompt: the voice.
+            seed: phrase ``i`` starts from the noise of ``seed + i``.
+            speed: 2 is twice as fast as the prompt.
+            sampling: steps, guidance and so on.
+            normalized: whether ``text`` already spells out its numbers and abbreviations.
+            lexicon: words of one's own and how they are read.
+            on_step: called with (steps done, steps in all) of each phrase; what it raises ends the speech.
+
+        Raises:
+            InputError: a text or a recording that nothing can be done with.
+            ValueError: a speed out of range.
+        """
+        reading = self.read(text, normalized=normalized, lexicon=lexicon)
+        voice = self.listen(prompt)
+        speed, _ = doubts.possible_speed(speed, voice.prompt)
+        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
+        names = timing.as_written(written_words(text, lexicon, is_spelled_out=normalized), chunks)
+        utterances = [
+            Utterance(piece, own, self.teller.to_speak(voice, piece, self.frontend.tokens(piece), speed), pause)
+            for piece, own, pause in zip(chunks, names, pauses, strict=True)
+        ]
+        streamer = Streamer(
+            self.config, self.frontend, self.vocoder, self._sampler(sampling), voice.mel, voice.prompt.output_gain
+        )
+        return streamer.stream(utterances, seed, on_step)
+
     @torch.inference_mode()
     def plan(
         self,
@@ -245,7 +292,7 @@ class Synthesizer:
     ) -> Plan:
         """Return how :meth:`speak` would speak ``text`` with the same arguments, without speaking it."""
         reading = self.read(text, normalized=normalized, lexicon=lexicon)
-        voice = self.teller.listen(self._voice_or_default(prompt))
+        voice = self.listen(prompt)
         speed, _ = doubts.possible_speed(speed, voice.prompt)
         chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
         pieces: list[PlannedPiece] = []
@@ -359,6 +406,10 @@ class Synthesizer:
     def _is_english(self) -> bool:
         """Whether the model speaks English, which is what the aligner knows."""
         return getattr(self.frontend.options, "language", "").startswith("en")
+
+    def listen(self, prompt: Prompt | None) -> Voice:
+        """Return ``prompt``, or the model's own voice where it is None, as the model hears it. Raises InputError."""
+        return self.teller.listen(self._voice_or_default(prompt))
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt

@@ -204,6 +204,19 @@ def encode(
     )
 
 
+def open_header(sample_rate: int, metadata: Mapping[str, Any] | None = None) -> bytes:
+    """Return the beginning of a WAV of 16 bit whose length nobody knows yet, as pipes have it; :func:`pcm` follows."""
+    header = encode(Waveform(torch.zeros(0), sample_rate), "wav", metadata)
+    unknown = b"\xff\xff\xff\xff"
+    return header[:4] + unknown + header[8:-4] + unknown
+
+
+def pcm(waveform: Waveform) -> bytes:
+    """Return the samples as 16 bit, little-endian; what is beyond [-1, 1] is clipped, as nobody knows what will follow."""
+    samples = waveform.samples.detach().float().cpu().clamp(-1, 1).numpy()
+    return np.round(samples * 32767).astype("<i2").tobytes()
+
+
 def read_metadata(source: str | Path | Readable) -> dict[str, str]:
     """Return the metadata that :func:`write` put into a file; empty where there is none."""
     with _opened(source) as (file, name):

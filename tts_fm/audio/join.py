@@ -14,12 +14,14 @@ from tts_fm.audio.level import Span
 
 PAUSE = 0.2
 """Seconds of silence between two sentences."""
+FADE = 0.01
+"""Seconds in which sound rises out of that silence, or sinks into it."""
 PARAGRAPH_PAUSE = 0.4
 """Seconds of silence between two paragraphs, beside what each begins and ends with."""
 
 
 def join(
-    pieces: Sequence[Waveform], pause_seconds: float | Sequence[float] = PAUSE, fade_seconds: float = 0.01
+    pieces: Sequence[Waveform], pause_seconds: float | Sequence[float] = PAUSE, fade_seconds: float = FADE
 ) -> Waveform:
     """Return ``pieces`` one after the other with silence between them: one length, or one behind each.
 
@@ -30,15 +32,23 @@ def join(
     pauses = _each(pause_seconds, len(pieces))
     parts: list[Tensor] = []
     for i, piece in enumerate(pieces):
-        n = min(round(fade_seconds * rate), len(piece.samples) // 2)
-        samples = piece.samples.clone()
         if i > 0:
-            parts.append(torch.zeros(round(pauses[i - 1] * rate)).to(samples))
-            samples[:n] *= _rise(n).to(samples)
-        if i < len(pieces) - 1:
-            samples[len(samples) - n :] *= _rise(n).flip(0).to(samples)
-        parts.append(samples)
+            parts.append(torch.zeros(round(pauses[i - 1] * rate)).to(piece.samples))
+        parts.append(fade(piece.samples, rate, i > 0, i < len(pieces) - 1, fade_seconds))
     return Waveform(torch.cat(parts), rate)
+
+
+def fade(
+    samples: Float[Tensor, " s"], sample_rate: int, fades_in: bool, fades_out: bool, seconds: float = FADE
+) -> Float[Tensor, " s"]:
+    """Return ``samples`` with half a raised cosine at the edges that are to be faded."""
+    n = min(round(seconds * sample_rate), len(samples) // 2)
+    faded = samples.clone()
+    if fades_in:
+        faded[:n] *= _rise(n).to(samples)
+    if fades_out:
+        faded[len(samples) - n :] *= _rise(n).flip(0).to(samples)
+    return faded
 
 
 def places(pieces: Sequence[Waveform], pause_seconds: float | Sequence[float] = PAUSE) -> list[Span]:

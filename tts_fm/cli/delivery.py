@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ import typer
 from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
-    from tts_fm.speech import Speech
     from tts_fm.story import Story
+    from tts_fm.timing import SpokenWord
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,21 @@ class Captions:
             if not path.parent.is_dir():
                 raise ValueError(f"{path} can not be written: there is no folder {path.parent}; make it first")
 
-    def write(self, speech: Speech) -> None:
+    @property
+    def are_wanted(self) -> bool:
+        """Whether there is a file to write."""
+        return any(path is not None for path in (self.timestamps, self.srt, self.vtt))
+
+    def write(self, words: Sequence[SpokenWord], text: str, seconds: float) -> None:
         """Write the files that were asked for."""
         from tts_fm import subtitles
 
         if self.timestamps is not None:
-            subtitles.save(subtitles.to_json(speech.words, speech.text, speech.waveform.seconds), self.timestamps)
+            subtitles.save(subtitles.to_json(words, text, seconds), self.timestamps)
         line = subtitles.LINE if self.line is None else self.line
         for path, form in ((self.srt, subtitles.to_srt), (self.vtt, subtitles.to_vtt)):
             if path is not None:
-                subtitles.save(form(subtitles.cues(speech.words, line, by_word=self.by_word)), path)
+                subtitles.save(form(subtitles.cues(words, line, by_word=self.by_word)), path)
 
 
 def deliver(
@@ -63,7 +69,8 @@ def deliver(
     io.write(speech.waveform, target, metadata=facts)
     if save_mel is not None:
         picture.save(speech.mel, save_mel)
-    captions.write(speech)
+    if captions.are_wanted:
+        captions.write(speech.words, speech.text, speech.waveform.seconds)
     if speech.unknown:
         shown = ", ".join(repr(token) for token in speech.unknown[:20])
         more = f" and {len(speech.unknown) - 20} more" if len(speech.unknown) > 20 else ""

@@ -23,6 +23,7 @@ from tts_fm.commands import (
     convert,
     data,
     demo,
+    dub,
     edit,
     evaluate,
     export,
@@ -62,6 +63,7 @@ app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.add_typer(voices.app, name="voices")
 app.command("edit", epilog=edit.EXAMPLE)(edit.edit)
+app.command("dub", epilog=dub.EXAMPLE)(dub.dub)
 app.command("watermark", epilog=watermark.EXAMPLE)(watermark.watermark)
 app.add_typer(models.app, name="models")
 app.add_typer(convert.app, name="convert")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.cli import cast, delivery, text_input
+from tts_fm.cli import cast, delivery, live, text_input
 from tts_fm.cli import dry_run as dry_runs
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
@@ -58,7 +57,11 @@ def synthesize(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="wav, flac, ogg or mp3 by suffix; - is stdout.  [default: output.wav]"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="wav, flac, ogg or mp3 by suffix; - is stdout, at once.  [default: output.wav]",
+        ),
     ] = None,
     model: Model = "default",
     vocab: Vocab = None,
@@ -114,6 +117,13 @@ def synthesize(
     ] = False,
     force: outputs.Force = False,
     save_mel: Annotated[Path | None, typer.Option(help="Draw the mel into this .png file.")] = None,
+    play: Annotated[
+        bool, typer.Option("--play", help="Let it be heard while it is made; needs the extra play.")
+    ] = False,
+    output_raw: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write 16-bit samples without a header while it is made; - is stdout."),
+    ] = None,
     timestamps: Annotated[Path | None, typer.Option(help="When each word is heard, into this .json file.")] = None,
     srt: Annotated[Path | None, typer.Option(help="Subtitles of the speech, into this SubRip file.")] = None,
     vtt: Annotated[Path | None, typer.Option(help="Subtitles of the speech, into this WebVTT file.")] = None,
@@ -153,6 +163,10 @@ def synthesize(
     voices = [] if voice is None else voice
     captions = delivery.Captions(timestamps, srt, vtt, words_apart, line_length)
     captions.check()
+    is_whole = duration is not None or fix_duration is not None or watermark or save_mel is not None or as_json
+    heard = live.Live(target == "-" and not is_whole, output_raw, play)
+    if heard:
+        heard.check(is_whole)
     _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
     from tts_fm.text.lexicon import Lexicon
 
@@ -194,6 +208,24 @@ def synthesize(
     if seed is None:
         seed = secrets.randbelow(2**31)
         report.say(f"seed {seed}")
+    if heard:
+        for remark in remarks:
+            report.warn(remark)
+        pieces = story.stream(
+            synthesizer,
+            turns,
+            roles,
+            seed=seed,
+            speed=speed,
+            sampling=sampling,
+            normalized=no_normalize,
+            lexicon=words_of_ones_own,
+        )
+        facts = provenance(synthesizer.config.name, seed, sampling, "\n".join(turn.text for turn in turns))
+        with heard.open(synthesizer.config.mel.sample_rate, facts) as sinks:
+            said = live.speak(pieces, sinks, report)
+        live.keep(said, facts, None if output in (None, "-") else target, captions)
+        return
     with report.progress("speaking") as on_step:
         told = story.speak(
             synthesizer,
@@ -256,10 +288,8 @@ def _check_early(
         watermark.check_available()
     if target != "-":
         io.check_target(target)
-    elif sys.stdout is None:
-        raise ValueError("the standard output is closed; name a file with --output")
-    elif sys.stdout.isatty():
-        raise ValueError("audio would flood the terminal; redirect it ('--output - > speech.wav') or name a file")
+    else:
+        live.check_stdout()
     if save_mel is not None:
         picture.check_target(save_mel)
 

@@ -1,0 +1,223 @@
+"""Speech in pieces, each as soon as it is ready: phrase by phrase, every one told what has just been said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tts_fm import infill, timing
+from tts_fm.audio.equalize import like
+from tts_fm.audio.io import Waveform
+from tts_fm.audio.join import fade
+from tts_fm.config import ModelConfig
+from tts_fm.frontends import Frontend
+from tts_fm.frontends.phonemes import PUNCTUATION
+from tts_fm.sampler import OnStep, Sampler
+from tts_fm.text.lexicon import shown
+from tts_fm.timing import Passage, SpokenWord
+from tts_fm.types import Condition
+from tts_fm.vocoders import Vocoder
+
+FIRST = 1.5
+"""Seconds of the first phrase, at most, where the text has a place to cut."""
+_LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
+_LEAST = 0.5  # seconds: a phrase is not shorter
+_HEARD = 4.0  # seconds of the prompt that every phrase hears; what it makes of them does not grow with more
+_MEMORY = 1.5  # seconds of what was just said that the next phrase hears
+_AROUND = 16  # frames on each side that the vocoder hears too; HiFi-GAN sees 14
+_SOONEST = 0.3  # seconds of the first piece of sound: the rest of its phrase is made while it plays
+_ENDING = frozenset(".!?…;:,—")
+_MORE = 1.3  # limits: a phrase may be so much longer where that ends it at a mark, or the text
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Sound that follows that of the piece before at once.
+
+    Attributes:
+        waveform: the sound.
+        start: seconds at which it begins in the speech.
+        words: the words that begin in it, where the model knows when they are heard; one may end in the next piece.
+        text: what is said in it, as it was written where ``words`` are known, else as it was read.
+    """
+
+    waveform: Waveform
+    start: float
+    words: tuple[SpokenWord, ...]
+    text: str
+
+    @property
+    def end(self) -> float:
+        """Seconds at which it ends in the speech."""
+        return self.start + self.waveform.seconds
+
+    def later(self, seconds: float, silence: float = 0.0) -> Piece:
+        """Return the same ``seconds`` later, begun by so much ``silence``, which is not counted in them."""
+        rate = self.waveform.sample_rate
+        samples = torch.cat([torch.zeros(round(silence * rate)), self.waveform.samples])
+        shift = seconds + silence
+        words = tuple(replace(word, start=word.start + shift, end=word.end + shift) for word in self.words)
+        return replace(self, waveform=Waveform(samples, rate), start=self.start + seconds, words=words)
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """A part of a text that is told to the model as a whole, as in speech that is not streamed.
+
+    Attributes:
+        text: as it is read.
+        written: as in :class:`Passage`.
+        condition: what the model is told for all of it after the whole prompt.
+        pause: seconds of silence behind it, where something follows.
+    """
+
+    text: str
+    written: tuple[str, ...]
+    condition: Condition
+    pause: float
+
+
+@dataclass(frozen=True, eq=False)
+class Streamer:
+    """What it takes to stream: a model, its text frontend, its vocoder, how to sample, and a prompt.
+
+    Attributes:
+        prompt_mel: the prompt as the model hears it, scaled.
+        gain: what the sound is multiplied by to be as loud as the prompt's recording.
+    """
+
+    config: ModelConfig
+    frontend: Frontend
+    vocoder: Vocoder
+    sampler: Sampler
+    prompt_mel: Float[Tensor, "p c"]
+    gain: float
+
+    @torch.inference_mode()
+    def stream(self, utterances: Sequence[Utterance], seed: int, on_step: OnStep | None = None) -> Iterator[Piece]:
+        """Yield the sound of ``utterances``, in order; phrase ``i`` of them all starts from the noise of ``seed + i``."""
+        rate = self.config.mel.sample_rate
+        done = 0  # samples
+        for number, utterance in enumerate(utterances):
+            lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
+            phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
+            words = self._words(utterance, (done + len(lead)) / rate)
+            for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, seed, on_step)):
+                is_first = i == 0
+                faded = fade(samples, rate, is_first and number > 0, is_last and number < len(utterances) - 1)
+                whole = torch.cat([lead, faded]) if is_first else faded
+                end = (done + len(whole)) / rate
+                here = tuple(word for word in words if is_last or word.start < end)
+                text = " ".join(word.text for word in here)
+                if phrases is None:
+                    text = shown(utterance.text) if is_first else ""
+                yield Piece(Waveform(whole, rate), done / rate, here, text)
+                words = words[len(here) :]
+                done += len(whole)
+            seed += 1 if phrases is None else len(phrases)
+
+    def _words(self, utterance: Utterance, start: float) -> tuple[SpokenWord, ...]:
+        """Return the words of ``utterance``, which begins at ``start``; none where the model does not know when they are."""
+        rate = self.config.mel.frame_rate
+        spans = timing.told_spans(utterance.condition, self.frontend, utterance.text, rate)
+        if spans is None:
+            return ()
+        passage = Passage(utterance.text, utterance.written, start, start, spans)
+        return timing.words([passage], Waveform(torch.zeros(0), self.config.mel.sample_rate))
+
+    def _phrases(self, utterance: Utterance, limit: float) -> list[tuple[int, int]] | None:
+        """Return the tokens of each phrase; None where the model places the words itself, so that only the whole can be told."""
+        frames = utterance.condition.token_frames
+        if frames is None:
+            return None
+        tokens = self.frontend.tokens(utterance.text)
+        return cut(tokens, frames[0, -len(tokens) :].tolist(), self.config.mel.frame_rate, limit)
+
+    def _sounds(
+        self, utterance: Utterance, phrases: Sequence[tuple[int, int]] | None, seed: int, on_step: OnStep | None
+    ) -> Iterator[tuple[Float[Tensor, " s"], bool]]:
+        """Yield the sound of ``utterance`` as far as nothing can change it any more, and whether that is its end."""
+        rate = self.config.mel.frame_rate
+        said = self.prompt_mel[:0]
+        done = 0  # frames whose sound is out
+        for i, phrase in enumerate([None] if phrases is None else phrases):
+            condition = utterance.condition if phrase is None else self._told(utterance.condition, phrase, said)
+            (mel,) = self.sampler.sample([condition], [seed + i], on_step)
+            said = torch.cat([said, mel[int(condition.is_prompt.sum()) :]])
+            is_last = phrases is None or i == len(phrases) - 1
+            log_mel, prompt = (self.config.mel_scale.unscaled(each) for each in (said, self.prompt_mel))
+            log_mel = like(log_mel, prompt, self.config.match_prompt)
+            ready = len(said) if is_last else len(said) - _AROUND
+            soonest = round(_SOONEST * rate)
+            for end in (soonest, ready) if done == 0 and soonest < ready else (ready,):
+                if end > done:
+                    yield self._vocode(log_mel, done, end), is_last and end == len(said)
+                    done = end
+
+    def _told(self, condition: Condition, phrase: tuple[int, int], said: Float[Tensor, "n c"]) -> Condition:
+        """Tell the model one phrase behind the prompt and the end of what was ``said``.
+
+        The tokens around the phrase are told, too, with no frames: how a word sounds depends on its neighbours.
+        """
+        assert condition.token_frames is not None
+        rate = self.config.mel.frame_rate
+        given = torch.cat([heard(self.prompt_mel, rate), said[max(0, len(said) - round(_MEMORY * rate)) :]])
+        first, last = phrase
+        ids, (_, *frames) = condition.token_ids[0].tolist(), condition.token_frames[0].tolist()
+        kept = [n if first <= i < last else 0 for i, n in enumerate(frames)]
+        return infill.continue_prompt(given, ids, len(given) + sum(kept), [len(given), *kept])
+
+    def _vocode(self, log_mel: Float[Tensor, "n c"], start: int, end: int) -> Float[Tensor, " s"]:
+        """Return the sound of the frames from ``start`` to ``end``, as it is among all of them."""
+        first = max(start - _AROUND, 0)
+        sound = self.vocoder.decode(log_mel[None, first : end + _AROUND])[0].float().cpu() * self.gain
+        hop = self.config.mel.hop_length
+        return sound[(start - first) * hop : None if end == len(log_mel) else (end - first) * hop]
+
+
+def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float) -> Float[Tensor, "q c"]:
+    """Return the end of a prompt, cut at its quietest frame between three quarters of :data:`_HEARD` and all of it."""
+    most = round(_HEARD * frame_rate)
+    if len(prompt_mel) <= most:
+        return prompt_mel
+    first = len(prompt_mel) - most
+    levels = prompt_mel[first : first + most // 4].mean(dim=1)
+    return prompt_mel[first + int(levels.argmin()) :]
+
+
+def cut(tokens: Sequence[str], frames: Sequence[int], frame_rate: float, limit: float) -> list[tuple[int, int]]:
+    """Return the tokens of each phrase: the first of about ``limit`` seconds at most, each other one of up to twice as much.
+
+    A phrase ends at the last mark at which a reader would breathe, else between the words with the longest pause.
+    """
+    ends = list(accumulate(frames))
+    borders = [i for i in range(1, len(tokens)) if tokens[i - 1] == " " and tokens[i] != " "]
+    pauses = {i: _pause(tokens, i) for i in borders}
+    least = _LEAST * frame_rate
+    found: list[tuple[int, int]] = []
+    first = 0
+    while True:
+        begin, most = ends[first - 1] if first else 0, limit * frame_rate
+        inside = [i for i in borders if begin + least <= ends[i - 1] <= ends[-1] - least]
+        if ends[-1] - begin <= _MORE * most or not inside:
+            return [*found, (first, len(tokens))]
+        near = [i for i in inside if ends[i - 1] - begin <= most] or inside[:1]
+        breaths = [i for i in inside if ends[i - 1] - begin <= _MORE * most and set(tokens[pauses[i] : i]) & _ENDING]
+        if breaths:
+            place = max((i for i in breaths if i in near), default=breaths[0])
+        else:
+            place = max(near, key=lambda i: (sum(frames[pauses[i] : i]), i))
+        found.append((first, place))
+        first, limit = place, min(2 * limit, _LONGEST)
+
+
+def _pause(tokens: Sequence[str], place: int) -> int:
+    """Return the first of the spaces and marks before the word that begins at ``place``."""
+    while place > 0 and (tokens[place - 1] == " " or tokens[place - 1] in PUNCTUATION):
+        place -= 1
+    return place
