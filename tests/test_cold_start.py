@@ -8,7 +8,18 @@ import sys
 from pathlib import Path
 
 NOT_NEEDED = {
-    *{"accelerate", "av", "distillmos", "faster_whisper", "gradio", "jiwer", "lhotse", "librosa", "matplotlib", "numba"},
+    *{
+        "accelerate",
+        "av",
+        "distillmos",
+        "faster_whisper",
+        "gradio",
+        "jiwer",
+        "lhotse",
+        "librosa",
+        "matplotlib",
+        "numba",
+    },
     *{"onnx", "onnxruntime", "pandas", "peft", "pocketsphinx", "ray", "scipy", "sklearn", "tensorboard", "torchaudio"},
     *{"torchdiffeq", "transformers", "uvicorn", "fastapi", "huggingface_hub", "PIL"},
 }
