@@ -131,7 +131,8 @@ _CASTS = st.one_of(
         st.sampled_from(
             ["[voices.a]\n", "[voices]\n", "[voices.main]\n", 'ref_audio = "x.wav"\n', "ref_audio = 3\n",
              'ref_text = "y"\n',
-             "speed = nan\n", "speed = -1\n", 'voice = "b"\n', "[[voices]]\n", 'gen_text = "[a] hi"\n', "x = {y = [1, {z = 2}]}\n",
+             "speed = nan\n", "speed = -1\n", 'voice = "b"\n', "[[voices]]\n",
+             'gen_text = "[a] hi"\n', "x = {y = [1, {z = 2}]}\n",
              "voices = 3\n", 'speed = "fast"\n', "nfe_step = 1e400\n", "a = 1\na = 2\n", "\ufeff"]
         ),
         max_size=8,

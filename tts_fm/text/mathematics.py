@@ -8,7 +8,7 @@ from tts_fm.text.numbers import NUMBER, cardinal, number
 from tts_fm.text.rules import Match, previous_word, rule
 from tts_fm.text.tables import rows
 
-_SIGN_NAMES = dict(rows("symbols"))
+_SIGN_NAMES = {sign: name for sign, name in rows("symbols")}
 _OPERATORS = [sign for sign in _SIGN_NAMES if sign.isascii()]
 _LETTERS = "".join(sign for sign in _SIGN_NAMES if len(sign) == 1)
 _RELATION = re.compile(r"[=<>≤≥≠≈]")
