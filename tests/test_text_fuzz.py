@@ -113,7 +113,7 @@ def _story_parses(text: str) -> None:
 
 
 @given(_TAGS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_tags_are_a_story_or_refused(text):
     _story_parses(text)
 
@@ -150,7 +150,7 @@ def _cast_reads(data: bytes, folder) -> None:
 
 
 @given(data=_CASTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_cast_is_read_or_refused(tmp_path_factory, data):
     _cast_reads(data, tmp_path_factory.getbasetemp())
 
