@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 NOTE = "<!-- Made by python -m scripts.reference; a test compares it. -->"
 PUBLIC = {
     "tts_fm": (
-        *("Synthesizer", "Prompt", "Waveform", "Speech", "SamplingOptions", "ModelConfig"),
+        *("Synthesizer", "Prompt", "Waveform", "Speech", "Piece", "Plan", "Lexicon", "SamplingOptions", "ModelConfig"),
         *("Edit", "Change", "VoiceLibrary", "KeptVoice", "Story", "Turn", "Role", "InputError", "ModelError"),
     ),
     "tts_fm.story": ("parse", "speak"),

@@ -13,15 +13,16 @@ from scripts import reference
 from tts_fm import Synthesizer, story
 
 PUBLIC = """
-Change Edit InputError KeptVoice ModelConfig ModelError Prompt Role SamplingOptions Speech Story Synthesizer Turn
-VoiceLibrary Waveform __version__
+Change Edit InputError KeptVoice Lexicon ModelConfig ModelError Piece Plan Prompt Role SamplingOptions Speech Story
+Synthesizer Turn VoiceLibrary Waveform __version__
 """
 
 HOW = (
     "*, seed: int = 0, speed: float = 1.0, seconds: float | None = None, sampling: SamplingOptions | None = None, "
-    "normalized: bool = False, on_step: OnStep | None = None"
+    "normalized: bool = False, lexicon: Lexicon | None = None"
 )
-SAID = f"self, text: str, prompt: Prompt | None = None, {HOW}, on_state: OnState | None = None"
+WHAT = "self, text: str, prompt: Prompt | None = None"
+SAID = f"{WHAT}, {HOW}, on_step: OnStep | None = None, on_state: OnState | None = None"
 SIGNATURES = {
     Synthesizer.load: (
         "(model: str = 'default', *, vocab: str | None = None, architecture: str | None = None, "
@@ -31,6 +32,14 @@ SIGNATURES = {
     Synthesizer.with_config: "(self, config: ModelConfig) -> Synthesizer",
     Synthesizer.synthesize: f"({SAID}) -> Waveform",
     Synthesizer.speak: f"({SAID}) -> Speech",
+    Synthesizer.stream: (
+        f"({WHAT}, *, seed: int = 0, speed: float = 1.0, sampling: SamplingOptions | None = None, "
+        "normalized: bool = False, lexicon: Lexicon | None = None, on_step: OnStep | None = None) -> Iterator[Piece]"
+    ),
+    Synthesizer.plan: (
+        f"({WHAT}, *, speed: float = 1.0, seconds: float | None = None, normalized: bool = False, "
+        "lexicon: Lexicon | None = None) -> Plan"
+    ),
     Synthesizer.edit: (
         "(self, recording: Waveform, transcript: str, new_text: str, *, seed: int = 0, "
         "sampling: SamplingOptions | None = None, on_step: OnStep | None = None) -> Edit"
@@ -38,7 +47,10 @@ SIGNATURES = {
     Synthesizer.copy: "(self, waveform: Waveform) -> Waveform",
     tts_fm.Prompt.load: "(source: str | Path | Readable, transcript: str) -> Prompt",
     story.parse: "(text: str) -> tuple[Turn, ...]",
-    story.speak: f"(synthesizer: Synthesizer, turns: Sequence[Turn], roles: Mapping[str, Role], {HOW}) -> Story",
+    story.speak: (
+        f"(synthesizer: Synthesizer, turns: Sequence[Turn], roles: Mapping[str, Role], {HOW}, "
+        "is_levelled: bool = True, on_step: OnStep | None = None) -> Story"
+    ),
 }
 
 

@@ -87,6 +87,7 @@ def test_pieces_are_even_and_never_tiny():
     assert min(map(len, chunk(alone, 125))) > 20
 
 
+@pytest.mark.slow
 def test_time_is_linear():
     """200,000 characters of anything in less than two seconds; in a process of its own, where types are not checked."""
     units = ["The quick fox, it sleeps. ", "word ", "a", ". ", ".", "对", "A. ", ", "]

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable, Generator
 from io import BytesIO
 from pathlib import Path
@@ -100,8 +99,8 @@ def test_one_generation_at_a_time():
     one, two = device.run(first), device.run(second)
     next(one)
     assert next(two) == Progress(is_waiting=True)
-    time.sleep(0.3)
-    assert next(two).is_waiting and order == ["first begins"]
+    assert next(two).is_waiting and next(two).is_waiting  # two beats on
+    assert order == ["first begins"]
     is_free.set()
     assert _result(two) == 2
     assert order == ["first begins", "first ends", "second"]
@@ -148,16 +147,16 @@ def test_who_waits_can_leave():
 
 
 def test_a_closed_device_stops_what_it_does():
-    device = Device()
+    device, is_running = Device(), threading.Event()
 
     def endless(on_step):
         while True:
             on_step(1, 2)
-            time.sleep(0.01)
+            is_running.set()
 
     running = device.run(endless)
     next(running)
-    time.sleep(0.1)
+    assert is_running.wait(10)
     device.close()
     with pytest.raises(Stopped):
         _result(running)

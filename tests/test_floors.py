@@ -15,7 +15,7 @@ from tts_fm.commands import explain
 from tts_fm.errors import ArgumentError, InputError, ModelError
 
 PACKAGE = Path(tts_fm.__file__).parent
-OPTION = re.compile(r"(?<![\w-])--[a-z]")
+OPTION = re.compile(r"(?<![\w-])--[a-z]")  # of ours; the line of another program may be given whole
 ABOVE = {"batch", "cli", "commands", "demo", "evaluation", "serving", "training"}
 NAMED = {"strict.py"}  # it makes the changes of --set, in its words
 
@@ -30,7 +30,9 @@ def said_in_errors(path: Path) -> Iterator[str]:
 def test_lower_floors_speak_no_options() -> None:
     files = [p for p in PACKAGE.rglob("*.py") if p.relative_to(PACKAGE).parts[0] not in ABOVE | NAMED]
     assert len(files) > 100
-    assert [(p.name, text) for p in files for text in said_in_errors(p) if OPTION.search(text)] == []
+    assert [
+        (p.name, text) for p in files for text in said_in_errors(p) if OPTION.search(text) and "ray start" not in text
+    ] == []
 
 
 @pytest.mark.parametrize(("kind", "code"), [(ArgumentError, 2), (InputError, 3), (ModelError, 4)])

@@ -99,12 +99,14 @@ def test_what_one_can_not_write_is_warned_of_once_and_the_others_go_on(tmp_path)
     assert told[0].filename == loggers.__file__  # so that the command shows it
 
 
-def test_nothing_is_kept_by_none():
+def test_nothing_is_kept_by_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     log = loggers.none()
     log.record(1, {"loss": 1.0})
     log.mel(1, "a", MEL)
     log.sound(1, "a", SOUND)
     log.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 # metrics.jsonl

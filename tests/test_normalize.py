@@ -135,6 +135,7 @@ def test_texts_that_are_refused(text, message):
 @pytest.mark.parametrize("text", ["a", "5", "½", "对", "OK!", "a" * MAX_CHARACTERS])
 def test_texts_that_are_not_refused(text):
     check(text)
+    assert clean(text) == text
 
 
 # Time
@@ -169,6 +170,7 @@ def _seconds(units: dict[str, str], n_characters: int) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_time_is_linear():
     """50,000 characters of anything in less than half a second, 200,000 in less than two."""
     slow = {name: seconds for name, seconds in _seconds(_LONG, 50_000).items() if seconds > 0.5}

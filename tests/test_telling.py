@@ -55,8 +55,8 @@ def test_a_rule_trims_cuts_and_measures(rule: str, prompt: Prompt) -> None:
     voice = teller.listen(prompt)
     samples = len(voice.prompt.waveform.samples)
     assert samples // 256 - len(voice.mel) == (0 if rule == "f5_bytes" else 2)  # 1024 / (2 * 256) see the cut edge
-    pieces = teller.pieces(LONG, voice)
-    assert len(pieces) > 1 and " ".join(piece.strip() for piece in pieces) == LONG
+    pieces, pauses = teller.pieces([LONG], voice)
+    assert len(pauses) == len(pieces) > 1 and " ".join(piece.strip() for piece in pieces) == LONG
     tokens = teller.frontend.tokens(LONG)
     lengths = [teller.to_speak(voice, LONG, tokens, speed).lengths.item() - len(voice.mel) for speed in (1.0, 2.0)]
     assert lengths[1] / lengths[0] == pytest.approx(0.5, abs=0.02)
@@ -71,17 +71,23 @@ def test_a_rule_trims_cuts_and_measures(rule: str, prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
+@torch.inference_mode()
 def test_prompt_and_pieces_are_read_once(rule: str, prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
     synthesizer, read, durations = speaking(rule), Counter(), []
-    frontend, predict = type(synthesizer.frontend), synthesizer.backbone.average_frames
-    tokens = frontend.tokens
+    teller, backbone, frontend = synthesizer.teller, synthesizer.backbone, type(synthesizer.frontend)
+    tokens, predict = frontend.tokens, backbone.average_frames
+    chunks = synthesizer.plan(LONG, prompt).pieces
+    own = [tokens(teller.frontend, piece.text) for piece in chunks]
     monkeypatch.setattr(frontend, "tokens", lambda self, text: read.update([text]) or tokens(self, text))
-    monkeypatch.setattr(synthesizer.backbone, "average_frames", lambda ids: durations.append(len(ids)) or predict(ids))
-    chunks = synthesizer.speak(LONG, prompt).chunks
-    assert len(chunks) > 1 and set(read.values()) == {1} and set(chunks) < set(read)
+    monkeypatch.setattr(backbone, "average_frames", lambda ids: durations.append(len(ids)) or predict(ids))
+    voice = teller.listen(prompt)
+    for piece, its_tokens in zip(chunks, own, strict=True):
+        teller.to_speak(voice, piece.text, its_tokens)
     if rule == "predicted":
-        assert set(read) == {prompt.transcript, *chunks}
-        assert durations == [len(text.encode()) for text in (prompt.transcript, *chunks)]
+        assert read == {voice.prompt.transcript: 1}  # and the pieces' tokens are those that were given
+        assert durations == [len(voice.prompt.transcript.encode()), *map(len, own)]
+    else:
+        assert set(read.values()) == {1} and len(read) == len(chunks) > 1  # prompt and piece together
 
 
 def test_a_rule_that_is_not_there_is_refused_by_its_choices() -> None:

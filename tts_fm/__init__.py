@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from tts_fm.config import ModelConfig
     from tts_fm.editing import Change, Edit
     from tts_fm.errors import InputError, ModelError
+    from tts_fm.plan import Plan
     from tts_fm.sampler import SamplingOptions
     from tts_fm.speech import Speech
     from tts_fm.story import Role, Story, Turn
+    from tts_fm.stream import Piece
     from tts_fm.synthesizer import Synthesizer
+    from tts_fm.text.lexicon import Lexicon
 
 __version__ = "0.2.0"
 __all__ = [
@@ -23,8 +26,11 @@ __all__ = [
     "Edit",
     "InputError",
     "KeptVoice",
+    "Lexicon",
     "ModelConfig",
     "ModelError",
+    "Piece",
+    "Plan",
     "Prompt",
     "Role",
     "SamplingOptions",
@@ -44,10 +50,13 @@ _HOMES = {
     "tts_fm.config": ("ModelConfig",),
     "tts_fm.editing": ("Change", "Edit"),
     "tts_fm.errors": ("InputError", "ModelError"),
+    "tts_fm.plan": ("Plan",),
     "tts_fm.sampler": ("SamplingOptions",),
     "tts_fm.speech": ("Speech",),
     "tts_fm.story": ("Role", "Story", "Turn"),
+    "tts_fm.stream": ("Piece",),
     "tts_fm.synthesizer": ("Synthesizer",),
+    "tts_fm.text.lexicon": ("Lexicon",),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
-from tts_fm.errors import WorkersError
+from tts_fm.errors import ArgumentError, WorkersError
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -28,7 +28,7 @@ def connected(address: str) -> Iterator[Any]:
         import ray.data  # pyright: ignore[reportMissingImports]
         from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ValueError("--ray needs Ray; run: pip install 'tts-fm[ray]'") from None
+        raise ArgumentError("Ray is not installed; run: pip install 'tts-fm[ray]'", "ray") from None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
