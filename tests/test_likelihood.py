@@ -212,3 +212,9 @@ def test_a_recording_longer_than_the_model_holds_is_refused(model_folder: Path) 
     long = io.Waveform(torch.zeros(24_000 * 23), 24_000)
     with pytest.raises(ValueError, match="lasts 23.0 s; this model takes 22 s"):
         scoring.score(Synthesizer.load(str(model_folder)), long, ["x"])
+
+
+def test_a_lower_precision_is_refused(model_folder: Path, voice_file: Path) -> None:
+    synthesizer = Synthesizer.load(str(model_folder), device="cpu", precision="bfloat16")
+    with pytest.raises(ValueError, match="float32, not torch.bfloat16"):
+        scoring.score(synthesizer, io.read(voice_file), ["Some words."])
