@@ -83,7 +83,9 @@ def score(
         ValueError: the model is held in another precision than float32, in which derivatives say nothing.
     """
     if synthesizer.dtype != torch.float32:
-        raise ValueError(f"a likelihood is computed in float32, not {synthesizer.dtype}; load the model in that precision")
+        raise ValueError(
+            f"a likelihood is computed in float32, not {synthesizer.dtype}; load the model in that precision"
+        )
     options = ScoreOptions() if options is None else options
     mel = _listen(synthesizer, recording, texts[0])
     n, c = mel.shape
