@@ -31,7 +31,7 @@ def write(result: Result, batch: Batch) -> Path:
     if rows:
         heard = page.gallery([("speech made", "")], rows)
         parts.append(page.section("Listen", f"{len(rows)} of {page.count(len(result.said), 'line')}.", heard))
-    counts = f"{figures['said']:,} of {figures['lines']:,} lines, {figures['hours']:.2f} h of speech"
+    counts = f"{figures['said']:,} of {figures['lines']:,} lines, {60 * figures['hours']:,.1f} min of speech"
     about = f"{counts} by {batch.identity['model']}, seed {batch.job.seed}"
     text = page.document(
         f"{out.name}: batch",
