@@ -19,7 +19,7 @@ from tts_fm.serving.service import Service
 def build(service: Service, rules: Rules) -> ASGIApp:
     """Return the server's application."""
     app = surface(service)
-    guarded: ASGIApp = Counted(Guard(app, rules), service.metrics)
+    guarded: ASGIApp = Counted(Guard(app, rules, service.queue), service.metrics)
     if rules.origins:  # before the guard: a browser asks without a key whether it may ask
         guarded = CORSMiddleware(
             guarded,

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tts_fm.serving import errors
 from tts_fm.serving.errors import ApiError
-from tts_fm.serving.queue import Left
+from tts_fm.serving.queue import Full, Left, Queue, Stopping
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts that only this machine reaches."""
@@ -23,6 +23,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_BODY = 16 * 2**20  # bytes: a recording of 10 MB in base64, and some
 _LARGE, _MOST_LARGE = 2**18, 8  # bytes; so many bodies above that are taken in at the same time
 _BODY_SECONDS, _IDLE_SECONDS = 60.0, 60.0
+SPOKEN = ("/v1/audio/speech", "/v1/audio/speech/batch")
+"""What needs a place in the queue."""
+
 _OPEN = {("GET", "/"), ("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/v1/audio/voices")}
 """What is told without a key: Open WebUI asks for the voices so."""
 
@@ -45,8 +48,8 @@ class Rules:
 class Guard:
     """Refuses what is not allowed before anything of it is read, and names each request."""
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
-        self.app, self._rules, self._large = app, rules, 0
+    def __init__(self, app: ASGIApp, rules: Rules, queue: Queue) -> None:
+        self.app, self._rules, self._queue, self._large = app, rules, queue, 0
         self._digests = [hashlib.sha256(key.encode()).digest() for key in rules.keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +93,15 @@ class Guard:
         return digest.hex()[:8] if any(known) and kind.lower() == "bearer" else None
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the surface answer, while the body is bounded in size and time, and few large ones come in together."""
+        """Let the surface answer, while the body is bounded in size and time, and few large ones come in together.
+
+        Where no place is free, that is told before anything is read: a crowd is sent away at little cost.
+        """
+        if scope["method"] == "POST" and scope["path"] in SPOKEN:
+            try:
+                self._queue.check()
+            except (Full, Stopping) as full:
+                return await errors.understood(full).response()(scope, receive, send)
         length = Headers(scope=scope).get("content-length")
         is_large = length is None and "transfer-encoding" in Headers(scope=scope)
         if length is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tts_fm.serving.guard import SPOKEN
 from tts_fm.serving.queue import Queue
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
@@ -54,7 +55,8 @@ class Counted:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = scope["route"].path if "route" in scope else "-"
+                early = scope["path"] if scope["path"] in SPOKEN else "-"  # sent away before its route was found
+                route = scope["route"].path if "route" in scope else early
                 self._metrics.requests.labels(route, str(message["status"])).inc()
             await send(message)
 

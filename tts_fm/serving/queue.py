@@ -136,14 +136,18 @@ class Queue:
             Full: as many as may run and wait do so already.
             Stopping: the server takes nothing more.
         """
-        if self.is_stopping:
-            raise Stopping
-        if len(self.busy) >= self.at_once + self.most_waiting or len(self.held) >= self.most_held:
-            raise Full(self.expected_seconds())
+        self.check()
         job = Job(self, work)
         self.busy.add(job)
         self.held.add(job)
         return job
+
+    def check(self) -> None:
+        """Raise what :meth:`begin` would raise now."""
+        if self.is_stopping:
+            raise Stopping
+        if len(self.busy) >= self.at_once + self.most_waiting or len(self.held) >= self.most_held:
+            raise Full(self.expected_seconds())
 
     def expected_seconds(self) -> int:
         """Return after how many seconds a place should be free, from how long works took."""
