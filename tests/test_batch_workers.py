@@ -267,6 +267,7 @@ def test_a_worker_and_then_a_node_are_killed(cluster: Cluster, tmp_path: Path, b
     assert len(cluster.nodes()) == 1
 
 
+@pytest.mark.ray  # Ray asks again for up to minutes
 @pytest.mark.parametrize("address", ["auto", "127.0.0.1:9"])
 def test_no_cluster_is_said(address: str, tmp_path: Path, bent: Path) -> None:
     pytest.importorskip("ray.data")
