@@ -88,7 +88,11 @@ def test_the_command_dubs_and_tells_what_does_not_fit(tts_fm_command, model_fold
 @pytest.mark.parametrize(
     "text, code, line",
     [
-        ("[bob] Yes.", 2, "cue 1: there is no voice 'bob'; there are default, main; give one with --voice bob=NAME"),
+        (
+            "[bob] Yes.",
+            2,
+            "cue 1: there is no voice 'bob'; there are default, main; give 'bob' one, or write (...) around what is not said (--voice)",
+        ),
         ("...", 3, "there are no cues in it; give a SubRip (.srt) or WebVTT (.vtt) file"),
     ],
 )

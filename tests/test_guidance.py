@@ -149,6 +149,10 @@ class Recorder(Backbone):
         self.scale = torch.nn.Parameter(torch.tensor(1.0))
         self.rows: list[list[tuple[bool, bool]]] = []
 
+    @property
+    def token_table(self) -> torch.nn.Embedding:
+        raise NotImplementedError
+
     def prepare(self, condition: Condition, times: Tensor | None = None) -> tuple[Condition, list[float]]:
         assert times is not None
         return condition, times.tolist()

@@ -295,7 +295,7 @@ def test_of_few_speakers_single_utterances_are_held_out() -> None:
 
 @pytest.mark.parametrize("wish", [4.0, 5.0, 2.5])
 def test_more_speakers_than_there_are_can_not_be_held_out(wish: float) -> None:
-    with pytest.raises(ValueError, match="the corpus has 4 speakers"):
+    with pytest.raises(ValueError, match="are to be held out and the corpus has 4; give a smaller"):
         held_out(spoken(4, 3), wish, 0)
 
 

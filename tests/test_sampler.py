@@ -29,6 +29,10 @@ class Pull(Backbone):
         self.batches: list[int] = []
         self.times: list[float] | None = []
 
+    @property
+    def token_table(self) -> torch.nn.Embedding:
+        raise NotImplementedError
+
     def prepare(self, condition: Condition, times: Tensor | None = None) -> Condition:
         self.times = None if times is None else times.tolist()
         return condition

@@ -81,7 +81,7 @@ def test_marks_of_style_and_sounds_are_left_out():
     ],
 )
 def test_who_speaks_stands_before_the_words(text, speakers):
-    (cue,) = subtitles.with_speakers([Cue(0, 1, text)], ["ann", "john", "main"])
+    (cue,) = subtitles.with_speakers([Cue(0.0, 1.0, text)], ["ann", "john", "main"])
     assert (cue.speaker, cue.text) == speakers
 
 
@@ -89,7 +89,7 @@ def test_nobody_is_spoken_for_by_somebody_else():
     with pytest.raises(
         ValueError, match="cue 2: there is no voice 'bbo'; there are bob, main; give 'bbo' one, or write"
     ):
-        subtitles.with_speakers([Cue(0, 1, "[bob] Yes."), Cue(1, 2, "[bbo] No.")], ["bob", "main"])
+        subtitles.with_speakers([Cue(0.0, 1.0, "[bob] Yes."), Cue(1.0, 2.0, "[bbo] No.")], ["bob", "main"])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tts_fm import duration
 from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones.aligned_dit import AlignedDiT
+from tts_fm.errors import ArgumentError
 from tts_fm.flow.paths.cond_ot import CondOT
 from tts_fm.frontends.phonemes import SYMBOLS, Phonemes
 from tts_fm.interop import onnx_graphs
@@ -135,10 +136,11 @@ def compare(
                 worst = Distance(worst.mel_decibels, min(worst.sound_snr, snr))
             worst = Distance(max(worst.mel_decibels, decibels), worst.sound_snr)
     if worst.mel_decibels > MOST_DECIBELS or worst.sound_snr < LEAST_SNR:
-        raise ValueError(
+        raise ArgumentError(
             f"the exported mels are {worst.mel_decibels:.2f} dB from the model's own (at most {MOST_DECIBELS:g} is allowed), "
             f"its sound's signal is {worst.sound_snr:.0f} dB over the difference (at least {LEAST_SNR:g}); "
-            f"export it with --weights float32"
+            f"keep them in float32",
+            "weights",
         )
     return worst
 

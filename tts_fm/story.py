@@ -145,11 +145,12 @@ def _speaking(tag: re.Match[str]) -> Turn:
     """Return a turn without words, as ``tag`` begins it."""
     if tag["name"] is not None:
         return Turn(tag["name"], "")
+    on_one_line = " ".join(tag["json"].split())
     try:
         value = json.loads(tag["json"])
     except json.JSONDecodeError as error:
         raise InputError(
-            f'the tag {tag["json"]} is no JSON ({error.msg}); write [anna] or {{"name": "anna"}}'
+            f'the tag {on_one_line} is no JSON ({error.msg}); write [anna] or {{"name": "anna"}}'
         ) from None
     name, seed, speed = value.pop("name", None), value.pop("seed", None), value.pop("speed", None)
     is_named = isinstance(name, str) and name != ""
@@ -157,7 +158,7 @@ def _speaking(tag: re.Match[str]) -> Turn:
     is_speed = speed is None or (type(speed) in (int, float) and MIN_SPEED <= speed <= MAX_SPEED)
     if value or not (is_named and is_seed and is_speed):
         raise InputError(
-            f"the tag {tag['json']} is not understood; it has a name, perhaps a speed from {MIN_SPEED} to {MAX_SPEED}, "
+            f"the tag {on_one_line} is not understood; it has a name, perhaps a speed from {MIN_SPEED} to {MAX_SPEED}, "
             f"and perhaps a whole number as seed (-1 is none), no more"
         )
     return Turn(name, "", None if speed is None else float(speed), None if seed == -1 else seed)

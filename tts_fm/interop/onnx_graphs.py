@@ -15,6 +15,7 @@ from torch.export import Dim
 
 from tts_fm import atomic, plugins
 from tts_fm.backbones.aligned_dit import AlignedDiT, Prepared, rotary_table
+from tts_fm.errors import ArgumentError
 from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
 from tts_fm.vocoders.hifigan import HiFiGAN
@@ -159,7 +160,7 @@ def in_float32(vocoder: Vocoder) -> HiFiGAN:
         ValueError: it is no HiFi-GAN.
     """
     if not isinstance(vocoder, HiFiGAN):
-        raise ValueError(f"the vocoder is {plugins.name_of(vocoder)}; only hifigan is exported: give one by --vocoder")
+        raise ArgumentError(f"the vocoder is {plugins.name_of(vocoder)}; only hifigan is exported: give one", "vocoder")
     plain = HiFiGAN(vocoder.options.model_copy(update={"precision": "float32"}), vocoder.mel)
     plain.load_state_dict(vocoder.state_dict())
     return plain.eval().requires_grad_(False)
