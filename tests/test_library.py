@@ -15,7 +15,7 @@ from conftest import TRANSCRIPT, Finished, buzz
 
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.library import KeptVoice, VoiceLibrary, read_voice
+from tts_fm.audio.library import KeptVoice, VoiceLibrary, lexicon_of, read_voice
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 
@@ -91,7 +91,10 @@ def test_names_are_listed_in_order_and_removed(library, anna):
     shutil.copy(library.path("anna"), library.folder / "default.flac")
     shutil.copy(library.path("anna"), library.folder / "No Name.flac")
     assert library.names() == ["0.a-b_c", "anna"]
+    lexicon = lexicon_of(library.path("anna"))
+    lexicon.write_text("tts\tspeech\n", encoding="utf-8")
     library.remove("anna")
+    assert not lexicon.exists()
     assert library.names() == ["0.a-b_c"]
     with pytest.raises(ValueError, match=r"there is no voice 'anna' in .*; there are default, 0.a-b_c;"):
         library.load("anna")

@@ -133,8 +133,10 @@ class VoiceLibrary:
         return self.load(chosen)
 
     def remove(self, name: str) -> None:
-        """Delete the voice called ``name``. Raises ValueError where there is none."""
-        self.existing(name).unlink()
+        """Delete the voice called ``name``, and its lexicon. Raises ValueError where there is none."""
+        file = self.existing(name)
+        file.unlink()
+        lexicon_of(file).unlink(missing_ok=True)
 
     def existing(self, name: str) -> Path:
         """Return the file of the voice ``name``. Raises ValueError where there is none."""
@@ -159,6 +161,11 @@ class VoiceLibrary:
                 beside.write_bytes(data)
         except OSError as error:
             raise ValueError(f"{path} can not be written: {error.strerror}; set TTS_FM_VOICES to a folder") from None
+
+
+def lexicon_of(file: Path) -> Path:
+    """Return where the lexicon of the voice in ``file`` is, if it has one."""
+    return file.with_suffix(".lexicon.tsv")
 
 
 def read_voice(file: Path) -> KeptVoice:
