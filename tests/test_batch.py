@@ -290,7 +290,7 @@ def test_nothing_is_started_where_a_line_is_bad(
     (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     done = tts_fm_command("batch", tmp_path / "list.jsonl", tmp_path / "out", "--model", model_folder)
     assert done.code == 3
-    assert "list.jsonl: 1 line can not be said, and nothing was started; line 2: there is no file" in done.line
+    assert "list.jsonl: 1 line cannot be said, and nothing was started; line 2: there is no file" in done.line
     assert not (tmp_path / "out/audio").exists() and not (tmp_path / "out" / MANIFEST).exists()
 
 

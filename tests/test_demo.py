@@ -262,10 +262,10 @@ def test_watermark_is_in_all_that_is_given_out_or_nothing_is(studio, monkeypatch
     assert last(speak(marked), look) == (False, "perth")
 
     def fail(waveform):
-        raise ModelError("the watermark can not be loaded")
+        raise ModelError("the watermark cannot be loaded")
 
     monkeypatch.setattr(watermark, "mark", fail)
-    assert mistake(lambda: speak(marked)) == "The watermark can not be loaded."
+    assert mistake(lambda: speak(marked)) == "The watermark cannot be loaded."
 
 
 # Mistakes
@@ -603,7 +603,7 @@ def test_a_taken_port_is_one_line(studio, monkeypatch):
     monkeypatch.setattr(gr.Blocks, "launch", taken)
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
         monkeypatch.setenv(name, "")  # so that it is put back
-    with pytest.raises(ValueError, match="127.0.0.1:7860 can not be listened on; take another port"):
+    with pytest.raises(ValueError, match="127.0.0.1:7860 cannot be listened on; take another port"):
         demo.launch(studio, port=7860)
 
 

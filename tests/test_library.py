@@ -223,7 +223,7 @@ def test_a_file_is_written_whole_or_not_at_all(library, anna, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(ValueError, match="can not be written: No space left on device"):
+    with pytest.raises(ValueError, match="cannot be written: No space left on device"):
         library.add("anna", recording(), "another", is_forced=True)
     assert library.path("anna").read_bytes() == before
     assert [path.name for path in library.folder.iterdir()] == ["anna.flac"]
@@ -290,8 +290,8 @@ def test_a_kept_voice_speaks_as_its_recording_does(
     "voice, code, line",
     [
         ("bob", 2, "there is no voice 'bob'"),
-        ("../bob", 3, "the voice file ../bob can not be read: No such file"),
-        ("bob.flac", 3, "the voice file bob.flac can not be read: No such file"),
+        ("../bob", 3, "the voice file ../bob cannot be read: No such file"),
+        ("bob.flac", 3, "the voice file bob.flac cannot be read: No such file"),
         ("BOB", 2, "'BOB' is no name for a voice"),
     ],
 )

@@ -545,5 +545,5 @@ def test_the_command_refuses_what_is_not_safe_or_not_there(tts_fm_command, tmp_p
     assert "has no key in it" in tts_fm_command("serve", "--api-key-file", tmp_path / "keys").line
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert "can not be listened on" in tts_fm_command("serve", "--port", port).line
+        assert "cannot be listened on" in tts_fm_command("serve", "--port", port).line
     assert "write NAME=VOICE" in tts_fm_command("serve", "--voice-alias", "alloy").line

@@ -86,7 +86,7 @@ def dub(
         on_step: called with (cues done, cues in all); what it raises ends the work.
 
     Raises:
-        InputError: a cue that can not be spoken.
+        InputError: a cue that cannot be spoken.
         ValueError: ``fastest`` out of range, or a speaker that has no role.
     """
     if not 1 <= fastest <= 3:

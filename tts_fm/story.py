@@ -118,7 +118,7 @@ def parse(text: str) -> tuple[Turn, ...]:
     ``{"name": "anna", "seed": 1, "speed": 0.9}``; a seed of -1 is none.
 
     Raises:
-        InputError: a tag that can not be understood, or a turn that can not be spoken.
+        InputError: a tag that cannot be understood, or a turn that cannot be spoken.
     """
     turns: list[Turn] = []
     speaking, start = Turn(MAIN, ""), 0

@@ -35,7 +35,7 @@ class Captions:
             raise ValueError("--words and --line-length shape subtitles; name a file for them, with --srt or --vtt")
         for path in files:
             if not path.parent.is_dir():
-                raise ValueError(f"{path} can not be written: there is no folder {path.parent}; make it first")
+                raise ValueError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
 
     @property
     def are_wanted(self) -> bool:

@@ -16,7 +16,7 @@ def make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"{out} can not be made: {error.strerror}; choose another folder with --out") from None
+        raise ValueError(f"{out} cannot be made: {error.strerror}; choose another folder with --out") from None
 
 
 def read_pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:

@@ -84,7 +84,7 @@ def batch(
     """Say every line of a list.
 
     A line has an id and a text, and where it should not be the model's own voice a voice (a kept one, or its file) or
-    ref_audio with ref_text; it may have seconds, speed and a seed. Lines that can not be said are named before anything
+    ref_audio with ref_text; it may have seconds, speed and a seed. Lines that cannot be said are named before anything
     starts. What a line sounds like depends on itself and --seed, not on the others or on how many workers there are.
 
     OUT gets audio/ or shards/, said.jsonl, failed.jsonl, and manifest.json, which says how it was made. Running it again
@@ -187,7 +187,7 @@ def _check_targets(path: Path, batch: Batch, has_page: bool) -> None:
 
 
 def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
-    """Name the lines that can not be said, and end there if there are any."""
+    """Name the lines that cannot be said, and end there if there are any."""
     from tts_fm.errors import InputError
     from tts_fm.page import count
 
@@ -196,7 +196,7 @@ def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
     first, *others = [f"line {one.number}: {one.reason}" for one in bad]
     for one in others[: _SHOWN - 1]:
         report.say(f"{path}, {one}")
-    raise InputError(f"{path}: {count(len(bad), 'line')} can not be said, and nothing was started; {first}")
+    raise InputError(f"{path}: {count(len(bad), 'line')} cannot be said, and nothing was started; {first}")
 
 
 def _told(progress: Progress) -> tuple[int, int, str]:

@@ -162,7 +162,7 @@ class Service:
     def order(self, asked: wire.Manner, text: str, *, flows: bool) -> Order:
         """Return what is to be spoken, as it is made where it ``flows``, else as a whole, which sounds a little better.
 
-        Raises ApiError and ValueError for what can not be spoken.
+        Raises ApiError and ValueError for what cannot be spoken.
         """
         if asked.model not in self.model_names:
             message = f"there is no model {asked.model[:80]!r}; choose one of {', '.join(self.model_names)}"

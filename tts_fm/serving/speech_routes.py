@@ -67,7 +67,7 @@ async def _answer(body: wire.SpeechRequest, order: Order, delivery: Delivery) ->
     "/v1/audio/speech/batch", response_model=wire.BatchResponse, response_model_exclude_none=True, responses=_ERRORS
 )
 async def create_batch(body: wire.BatchRequest, request: Request, service: Ours) -> wire.BatchResponse:
-    """Speak up to 32 texts in one place of the queue; an item that can not be spoken hinders no other."""
+    """Speak up to 32 texts in one place of the queue; an item that cannot be spoken hinders no other."""
     if sum(len(item.input) for item in body.items) > wire.MAX_BATCH_CHARACTERS:
         raise ApiError(400, f"a batch has up to {wire.MAX_BATCH_CHARACTERS:,} characters; send several", param="items")
     orders = [_order_of(item, service) for item in body.requests()]
@@ -158,7 +158,7 @@ def _word_header(words: tuple[SpokenWord, ...] | str) -> dict[str, str]:
 
 
 def _order_of(item: dict[str, Any], service: Service) -> Order | ApiError:
-    """Return what an item of a batch asks for, or why it can not be spoken."""
+    """Return what an item of a batch asks for, or why it cannot be spoken."""
     try:
         asked = wire.SpeechRequest.model_validate(item)
         return service.order(asked, asked.input, flows=False)
