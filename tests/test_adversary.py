@@ -81,5 +81,5 @@ def test_a_run_goes_on_with_the_judges_that_it_had(manifest, tmp_path):
 
 
 def test_what_can_not_leap_has_no_adversary(manifest, tmp_path):
-    with pytest.raises(ValueError, match="can not leap; take aligned_dit with leaps: true"):
+    with pytest.raises(ValueError, match="cannot leap; take aligned_dit with leaps: true"):
         learner(config(manifest, backbone={**LEAPING, "leaps": False}), tmp_path)

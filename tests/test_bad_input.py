@@ -136,7 +136,7 @@ def test_bad_text_files(speak: Command, tmp_path: Path) -> None:
     done = speak("--text-file", missing, text=None)
     assert (
         done.code == 3
-        and done.line == f"tts-fm: the text file {str(missing)!r} can not be read: No such file or directory"
+        and done.line == f"tts-fm: the text file {str(missing)!r} cannot be read: No such file or directory"
     )
     long = tmp_path / "long.txt"
     long.write_text("ж" * 2_000_000, encoding="utf-8")
@@ -180,9 +180,9 @@ def test_bad_options(speak: Command, options: str, message: str) -> None:
 
 def test_bad_outputs(speak: Command, tmp_path: Path) -> None:
     for output, message in [
-        (tmp_path / "none" / "a.wav", f"can not be written: there is no folder {tmp_path / 'none'}; make it first"),
+        (tmp_path / "none" / "a.wav", f"cannot be written: there is no folder {tmp_path / 'none'}; make it first"),
         (tmp_path / "a.xyz", "suffix '.xyz' is none of wav, flac, ogg, mp3"),
-        ("/proc/speech.wav", "/proc/speech.wav can not be written"),
+        ("/proc/speech.wav", "/proc/speech.wav cannot be written"),
     ]:
         done = speak("--output", output)
         assert done.code == 2 and message in done.line

@@ -290,7 +290,7 @@ def test_nothing_is_started_where_a_line_is_bad(
     (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     done = tts_fm_command("batch", tmp_path / "list.jsonl", tmp_path / "out", "--model", model_folder)
     assert done.code == 3
-    assert "list.jsonl: 1 line can not be said, and nothing was started; line 2: there is no file" in done.line
+    assert "list.jsonl: 1 line cannot be said, and nothing was started; line 2: there is no file" in done.line
     assert not (tmp_path / "out/audio").exists() and not (tmp_path / "out" / MANIFEST).exists()
 
 
@@ -311,6 +311,33 @@ def test_mistakes_are_one_line(
     (tmp_path / "list.csv").write_text("id,text\na,Words.\n", encoding="utf-8")
     done = tts_fm_command("batch", tmp_path / "list.csv", tmp_path / "out", *options)
     assert (done.code, reason in done.line) == (code, True), done.line
+
+
+def test_nothing_that_is_read_is_written_over_and_remarks_are_told(
+    tmp_path: Path, model_folder: Path, tts_fm_command: Callable[..., Finished]
+) -> None:
+    out = tmp_path / "out"
+    (out / "audio").mkdir(parents=True)
+    audio, listed = out / "audio" / "a.flac", tmp_path / "list.jsonl"
+    low = Waveform(0.1 * torch.sin(torch.arange(24_000) / 8), 8_000)
+    io.write(low, audio, metadata={})
+    line = {"id": "a", "text": "Words.", "ref_audio": str(audio), "ref_text": TRANSCRIPT}
+    listed.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    kept = audio.read_bytes()
+    done = tts_fm_command("batch", listed, out, "--model", model_folder, "--workers", 1)
+    assert done.code == 2 and "which is read and would be lost; take another folder" in done.line
+    assert audio.read_bytes() == kept
+    other = tmp_path / "other"
+    other.mkdir()
+    listed.rename(other / SAID)
+    done = tts_fm_command("batch", other / SAID, other, "--model", model_folder, "--workers", 1)
+    assert done.code == 2 and "take another folder" in done.line
+    done = tts_fm_command("batch", other / SAID, tmp_path / "new", "--model", model_folder, "--workers", 1)
+    (row,) = rows(tmp_path / "new" / SAID)
+    assert done.code == 0 and row["remarks"]
+    assert (
+        f"there are remarks on 1 line, see {tmp_path / 'new' / SAID}; the first, a: {row['remarks'][0]}" in done.stderr
+    )
 
 
 def test_progress_counts_what_is_under_way(job: Job) -> None:

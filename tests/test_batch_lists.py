@@ -69,7 +69,7 @@ def test_every_bad_line_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("list.txt", "", "suffix '.txt' is none of .jsonl"),
         ("list.csv", "a,b\n1,2\n", "has no id or no text"),
         ("list.jsonl", "\n", "is empty"),
-        ("list.jsonl", "\udcff", "can not be read"),
+        ("list.jsonl", "\udcff", "cannot be read"),
     ],
 )
 def test_what_is_no_list(name: str, text: str, reason: str, tmp_path: Path) -> None:

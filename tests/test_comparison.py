@@ -349,7 +349,7 @@ def test_the_command_writes_figures_and_a_page(
         (["--nfe", "2,x"], "--nfe is '2,x'; give whole numbers above 0 and up to 1000 with commas between them"),
         (["--tolerance", "0"], "--tolerance is '0'; give numbers above 0"),
         (["--solver", "rk9"], "there is no Solver called 'rk9'; choose one of ab2, ab3, dopri5,"),
-        (["--pairs", "none.jsonl"], "none.jsonl can not be read"),
+        (["--pairs", "none.jsonl"], "none.jsonl cannot be read"),
     ],
 )
 def test_wrong_options_are_one_line(tts_fm_command, model: Path, tmp_path: Path, options: list[str], message: str):

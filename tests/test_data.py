@@ -57,7 +57,7 @@ def test_a_wrong_line_and_wrong_durations_are_named(tmp_path):
     manifest.write_text('{"id": "x"}')
     with pytest.raises(ValueError, match=r"manifest.jsonl, line 1 is no utterance"):
         read_manifest(manifest)
-    with pytest.raises(ValueError, match="can not be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         read_manifest(tmp_path / "none.jsonl")
 
 

@@ -90,7 +90,7 @@ def test_nothing_found_is_exit_code_0(manifest: Path, tts_fm_command: Command) -
 
 def test_a_missing_manifest_is_a_mistake_of_usage(tmp_path: Path, tts_fm_command: Command) -> None:
     finished = tts_fm_command("data", "check", tmp_path / MANIFEST)
-    assert finished.code == 2 and "can not be read" in finished.line
+    assert finished.code == 2 and "cannot be read" in finished.line
 
 
 @pytest.mark.parametrize(

@@ -262,10 +262,10 @@ def test_watermark_is_in_all_that_is_given_out_or_nothing_is(studio, monkeypatch
     assert last(speak(marked), look) == (False, "perth")
 
     def fail(waveform):
-        raise ModelError("the watermark can not be loaded")
+        raise ModelError("the watermark cannot be loaded")
 
     monkeypatch.setattr(watermark, "mark", fail)
-    assert mistake(lambda: speak(marked)) == "The watermark can not be loaded."
+    assert mistake(lambda: speak(marked)) == "The watermark cannot be loaded."
 
 
 # Mistakes
@@ -381,14 +381,24 @@ def test_a_story_is_one_file_and_says_who_speaks_when(studio):
     assert "consent" in mistake(lambda: story(studio, text, ["default", "anna"]))
 
 
+def test_notes_in_a_story_are_not_said_but_told(studio):
+    text = "[main] One came. [laughs] It was late.[1]"
+    words, state = last(story(studio, text, ["default"]), lambda values: (values[1], values[-1]))
+    assert "One came. It was late." in words and "laughs" not in words
+    assert "[laughs], [1] are no voices and were left out" in state
+    assert "did you mean [anna]" in mistake(lambda: story(studio, "[anna] One. [ana] Two.", []))
+
+
 def test_a_story_of_too_many_voices_is_refused(studio):
-    text = " ".join(f"[v{i}] Word." for i in range(MAX_ROLES + 1))
+    text = "\n".join(f"[v{i}] Word." for i in range(MAX_ROLES + 1))
     assert f"at most {MAX_ROLES}" in mistake(lambda: story(studio, text, []))
 
 
 def test_a_field_appears_for_each_name(studio):
     studio.library.add("anna", Prompt(Waveform(buzz(2.0, 24_000), 24_000), TRANSCRIPT), "Anna said yes.")
-    rows = Story(studio).rows("Once. [anna] Hello. [bob] Good day.", *["default"] * MAX_ROLES)
+    rows = Story(studio).rows(
+        "Once. [anna] Hello.\n[bob] Good day. [laughs] So[1] it is. [bob] Bye.", *["default"] * MAX_ROLES
+    )
     assert [row.get("label") for row in rows[:3]] == ["[main]", "[anna]", "[bob]"]
     assert [row["value"] for row in rows[:3]] == ["default", "anna", "default"]
     assert [row["visible"] for row in rows] == [True] * 3 + [False] * 3
@@ -399,6 +409,8 @@ def test_a_toml_gives_its_text_and_reads_no_other_file(tmp_path):
     file = tmp_path / "story.toml"
     file.write_text('gen_text = "[town] Hello."\nref_audio = "/etc/passwd"\ngen_file = "/etc/passwd"\n')
     assert story_in_toml(file) == "[town] Hello."
+    file.write_text('gen_text = "Once. [town] Hello. [sic]"\n[voices.town]\nref_audio = "town.wav"\n')
+    assert story_in_toml(file) == "Once. \n[town] Hello. [sic]"
     for wrong in ('gen_file = "/etc/passwd"', "a = = b", "x = '" + "y" * 100_001 + "'"):
         file.write_text(wrong)
         with pytest.raises(InputError, match="the file"):
@@ -591,7 +603,7 @@ def test_a_taken_port_is_one_line(studio, monkeypatch):
     monkeypatch.setattr(gr.Blocks, "launch", taken)
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
         monkeypatch.setenv(name, "")  # so that it is put back
-    with pytest.raises(ValueError, match="127.0.0.1:7860 can not be listened on; take another port"):
+    with pytest.raises(ValueError, match="127.0.0.1:7860 cannot be listened on; take another port"):
         demo.launch(studio, port=7860)
 
 

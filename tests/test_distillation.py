@@ -146,7 +146,7 @@ def test_a_distillation_goes_on_exactly(manifest, teacher, tmp_path):
 
 def test_a_backbone_that_can_not_leap_is_refused(manifest, teacher, tmp_path):
     plain = {"backbone": {"name": "aligned_dit", **BACKBONES["aligned_dit"]}}
-    with pytest.raises(ValueError, match="the backbone aligned_dit can not leap; take aligned_dit with leaps: true"):
+    with pytest.raises(ValueError, match="the backbone aligned_dit cannot leap; take aligned_dit with leaps: true"):
         learner(student(manifest, teacher, model=plain | {"default_leaps": 0}), tmp_path)
     with pytest.raises(ValueError, match="default_leaps is 2: the backbone aligned_dit was not taught to leap"):
         student(manifest, teacher, model=plain)

@@ -1,7 +1,7 @@
-"""Every shell and Python block of README, CONTRIBUTING and docs is run here, or named with the reason why it can not be.
+"""Every shell and Python block of README, CONTRIBUTING and docs is run here, or named with the reason why it cannot be.
 
 A block is run in a folder that has what it speaks of: me.wav, anna.wav, a story. Its commands run in this process. What
-can not be run (a hub, hours, a page that waits for visitors) is still read: its subcommand and options must be there.
+cannot be run (a hub, hours, a page that waits for visitors) is still read: its subcommand and options must be there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ NOT_RUN = {
     "--play": "a loudspeaker",
     "gradio_client": "needs a page that runs; tests/test_browser_api.py",
 }
-"""What a command or a Python block has in it that can not be run here, and why."""
+"""What a command or a Python block has in it that cannot be run here, and why."""
 
 SLOW = ("tests/data/libritts", "--limit 2", "runs/try", "tts-fm score")
 """What takes more than a few seconds: run with -m slow."""

@@ -371,7 +371,7 @@ def test_a_wrong_file_of_pairs_is_explained(tmp_path: Path, line: str, message: 
     (tmp_path / "pairs.jsonl").write_text(line)
     with pytest.raises(ValueError, match=message):
         pairs.read(tmp_path / "pairs.jsonl")
-    with pytest.raises(ValueError, match="can not be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         pairs.read(tmp_path / "missing.jsonl")
     with pytest.raises(ValueError, match="no held-out speakers"):
         pairs.from_corpus(tmp_path)
@@ -383,7 +383,7 @@ def test_a_wrong_file_of_pairs_is_explained(tmp_path: Path, line: str, message: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--pairs", "missing.jsonl"], "missing.jsonl can not be read: No such file or directory"),
+        (["--pairs", "missing.jsonl"], "missing.jsonl cannot be read: No such file or directory"),
         (["--corpus", "."], "has no held-out speakers"),
         (["--pairs", "a.jsonl", "--corpus", "."], "give --pairs or --corpus, not both"),
         (["--recogniser", "ears"], "there is no Recogniser called 'ears'; choose one of pocketsphinx, whisper"),

@@ -151,7 +151,7 @@ def test_a_missing_or_broken_config_is_a_model_error(folder):
     with pytest.raises(ModelError, match="no HiFi-GAN configuration"):
         published.load(folder / CHECKPOINT)
     (folder / "config.json").unlink()
-    with pytest.raises(ModelError, match=r"config\.json can not be read"):
+    with pytest.raises(ModelError, match=r"config\.json cannot be read"):
         published.load(folder / CHECKPOINT)
 
 

@@ -15,7 +15,7 @@ from conftest import TRANSCRIPT, Finished, buzz
 
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.library import KeptVoice, VoiceLibrary, read_voice
+from tts_fm.audio.library import KeptVoice, VoiceLibrary, lexicon_of, read_voice
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 
@@ -91,7 +91,10 @@ def test_names_are_listed_in_order_and_removed(library, anna):
     shutil.copy(library.path("anna"), library.folder / "default.flac")
     shutil.copy(library.path("anna"), library.folder / "No Name.flac")
     assert library.names() == ["0.a-b_c", "anna"]
+    lexicon = lexicon_of(library.path("anna"))
+    lexicon.write_text("tts\tspeech\n", encoding="utf-8")
     library.remove("anna")
+    assert not lexicon.exists()
     assert library.names() == ["0.a-b_c"]
     with pytest.raises(ValueError, match=r"there is no voice 'anna' in .*; there are default, 0.a-b_c;"):
         library.load("anna")
@@ -220,7 +223,7 @@ def test_a_file_is_written_whole_or_not_at_all(library, anna, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(ValueError, match="can not be written: No space left on device"):
+    with pytest.raises(ValueError, match="cannot be written: No space left on device"):
         library.add("anna", recording(), "another", is_forced=True)
     assert library.path("anna").read_bytes() == before
     assert [path.name for path in library.folder.iterdir()] == ["anna.flac"]
@@ -287,8 +290,8 @@ def test_a_kept_voice_speaks_as_its_recording_does(
     "voice, code, line",
     [
         ("bob", 2, "there is no voice 'bob'"),
-        ("../bob", 3, "the voice file ../bob can not be read: No such file"),
-        ("bob.flac", 3, "the voice file bob.flac can not be read: No such file"),
+        ("../bob", 3, "the voice file ../bob cannot be read: No such file"),
+        ("bob.flac", 3, "the voice file bob.flac cannot be read: No such file"),
         ("BOB", 2, "'BOB' is no name for a voice"),
     ],
 )

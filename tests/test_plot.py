@@ -169,7 +169,7 @@ def test_several_runs_have_a_colour_each(tmp_path, tts_fm_command, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (None, "metrics.jsonl can not be read (No such file or directory); give the folder of a training run"),
+        (None, "metrics.jsonl cannot be read (No such file or directory); give the folder of a training run"),
         ("", "metrics.jsonl holds nothing to draw; its lines should have flow_loss, mel, lr or the like"),
         ('{"update": 1, "flow_loss": "nan"}\n', "metrics.jsonl holds nothing to draw"),
         (
@@ -195,7 +195,7 @@ def test_a_picture_is_no_log_and_a_jpg_no_picture(tmp_path, tts_fm_command):
     assert "curves.png is no text" in tts_fm_command("plot", run / "curves.png").line
     for path in ("x.jpg", "nowhere/x.png"):
         done = tts_fm_command("plot", run, "-o", tmp_path / path)
-        assert (done.code, "can not be written; name a .png" in done.line) == (2, True)
+        assert (done.code, "cannot be written; name a .png" in done.line) == (2, True)
 
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path, tts_fm_command, monkeypatch):

@@ -284,7 +284,7 @@ def test_the_command_prints_both_averages_and_no_name_of_another_measure(
     else:
         shown = " ".join(done.stdout.split())
         assert "mean of utterances" in shown and "over all words" in shown and "Resemblyzer" in shown
-        assert report["protocol"].split(" ")[0] in shown and "can not be set beside" in shown
+        assert report["protocol"].split(" ")[0] in shown and "cannot be set beside" in shown
 
 
 def test_a_missing_model_is_one_line(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tts_fm.text import capitals, dates, identifiers, mathematics, measures, money, quantities, words
+from tts_fm.text import capitals, dates, identifiers, lengths, mathematics, measures, money, quantities, words
 from tts_fm.text.abbreviations import SYMBOLS
 from tts_fm.text.normalize import normalize, trace, without_capitals
 from tts_fm.text.tables import rows
@@ -75,7 +75,7 @@ def test_tables_have_no_entry_twice():
 
 def test_every_rule_says_its_name_in_the_trace():
     rules = [
-        *capitals.RULES, *dates.RULES, *identifiers.FIRST, *mathematics.FIRST, *measures.RULES, *money.RULES,
+        *capitals.RULES, *dates.RULES, *identifiers.FIRST, *mathematics.FIRST, *measures.RULES, *lengths.RULES, *money.RULES,
         *quantities.RULES, *words.ABBREVIATIONS,
     ]  # fmt: skip
     assert all(re.fullmatch(r"[a-z]+( [a-z]+)*", rule.name) for rule in rules)

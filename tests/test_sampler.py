@@ -200,7 +200,7 @@ def test_impossible_settings_are_refused(field: str, value: Any) -> None:
 
 
 def test_settings_that_do_not_go_together_are_refused() -> None:
-    with pytest.raises(ValueError, match="solver 'heun' can not integrate one, leave it at 'euler'"):
+    with pytest.raises(ValueError, match="solver 'heun' cannot integrate one, leave it at 'euler'"):
         SamplingOptions(solver="heun", noise=1.0)
     with pytest.raises(ValueError, match="shift 100 and sway 1.75 make steps of no length"):
         SamplingOptions(steps=1000, shift=100, sway=1.75)

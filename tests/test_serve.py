@@ -20,6 +20,7 @@ import pytest
 from conftest import TRANSCRIPT
 from serving import LONG, RATE, Served, decoded, serving
 
+from tts_fm import doubts
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.serving import formats, guard, pieces, speech_routes, stream_routes, wire
 from tts_fm.serving.guard import Rules
@@ -137,6 +138,20 @@ def test_events_hold_the_same_bytes_and_what_they_count(client):
     assert done["type"] == "speech.audio.done" and usage["input_tokens"] == len(TEXT)
     assert usage["output_tokens"] == pytest.approx(20 * seconds, abs=1)
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+
+
+def test_what_may_be_wrong_is_told_everywhere(server, client, monkeypatch):
+    assert "x-remarks" not in speak(client).headers
+    monkeypatch.setattr(doubts, "of_speech", lambda _: ("faint – and one\nline",))
+    remarks = ["faint – and one\nline"]
+    for format in ("wav", "pcm"):
+        assert json.loads(speak(client, response_format=format).headers["x-remarks"]) == remarks
+    assert events_of(speak(client, input=TEXT, stream_format="sse").text)[-1]["remarks"] == remarks
+    (item,) = client.post("/v1/audio/speech/batch", json={"items": [{"input": "One."}]}).json()["results"]
+    assert item["remarks"] == remarks
+    config = {"type": "session.config", "response_format": "pcm", "stream_audio": True}
+    told, _ = session(server, config, {"type": "input.text", "text": "One."}, {"type": "input.done"})
+    assert [message["remarks"] for message in told if message["type"] == "audio.done"] == [remarks]
 
 
 def test_what_has_no_effect_is_said(client):
@@ -530,5 +545,5 @@ def test_the_command_refuses_what_is_not_safe_or_not_there(tts_fm_command, tmp_p
     assert "has no key in it" in tts_fm_command("serve", "--api-key-file", tmp_path / "keys").line
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert "can not be listened on" in tts_fm_command("serve", "--port", port).line
+        assert "cannot be listened on" in tts_fm_command("serve", "--port", port).line
     assert "write NAME=VOICE" in tts_fm_command("serve", "--voice-alias", "alloy").line

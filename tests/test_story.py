@@ -242,7 +242,7 @@ def test_a_file_that_is_wrong_is_one_line(tmp_path, text, message):
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="can not be read: No such file"):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
         f5_options.read(tmp_path / "nothing.toml", OPTIONS)
 
 

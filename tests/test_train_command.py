@@ -54,7 +54,7 @@ def test_fields_are_changed_from_the_command_line(train, tmp_path):
         ("training.updates=[", "is no YAML value"),
         ("model.backbone.name=ditt", "there is no Backbone called 'ditt'; choose one of aligned_dit, dit"),
         ("data.workers=2", "cache 'memory' is of one process"),
-        ("data.manifests=[none.jsonl]", "none.jsonl can not be read: No such file or directory"),
+        ("data.manifests=[none.jsonl]", "none.jsonl cannot be read: No such file or directory"),
         ("training.precision=float16", "precision float16 trains only on cuda"),
         ("training.loggers=[tensorbord]", "there is no Logger called 'tensorbord'"),
     ],

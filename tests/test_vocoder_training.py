@@ -267,7 +267,7 @@ def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, tts_fm_command)
         return done.stderr.splitlines()[-1]
 
     assert tts_fm_command("train", tmp_path / "no.yaml").line.endswith(
-        "can not be read: there is no such file; check its name"
+        "cannot be read: there is no such file; check its name"
     )
     assert tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu").code == 0
     assert "vocoder.dim was 16 and is 24" in refused("vocoder.dim=24")

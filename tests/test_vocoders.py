@@ -209,7 +209,7 @@ def test_a_truncated_file_is_a_model_error(tmp_path, name, keep):
 
 
 def test_a_missing_file_is_a_model_error(tmp_path):
-    with pytest.raises(ModelError, match=r"config\.yaml can not be read"):
+    with pytest.raises(ModelError, match=r"config\.yaml cannot be read"):
         published.load(tmp_path, SMALL)
     config, _ = official()
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))

@@ -1,4 +1,4 @@
-"""The inaudible mark: put in and heard, also by the command, and nothing is written where it can not be put in."""
+"""The inaudible mark: put in and heard, also by the command, and nothing is written where it cannot be put in."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_without_the_extra_nothing_is_returned(no_perth):
 @pytest.mark.parametrize("broken", [None, Path("/nowhere/at/all").read_bytes])
 def test_a_marker_that_can_not_be_loaded_is_no_mark(perth, broken):
     perth.PerthImplicitWatermarker = broken  # None: what the module has where its own imports fail
-    with pytest.raises(ModelError, match="the watermark can not be loaded"):
+    with pytest.raises(ModelError, match="the watermark cannot be loaded"):
         watermark.check_available()
 
 

@@ -286,7 +286,7 @@ def save_state(path: Path, state: Mapping[str, Any], keep: int | None = None) ->
     """Write a training state of plain values and tensors; then, with ``keep``, remove all but the newest ``keep``.
 
     Raises:
-        OSError: the disk is full, or can not be written to; what was there is still there.
+        OSError: the disk is full, or cannot be written to; what was there is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as beside, beside.open("wb") as file:
@@ -312,13 +312,13 @@ def load_state(path: Path, device: torch.device | str = "cpu", is_old_format_rea
     is_readable = path.is_file() if is_old_format_read else zipfile.is_zipfile(path)  # torch.save writes archives
     if not is_readable:
         reason = "it is no archive of PyTorch" if path.is_file() else "No such file"
-        raise ModelError(f"{path} can not be read as a PyTorch file ({reason})")
+        raise ModelError(f"{path} cannot be read as a PyTorch file ({reason})")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path} holds more than weights and numbers, so it is not loaded ({_line(error)})") from None
     except (OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError) as error:
-        raise ModelError(f"{path} can not be read as a PyTorch file ({_line(error)})") from None
+        raise ModelError(f"{path} cannot be read as a PyTorch file ({_line(error)})") from None
     if not isinstance(state, dict):
         raise ModelError(f"{path} holds {type(state).__name__}, not a training state")
     return state

@@ -43,7 +43,7 @@ def connected(address: str) -> Iterator[Any]:
             yield ray
     except RayError as error:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
-        raise WorkersError(f"Ray can not go on: {reason.strip()}; what is done is kept, so run it again") from None
+        raise WorkersError(f"Ray cannot go on: {reason.strip()}; what is done is kept, so run it again") from None
     finally:
         ray.shutdown()
 

@@ -12,7 +12,7 @@ from tts_fm.audio.join import fade
 from tts_fm.audio.level import Span
 from tts_fm.pacing import Voice
 from tts_fm.sampler import OnStep, SamplingOptions
-from tts_fm.story import MAIN, Role, Turn, check_roles
+from tts_fm.story import MAIN, Role, check_roles
 from tts_fm.subtitles import Cue
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.timing import SpokenWord, told_spans
@@ -86,12 +86,12 @@ def dub(
         on_step: called with (cues done, cues in all); what it raises ends the work.
 
     Raises:
-        InputError: a cue that can not be spoken.
+        InputError: a cue that cannot be spoken.
         ValueError: ``fastest`` out of range, or a speaker that has no role.
     """
     if not 1 <= fastest <= 3:
         raise ValueError(f"fastest is {fastest!r}; it must be from 1 (the voice's own rate) to 3")
-    check_roles([Turn(_speaker(cue), cue.text) for cue in cues], list(roles))
+    check_roles(map(_speaker, cues), roles)
     voices = {name: synthesizer.listen(role.prompt) for name, role in roles.items()}
     mix = _Mix(synthesizer.config.mel.sample_rate, bed)
     spoken: list[SpokenCue] = []

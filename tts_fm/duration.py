@@ -62,7 +62,7 @@ def to_frames(seconds: float, frame_rate: float) -> int:
         ValueError: ``seconds`` is not a positive number.
     """
     if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"a duration of {seconds!r} s can not be spoken; give a positive number of seconds")
+        raise ValueError(f"a duration of {seconds!r} s cannot be spoken; give a positive number of seconds")
     return max(1, round(seconds * frame_rate))
 
 

@@ -23,15 +23,15 @@ class InputError(ArgumentError):
 
 
 class ModelError(ArgumentError):
-    """A model that is not available or can not be loaded: exit code 4."""
+    """A model that is not available or cannot be loaded: exit code 4."""
 
 
 class TrainingError(RuntimeError):
-    """A training that can not go on, through no mistake in how it was asked for: exit code 1."""
+    """A training that cannot go on, through no mistake in how it was asked for: exit code 1."""
 
 
 class WorkersError(RuntimeError):
-    """Processes that work for this one and can not go on, through no mistake in what was asked for: exit code 1."""
+    """Processes that work for this one and cannot go on, through no mistake in what was asked for: exit code 1."""
 
 
 def without_paths(message: str) -> str:

@@ -104,7 +104,7 @@ def resolve(model: str, vocab: str | None = None, architecture: str | None = Non
         architecture: the configuration of a checkpoint file, such as ``F5TTS_v1_Base``.
 
     Raises:
-        ModelError: it is not there and can not be fetched; the message has the command that fetches it.
+        ModelError: it is not there and cannot be fetched; the message has the command that fetches it.
         ValueError: ``vocab`` or ``architecture`` is missing, or given where it has no meaning.
     """
     by_name = {entry.name.lower(): entry for entry in _PUBLISHED}
@@ -165,7 +165,7 @@ def vocoder_folder(source: str) -> Path:
     """Return the folder with ``config.yaml`` and weights of a vocoder: ``bundled``, a path or ``hf://OWNER/REPO``.
 
     Raises:
-        ModelError: it is not there and can not be fetched.
+        ModelError: it is not there and cannot be fetched.
     """
     if source == BUNDLED:
         return bundled() / "vocoder"
@@ -196,7 +196,7 @@ def whisper_folder(source: str) -> Path:
     """Return the folder of a Whisper for CTranslate2: a size such as ``large-v3``, a path or ``hf://OWNER/REPO``.
 
     Raises:
-        ModelError: it is not there and can not be fetched.
+        ModelError: it is not there and cannot be fetched.
     """
     if source in _WHISPER_SIZES:
         source = f"{_WHISPER}{source}"
@@ -349,7 +349,7 @@ def _get(repo: str, path: str, revision: str | None, wanted: str) -> Path:
 
     Raises:
         LookupError: the repository has no such file.
-        ModelError: it can not be fetched.
+        ModelError: it cannot be fetched.
     """
     cached = _cached(repo, path, revision)
     if cached is not None:
@@ -394,4 +394,4 @@ def _download(repo: str, path: str, revision: str | None, command: str) -> Path:
         raise LookupError(path) from None
     except OSError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{repo}/{path} can not be downloaded ({reason}); try again with: {command}") from None
+        raise ModelError(f"{repo}/{path} cannot be downloaded ({reason}); try again with: {command}") from None

@@ -62,7 +62,7 @@ class SamplingOptions(plugins.Options):
     def _check(self) -> SamplingOptions:
         if self.noise > 0 and self.solver != "euler":
             raise ValueError(
-                f"noise is {self.noise:g}, which makes the flow a diffusion; solver {self.solver!r} can not integrate "
+                f"noise is {self.noise:g}, which makes the flow a diffusion; solver {self.solver!r} cannot integrate "
                 f"one, leave it at 'euler'"
             )
         if self.leap and (self.solver != "euler" or self.noise > 0 or self.guidance > 0 or self.guidance_modes):

@@ -17,12 +17,12 @@ def read_text(path: Path, most: int) -> str:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe nobody writes to must not wait
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError(f"{path} can not be read: it is no regular file; put a text file there")
+                raise ValueError(f"{path} cannot be read: it is no regular file; put a text file there")
             data = file.read(most + 1)
     except FileNotFoundError:
-        raise ValueError(f"{path} can not be read: there is no such file; check its name") from None
+        raise ValueError(f"{path} cannot be read: there is no such file; check its name") from None
     except OSError as error:
-        raise ValueError(f"{path} can not be read: {error.strerror}; put a text file there") from None
+        raise ValueError(f"{path} cannot be read: {error.strerror}; put a text file there") from None
     if len(data) > most:
         raise ValueError(f"{path} has more than {most:,} bytes, which is more than it can mean; check what it is")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -118,7 +118,7 @@ def parse(text: str) -> tuple[Turn, ...]:
     ``{"name": "anna", "seed": 1, "speed": 0.9}``; a seed of -1 is none.
 
     Raises:
-        InputError: a tag that can not be understood, or a turn that can not be spoken.
+        InputError: a tag that cannot be understood, or a turn that cannot be spoken.
     """
     turns: list[Turn] = []
     speaking, start = Turn(MAIN, ""), 0
@@ -196,7 +196,7 @@ def speak(
     Raises:
         ValueError: a voice that has no role.
     """
-    check_roles(turns, list(roles))
+    check_roles((turn.voice for turn in turns), roles)
     if seconds is not None and len(turns) > 1:
         raise ValueError(f"a length can be given to one turn only, this story has {len(turns)}; use the speed instead")
     whole, before = sum(len(turn.text) for turn in turns), 0
@@ -234,7 +234,7 @@ def plan(
     lexicon: Lexicon | None = None,
 ) -> tuple[Plan, ...]:
     """Return how each of ``turns`` would be spoken, with the arguments of :func:`speak`."""
-    check_roles(turns, list(roles))
+    check_roles((turn.voice for turn in turns), roles)
     return tuple(
         synthesizer.plan(
             turn.text,
@@ -265,7 +265,7 @@ def stream(
     A turn without a seed of its own counts on from ``seed`` by the pieces before it. Voices stay as loud as they are: they
     could be levelled only when all has been said.
     """
-    check_roles(turns, list(roles))
+    check_roles((turn.voice for turn in turns), roles)
     done, n_pieces = 0.0, 0
     for number, turn in enumerate(turns):
         role = roles[turn.voice]
@@ -288,9 +288,9 @@ def stream(
             yield moved
 
 
-def check_roles(turns: Sequence[Turn], names: Sequence[str]) -> None:
-    """Raise ValueError where a turn's voice is none of ``names``, in a line that lists them."""
-    missing = sorted({turn.voice for turn in turns} - set(names))
+def check_roles(tags: Iterable[str], names: Collection[str]) -> None:
+    """Raise ValueError where one of ``tags`` is none of ``names``, in a line that lists them."""
+    missing = sorted(set(tags) - set(names))
     if missing:
         tags = ", ".join(f"[{name}]" for name in missing)
         raise ValueError(f"the text names {tags}, and there is no such voice; there are {', '.join(sorted(names))}")

@@ -97,14 +97,12 @@ def to_json(words: Sequence[SpokenWord], text: str, seconds: float) -> str:
 
 
 def save(text: str, path: Path) -> None:
-    """Write ``text`` to ``path``, whole or not at all. Raises ValueError where that can not be written."""
+    """Write ``text`` to ``path``, whole or not at all. Raises ValueError where that cannot be written."""
     try:
         with atomic.replacing(path) as beside:
             beside.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ValueError(
-            f"{path} can not be written: {error.strerror}; name a file in a folder that is there"
-        ) from None
+        raise ValueError(f"{path} cannot be written: {error.strerror}; name a file in a folder that is there") from None
 
 
 def load(path: Path) -> list[Cue]:
@@ -123,7 +121,7 @@ def parse(text: str, name: str = "the subtitles") -> list[Cue]:
     slams]``, are left out, and so are cues that then say nothing.
 
     Raises:
-        InputError: no cues, or one whose times can not be; the line is named.
+        InputError: no cues, or one whose times cannot be; the line is named.
     """
     found: list[Cue] = []
     lines = text.removeprefix("\ufeff").splitlines()

@@ -30,7 +30,7 @@ def transcribe(waveform: Waveform) -> str:
 
     Raises:
         InputError: it hears no words.
-        ModelError: the transcriber is not on this machine and can not be fetched.
+        ModelError: the transcriber is not on this machine and cannot be fetched.
     """
     check_available()
     from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports] (an extra)
@@ -41,7 +41,7 @@ def transcribe(waveform: Waveform) -> str:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ModelError(
-            f"the recording can not be transcribed: {reason}; or type the words in it, as its transcript"
+            f"the recording cannot be transcribed: {reason}; or type the words in it, as its transcript"
         ) from None
     segments, _ = model.transcribe(waveform.resampled(_RATE).samples.numpy(), beam_size=5)
     words = " ".join("".join(segment.text for segment in segments).split())

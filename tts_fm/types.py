@@ -134,7 +134,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Fault:
-    """An utterance that can not be learned from, and why."""
+    """An utterance that cannot be learned from, and why."""
 
     id: str
     audio: str

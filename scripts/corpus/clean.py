@@ -45,7 +45,7 @@ def aligned(audio: np.ndarray, text: str, id: str, voice: str, split: str, out: 
     """What Kokoro made of ``text``, at 24 kHz, with its phones found.
 
     Raises:
-        ValueError: it can not be aligned, or does not fit the corpus.
+        ValueError: it cannot be aligned, or does not fit the corpus.
     """
     spans = locate(sound.resample(audio, SAMPLE_RATE, RATE), words(tokens(text))).spans
     cut, spans = sound.trim(*sound.padded(audio, spans), (0.0, len(audio) / SAMPLE_RATE + 1))

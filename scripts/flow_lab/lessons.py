@@ -55,7 +55,7 @@ LESSONS = (
         "Which field should be regressed? Nobody knows the one that moves all of the data. But for one noise "
         "<i>x<sub>0</sub></i> and one data point <i>x<sub>1</sub></i> a <em>probability path</em> is easy: <i>x<sub>t</sub> = "
         "&alpha;(t) x<sub>1</sub> + &sigma;(t) x<sub>0</sub></i>, with velocity <i>&alpha;&prime; x<sub>1</sub> + &sigma;&prime; "
-        "x<sub>0</sub></i>. That is <em>conditional flow matching</em>. The network can not know which pair a point came from, "
+        "x<sub>0</sub></i>. That is <em>conditional flow matching</em>. The network cannot know which pair a point came from, "
         "so the least square error makes it answer the mean over all pairs that pass there, and that mean is exactly the field "
         "that moves the whole density. It is the reason why the method works.",
         "The upper ways cross, for each pair goes its own way. The lower ways never cross: they follow one field. Paired by "

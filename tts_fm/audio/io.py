@@ -94,7 +94,7 @@ def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds
     """Return the sound in ``source`` (a path, or a stream of a file's bytes), mixed down to mono at its own rate.
 
     Those of a float file that go far beyond [-1, 1] are scaled by a power of two, so that nothing is clipped.
-    No more than ``max_seconds`` are ever decoded, so that a small file can not fill the memory.
+    No more than ``max_seconds`` are ever decoded, so that a small file cannot fill the memory.
 
     Raises:
         InputError: no sound that can be used; one line that says why, and what to do.
@@ -147,7 +147,7 @@ def write(
     (:func:`subtype_of`): where the format can, the samples are written as exactly as they were there.
 
     Raises:
-        ValueError: an unknown format, or a path that can not be written.
+        ValueError: an unknown format, or a path that cannot be written.
     """
     if isinstance(target, (str, Path)) and str(target) != "-":
         chosen = check_target(target, format)
@@ -156,13 +156,13 @@ def write(
             with atomic.replacing(Path(target)) as beside:
                 beside.write_bytes(data)
         except OSError as error:
-            raise ValueError(f"{_shown(target)} can not be written: {error.strerror}") from None
+            raise ValueError(f"{_shown(target)} cannot be written: {error.strerror}") from None
         return
     data = encode(waveform, "wav" if format is None else format, metadata, subtype)
     if not isinstance(target, (str, Path)):
         stream = target
     elif sys.stdout is None:
-        raise ValueError("audio can not be written to the standard output, which is closed; name a file")
+        raise ValueError("audio cannot be written to the standard output, which is closed; name a file")
     else:
         stream = sys.stdout.buffer
     if stream.isatty():
@@ -186,12 +186,12 @@ def check_target(path: str | Path, format: str | None = None) -> str:
         if path.is_dir():
             raise ValueError(f"{name} is a folder; name a file in it")
         if not path.parent.is_dir():
-            raise ValueError(f"{name} can not be written: there is no folder {_shown(path.parent)}; make it first")
+            raise ValueError(f"{name} cannot be written: there is no folder {_shown(path.parent)}; make it first")
         place = path if path.exists() and not path.is_file() else Path(os.path.realpath(path)).parent
         if not os.access(place, os.W_OK):
-            raise ValueError(f"{name} can not be written: no permission in {_shown(place)}; choose another folder")
+            raise ValueError(f"{name} cannot be written: no permission in {_shown(place)}; choose another folder")
     except OSError as error:
-        raise ValueError(f"{name} can not be written: {error.strerror}") from None
+        raise ValueError(f"{name} cannot be written: {error.strerror}") from None
     return chosen
 
 
@@ -224,7 +224,7 @@ def read_metadata(source: str | Path | Readable) -> dict[str, str]:
             with soundfile.SoundFile(file) as sound:
                 value = json.loads(sound.comment)
         except soundfile.LibsndfileError as error:
-            raise InputError(f"{name} can not be read as audio ({error.error_string})") from None
+            raise InputError(f"{name} cannot be read as audio ({error.error_string})") from None
         except (json.JSONDecodeError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
@@ -239,7 +239,7 @@ def subtype_of(path: str | Path) -> str:
         try:
             return soundfile.info(file).subtype
         except soundfile.LibsndfileError as error:
-            raise InputError(f"{name} can not be read as audio ({error.error_string})") from None
+            raise InputError(f"{name} cannot be read as audio ({error.error_string})") from None
 
 
 @contextmanager
@@ -263,7 +263,7 @@ def _opened(source: str | Path | Readable) -> Iterator[tuple[_File, str]]:
     except IsADirectoryError:
         raise InputError(f"{name} is a folder; name an audio file in it") from None
     except OSError as error:
-        raise InputError(f"{name} can not be opened: {error.strerror}; check its permissions") from None
+        raise InputError(f"{name} cannot be opened: {error.strerror}; check its permissions") from None
     except ValueError as error:
         if isinstance(error, InputError):
             raise

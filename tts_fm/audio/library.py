@@ -70,7 +70,7 @@ class VoiceLibrary:
         """Return the file of the voice ``name``, which need not be there.
 
         Raises:
-            ValueError: this can not be a voice's name.
+            ValueError: this cannot be a voice's name.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(
@@ -97,7 +97,7 @@ class VoiceLibrary:
 
         Raises:
             ValueError: no good name, no note of consent, or (unless ``is_forced``) a voice of that name is there.
-            InputError: a recording that can not be used as a prompt.
+            InputError: a recording that cannot be used as a prompt.
         """
         path = self._free(name, is_forced)
         if not 0 < len(note := _one_line(consent)) <= _MAX_NOTE:
@@ -133,8 +133,10 @@ class VoiceLibrary:
         return self.load(chosen)
 
     def remove(self, name: str) -> None:
-        """Delete the voice called ``name``. Raises ValueError where there is none."""
-        self.existing(name).unlink()
+        """Delete the voice called ``name``, and its lexicon. Raises ValueError where there is none."""
+        file = self.existing(name)
+        file.unlink()
+        lexicon_of(file).unlink(missing_ok=True)
 
     def existing(self, name: str) -> Path:
         """Return the file of the voice ``name``. Raises ValueError where there is none."""
@@ -158,7 +160,12 @@ class VoiceLibrary:
             with atomic.replacing(path) as beside:
                 beside.write_bytes(data)
         except OSError as error:
-            raise ValueError(f"{path} can not be written: {error.strerror}; set TTS_FM_VOICES to a folder") from None
+            raise ValueError(f"{path} cannot be written: {error.strerror}; set TTS_FM_VOICES to a folder") from None
+
+
+def lexicon_of(file: Path) -> Path:
+    """Return where the lexicon of the voice in ``file`` is, if it has one."""
+    return file.with_suffix(".lexicon.tsv")
 
 
 def read_voice(file: Path) -> KeptVoice:
@@ -176,7 +183,7 @@ def _read(file: Path) -> tuple[KeptVoice, bytes]:
         with file.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(f"the voice file {file} can not be read: {error.strerror}") from None
+        raise InputError(f"the voice file {file} cannot be read: {error.strerror}") from None
     if len(data) > _MAX_BYTES:
         raise InputError(f"{file} has more than {_MAX_BYTES // 1_000_000} MB; no voice's file is so large")
     waveform = io.read(streams.BytesIO(data), max_seconds=prompt.MAX_SECONDS)

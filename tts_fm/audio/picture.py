@@ -29,7 +29,7 @@ def save(mel: Float[Tensor, "n c"], path: str | Path) -> None:
         with atomic.replacing(Path(path)) as beside:
             picture.save(beside, format="PNG")
     except OSError as error:
-        raise ValueError(f"{path} can not be written: {error.strerror or error}") from None
+        raise ValueError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def png(mel: Float[Tensor, "n c"], loudest: float | None = None) -> bytes:
@@ -63,5 +63,5 @@ def check_target(path: str | Path) -> None:
         raise ValueError(f"{path}: a mel is drawn as PNG; use the suffix .png")
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(
-            f"{path} can not be written: {'it is a folder' if path.is_dir() else f'there is no folder {path.parent}'}"
+            f"{path} cannot be written: {'it is a folder' if path.is_dir() else f'there is no folder {path.parent}'}"
         )

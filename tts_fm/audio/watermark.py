@@ -33,7 +33,7 @@ def mark(waveform: Waveform) -> Waveform:
     """Return ``waveform`` with the mark, at the same rate and of the same length.
 
     Raises:
-        ModelError: the marker can not be loaded. Nothing is ever returned unmarked.
+        ModelError: the marker cannot be loaded. Nothing is ever returned unmarked.
     """
     samples = waveform.samples.detach().float().cpu()
     marked = torch.from_numpy(_perth().apply_watermark(samples.numpy(), waveform.sample_rate)).float()
@@ -58,4 +58,4 @@ def _perth() -> Any:
 
             return perth.PerthImplicitWatermarker()
     except (ImportError, TypeError, OSError, RuntimeError) as error:
-        raise ModelError(f"the watermark can not be loaded ({error}): {_NEEDED}") from None
+        raise ModelError(f"the watermark cannot be loaded ({error}): {_NEEDED}") from None

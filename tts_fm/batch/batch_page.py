@@ -15,6 +15,7 @@ from tts_fm.batch.run import Batch, Result
 from tts_fm.batch.shards import Said
 from tts_fm.page import Cell
 
+NAME = "index.html"
 _HEARD, _FAILED, _VOICES = 8, 20, 30  # rows
 _BARS, _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 24, 420, 130, 8, 22
 
@@ -39,7 +40,7 @@ def write(result: Result, batch: Batch) -> Path:
         "\n".join(parts),
         page.SECTIONS + _STYLE,
     )
-    path = out / "index.html"
+    path = out / NAME
     with atomic.replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
     return path

@@ -50,7 +50,7 @@ def build(name: str, model: str | None = None) -> Listener:
 
     Raises:
         ValueError: there is none, or it is not installed.
-        ModelError: its model is not on this machine and can not be fetched.
+        ModelError: its model is not on this machine and cannot be fetched.
     """
     check(name, model)
     if name == ALIGNER:

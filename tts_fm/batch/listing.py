@@ -39,7 +39,7 @@ class Reference:
         return Path(self.voice).stem if self.audio is None else self.audio.stem
 
     def prompt(self) -> Prompt | None:
-        """Return what a model is given; None for its own voice. Raises InputError where it can not be read."""
+        """Return what a model is given; None for its own voice. Raises InputError where it cannot be read."""
         if self.audio is not None:
             assert self.words is not None
             return Prompt.load(self.audio, self.words)
@@ -77,7 +77,7 @@ class Line:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that can not be said: its number in the list, and why."""
+    """A line that cannot be said: its number in the list, and why."""
 
     number: int
     reason: str
@@ -119,7 +119,7 @@ def read(path: Path, why_not: Callable[[str], str | None] = lambda name: None) -
 
     Args:
         path: the list.
-        why_not: says why an id can not be kept under its name, where there is a reason.
+        why_not: says why an id cannot be kept under its name, where there is a reason.
 
     Raises:
         ValueError: no list of these forms, or none that can be read.
@@ -130,12 +130,12 @@ def read(path: Path, why_not: Callable[[str], str | None] = lambda name: None) -
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} can not be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return _listing(forms[path.suffix.lower()](text), path, why_not)
 
 
 def bad_voices(lines: Iterable[Line]) -> Iterator[BadLine]:
-    """Yield the lines whose voice can not be read; each recording is read once."""
+    """Yield the lines whose voice cannot be read; each recording is read once."""
     found: dict[Reference, str | None] = {}
     for line in lines:
         if line.reference not in found:

@@ -178,12 +178,12 @@ def locked(out: Path) -> Iterator[None]:
     """Make the folder ``out`` and keep it for this process.
 
     Raises:
-        ValueError: it can not be made, or another process has it.
+        ValueError: it cannot be made, or another process has it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"{out} can not be made: {error.strerror}; choose another folder") from None
+        raise ValueError(f"{out} cannot be made: {error.strerror}; choose another folder") from None
     try:
         with FileLock(out / ".lock", timeout=0):
             yield

@@ -102,7 +102,7 @@ def _read(path: Path) -> Done:
         failed = tuple(Failed(**one) for one in value.pop("failed"))
         return Done(**value, said=said, failed=failed)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} can not be read ({error}); remove it, and its lines are said again") from None
+        raise ValueError(f"{path} cannot be read ({error}); remove it, and its lines are said again") from None
 
 
 def missing(lines: Sequence[Line], done: Iterable[Done]) -> list[Line]:

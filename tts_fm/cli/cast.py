@@ -51,15 +51,11 @@ class StoryCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def turns(
-    context: typer.Context, text: str, is_story: bool, voices: Sequence[str]
-) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-    """Return the turns of a story, and remarks on what was left out; any other text is one turn, whatever is in brackets."""
+def turns(context: typer.Context, text: str, voices: Sequence[str]) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """Return the turns of a story, and remarks on what was left out."""
     from tts_fm import story
     from tts_fm.audio.library import BUNDLED, VoiceLibrary
 
-    if not is_story:
-        return (story.Turn(story.MAIN, text),), ()
     names = {story.MAIN, BUNDLED, *context.meta.get(_VOICES, ()), *_named(voices), *VoiceLibrary().names()}
     text, remarks = story.without_directions(text, names)
     return story.parse(text), remarks
@@ -83,12 +79,12 @@ def unknown(context: typer.Context) -> Sequence[str]:
 
 def roles(
     context: typer.Context,
-    said: Sequence[Turn],
+    tags: Sequence[str],
     voices: Sequence[str],
     ref_audio: Path | None,
     ref_text: str | None,
 ) -> dict[str, Role]:
-    """Return who speaks under each name in ``said``.
+    """Return who speaks under each of ``tags``.
 
     ``voices`` are ``TAG=VOICE``, or ``VOICE`` for who speaks before the first tag. They go before the story's file, and
     that before the voices that are kept under a name in the text.
@@ -114,8 +110,8 @@ def roles(
             raise ValueError("--ref-text holds the words of a recording; give that too, with --ref-audio")
         cast[story.MAIN] = replace(main, ref_text=ref_text)
     cast.setdefault(story.MAIN, StoryVoice(voice=BUNDLED))
-    story.check_roles(said, [*cast, BUNDLED, *VoiceLibrary().names()])
-    tags = dict.fromkeys(turn.voice for turn in said)
+    story.check_roles(tags, [*cast, BUNDLED, *VoiceLibrary().names()])
+    tags = list(dict.fromkeys(tags))
     if idle := [tag for tag in named if tag not in tags and tag != story.MAIN]:
         report.warn(f"nobody speaks as {', '.join(idle)}; the text names {', '.join(tags)}")
     return {tag: _role(cast.get(tag, StoryVoice(voice=tag)), report) for tag in tags}

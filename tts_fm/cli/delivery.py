@@ -13,7 +13,8 @@ import typer
 from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
-    from tts_fm.story import Story
+    from tts_fm.speech import Speech
+    from tts_fm.story import SpokenTurn
     from tts_fm.timing import SpokenWord
 
 
@@ -34,7 +35,7 @@ class Captions:
             raise ValueError("--words and --line-length shape subtitles; name a file for them, with --srt or --vtt")
         for path in files:
             if not path.parent.is_dir():
-                raise ValueError(f"{path} can not be written: there is no folder {path.parent}; make it first")
+                raise ValueError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
 
     @property
     def are_wanted(self) -> bool:
@@ -54,7 +55,8 @@ class Captions:
 
 
 def deliver(
-    told: Story,
+    speech: Speech,
+    turns: Sequence[SpokenTurn],
     facts: dict[str, Any],
     target: str,
     save_mel: Path | None,
@@ -65,7 +67,6 @@ def deliver(
     """Write the files, then tell about them."""
     from tts_fm.audio import io, picture
 
-    speech = told.speech
     io.write(speech.waveform, target, metadata=facts)
     if save_mel is not None:
         picture.save(speech.mel, save_mel)
@@ -98,7 +99,7 @@ def deliver(
                     "start": round(spoken.start, 3),
                     "end": round(spoken.end, 3),
                 }
-                for spoken in told.turns
+                for spoken in turns
             ],
         }
         typer.echo(json.dumps(record))

@@ -10,17 +10,16 @@ import typer
 
 if TYPE_CHECKING:
     from tts_fm.plan import Plan
-    from tts_fm.story import Turn
 
 
-def show(turns: Sequence[Turn], plans: Sequence[Plan], as_json: bool) -> None:
-    """Print the plan of each turn, as lines for people or as one record of JSON."""
+def show(plans: Sequence[tuple[str, Plan]], as_json: bool) -> None:
+    """Print each plan and who speaks so, as lines for people or as one record of JSON."""
     if as_json:
-        each = [{"voice": turn.voice, **plan.facts()} for turn, plan in zip(turns, plans, strict=True)]
-        typer.echo(json.dumps({"seconds": round(sum(plan.seconds for plan in plans), 3), "turns": each}))
+        each = [{"voice": voice, **plan.facts()} for voice, plan in plans]
+        typer.echo(json.dumps({"seconds": round(sum(plan.seconds for _, plan in plans), 3), "turns": each}))
         return
-    for turn, plan in zip(turns, plans, strict=True):
-        for line in _lines(turn.voice if len(turns) > 1 else None, plan):
+    for voice, plan in plans:
+        for line in _lines(voice if len(plans) > 1 else None, plan):
             typer.echo(line)
 
 

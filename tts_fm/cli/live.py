@@ -61,7 +61,7 @@ class Live:
                 try:
                     file = sys.stdout.buffer if is_stdout else stack.enter_context(open(self.raw, "wb"))
                 except OSError as error:
-                    raise ValueError(f"{self.raw} can not be written: {error.strerror}; name another file") from None
+                    raise ValueError(f"{self.raw} cannot be written: {error.strerror}; name another file") from None
                 sinks.append(_writing(file))
             if self.is_played:
                 stream = stack.enter_context(_player().RawOutputStream(sample_rate, channels=1, dtype="int16"))
@@ -103,7 +103,7 @@ def keep(said: Sequence[Piece], facts: Mapping[str, Any], output: str | None, ca
 
 
 def check_stdout() -> None:
-    """Raise ValueError where sound can not be written to stdout."""
+    """Raise ValueError where sound cannot be written to stdout."""
     if sys.stdout is None:
         raise ValueError("the standard output is closed; name a file with --output")
     if sys.stdout.isatty():

@@ -9,10 +9,13 @@ from typing import Annotated
 
 import typer
 
+_INSTEAD = "name another file with --output, or give --force"
 Force = Annotated[bool, typer.Option("--force", help="Write even over a file that is read.")]
 
 
-def check_not_read(target: str | Path, sources: Iterable[str | Path | None], is_forced: bool) -> None:
+def check_not_read(
+    target: str | Path, sources: Iterable[str | Path | None], is_forced: bool = False, instead: str = _INSTEAD
+) -> None:
     """Refuse to write over one of ``sources``, whatever name or link it has.
 
     Raises:
@@ -22,7 +25,4 @@ def check_not_read(target: str | Path, sources: Iterable[str | Path | None], is_
         return
     for source in sources:
         if source is not None and Path(source).exists() and os.path.samefile(source, target):
-            raise ValueError(
-                f"the output {target} is {source}, which is read and would be lost; "
-                f"name another file with --output, or give --force"
-            )
+            raise ValueError(f"the output {target} is {source}, which is read and would be lost; {instead}")

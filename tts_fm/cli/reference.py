@@ -46,5 +46,5 @@ def lexicon(voice: str) -> Lexicon | None:
     if voice == library.BUNDLED:
         return None
     is_file = Path(voice).suffix == ".flac" or Path(voice).name != voice
-    beside = (Path(voice) if is_file else library.VoiceLibrary().folder / f"{voice}.flac").with_suffix(".lexicon.tsv")
+    beside = library.lexicon_of(Path(voice) if is_file else library.VoiceLibrary().folder / f"{voice}.flac")
     return Lexicon.load(beside) if beside.is_file() else None

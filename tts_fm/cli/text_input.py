@@ -35,7 +35,7 @@ def read(source: str) -> str:
                 data = file.read(most)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"the text file {source!r} can not be read: {getattr(error, 'strerror', None) or error}"
+            f"the text file {source!r} cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None
     name = "stdin" if source == "-" else source
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tts_fm.cli import output
 from tts_fm.cli.options import (
     Architecture,
     Device,
@@ -24,7 +25,7 @@ from tts_fm.cli.terminal import Quiet, Report, Verbose
 if TYPE_CHECKING:
     from tts_fm.batch.job import Check, Job
     from tts_fm.batch.listing import BadLine, Listing
-    from tts_fm.batch.run import Progress, Result
+    from tts_fm.batch.run import Batch, Progress, Result
 
 EXAMPLE = "\b\nExample:\n  tts-fm batch lines.jsonl runs/lines --shards webdataset --report"
 _SHOWN = 20  # bad lines that are named
@@ -83,7 +84,7 @@ def batch(
     """Say every line of a list.
 
     A line has an id and a text, and where it should not be the model's own voice a voice (a kept one, or its file) or
-    ref_audio with ref_text; it may have seconds, speed and a seed. Lines that can not be said are named before anything
+    ref_audio with ref_text; it may have seconds, speed and a seed. Lines that cannot be said are named before anything
     starts. What a line sounds like depends on itself and --seed, not on the others or on how many workers there are.
 
     OUT gets audio/ or shards/, said.jsonl, failed.jsonl, and manifest.json, which says how it was made. Running it again
@@ -117,6 +118,7 @@ def batch(
     with locked(job.out):
         batch = Batch(job, listing.lines, job.identity(job.load()))
         _check_voices(listed, batch, report)
+        _check_targets(listed, batch, report_page)
         with report.progress("speaking", _MINUTE) as on_step:
             result = batch.run(executor, shard_size, None if on_step is None else lambda one: on_step(*_told(one)))
         page = batch_page.write(result, batch) if report_page else None
@@ -165,15 +167,27 @@ def _read(path: Path, job: Job, report: Report) -> Listing:
     return found
 
 
-def _check_voices(path: Path, batch: Any, report: Report) -> None:
+def _check_voices(path: Path, batch: Batch, report: Report) -> None:
     """Read every voice of what is to be said."""
     from tts_fm.batch import listing
 
     _refuse(path, tuple(listing.bad_voices(batch.missing)), report)
 
 
+def _check_targets(path: Path, batch: Batch, has_page: bool) -> None:
+    """Find speech and notes that would be written over the list or a recording that its lines name."""
+    from tts_fm.batch import batch_page
+    from tts_fm.batch.run import FAILED, MANIFEST, SAID
+
+    sources = {path, *(line.reference.audio for line in batch.missing)}
+    notes = [SAID, FAILED, MANIFEST, *([batch_page.NAME] if has_page else [])]
+    sound = () if batch.store.is_archive else (batch.store.place(0, line.id) for line in batch.missing)
+    for name in (*notes, *sound):
+        output.check_not_read(batch.job.out / name, sources, instead="take another folder")
+
+
 def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
-    """Name the lines that can not be said, and end there if there are any."""
+    """Name the lines that cannot be said, and end there if there are any."""
     from tts_fm.errors import InputError
     from tts_fm.page import count
 
@@ -182,7 +196,7 @@ def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
     first, *others = [f"line {one.number}: {one.reason}" for one in bad]
     for one in others[: _SHOWN - 1]:
         report.say(f"{path}, {one}")
-    raise InputError(f"{path}: {count(len(bad), 'line')} can not be said, and nothing was started; {first}")
+    raise InputError(f"{path}: {count(len(bad), 'line')} cannot be said, and nothing was started; {first}")
 
 
 def _told(progress: Progress) -> tuple[int, int, str]:
@@ -203,6 +217,11 @@ def _finish(result: Result, out: Path, page: Path | None, as_json: bool, report:
     kept = f"{figures['said']:,} of {figures['lines']:,} lines are said, {60 * figures['hours']:,.1f} min of speech"
     report.say(f"{kept}; {figures['new']:,} of them in this run, in {figures['elapsed_seconds'] / 60:,.1f} min")
     report.say(f"each is named in {out / SAID}" + ("" if page is None else f", the page is {page}"))
+    if remarked := [(line.id, said.remarks[0]) for line, (_, said) in result.kept() if said.remarks]:
+        first, remark = remarked[0]
+        report.warn(
+            f"there are remarks on {count(len(remarked), 'line')}, see {out / SAID}; the first, {first}: {remark}"
+        )
     if result.failed:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in figures["failed"].items())
         report.warn(f"{count(len(result.failed), 'line')} could not be said ({kinds}); {out / FAILED} says why")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from tts_fm.cli import judging
 from tts_fm.cli.options import Device, Model, Naturalness, Precision, Recogniser, RecogniserModel
 from tts_fm.cli.terminal import Quiet, Report, Verbose
-from tts_fm.commands import evaluate
 
 if TYPE_CHECKING:
     from tts_fm.evaluation.settings import Choices
@@ -63,9 +63,9 @@ def compare(
     report: Report = context.obj
     if judge not in get_args(Judge):
         raise ValueError(f"--judge is {judge!r}; choose one of {', '.join(get_args(Judge))}")
-    chosen = evaluate.read_pairs(pairs, corpus, seed)
-    judges = evaluate.choose_judges(recogniser, recogniser_model, naturalness)
-    evaluate.make_folder(out)
+    chosen = judging.read_pairs(pairs, corpus, seed)
+    judges = judging.choose_judges(recogniser, recogniser_model, naturalness)
+    judging.make_folder(out)
 
     from tts_fm.evaluation import comparison_page, comparison_report
     from tts_fm.evaluation.comparison import Comparison
@@ -89,7 +89,7 @@ def compare(
             judged = [one.setting for one in comparison_report.best(measured_figures)]
             study.measure(judged, True, on_setting)
             measured_figures = study.measure(measured, False)
-    facts = {**study.about, **evaluate.describe(synthesizer), "sampling": own.model_dump(), "left_out": left_out}
+    facts = {**study.about, **judging.describe(synthesizer), "sampling": own.model_dump(), "left_out": left_out}
     recordings = study.recordings()
     summary = comparison_report.save(out, facts, measured_figures, recordings)
     page = comparison_page.write(study, facts, measured_figures, recordings)

@@ -35,7 +35,7 @@ def check(
     """Read every recording once and list what is wrong.
 
     Found are broken, silent and clipped recordings, ones of another length than the manifest says, and ones whose text
-    can not belong to their length. The exit code is 1 if anything was found.
+    cannot belong to their length. The exit code is 1 if anything was found.
     """
     report: Report = context.obj
     from tts_fm.data.check import kind_of

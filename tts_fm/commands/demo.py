@@ -47,7 +47,7 @@ def demo(
     synthesizers = [Synthesizer.load(name, device=device, precision=precision) for name in names]
     if host not in page.LOOPBACK or share:
         report.warn(
-            "everybody who reaches the page can use it, and it asks for no password; it can not change the kept voices"
+            "everybody who reaches the page can use it, and it asks for no password; it cannot change the kept voices"
         )
     report.say(f"http://{host}:{port} (Ctrl-C ends it)")
     page.launch(

@@ -96,8 +96,8 @@ def dub(
     tags = [one.partition("=")[0] for one in voices if "=" in one]
     names = [story.MAIN, BUNDLED, *VoiceLibrary().names(), *tags]
     cues = files.with_speakers(files.load(subtitles), names)
-    turns = [story.Turn(story.MAIN if cue.speaker is None else cue.speaker, cue.text) for cue in cues]
-    roles = cast.roles(context, turns, voices, ref_audio, ref_text)
+    speakers = [story.MAIN if cue.speaker is None else cue.speaker for cue in cues]
+    roles = cast.roles(context, speakers, voices, ref_audio, ref_text)
     below = None if bed is None else io.read(bed, max_seconds=_MAX_BED)
     synthesizer = Synthesizer.load(
         model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision

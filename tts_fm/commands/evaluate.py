@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tts_fm.cli import judging
 from tts_fm.cli.options import (
     Architecture,
     Device,
@@ -84,8 +85,8 @@ def evaluate(
     report: Report = context.obj
     if protocol is not None and (pairs is not None or corpus is not None):
         raise ValueError("give --protocol, --pairs or --corpus, not two of them")
-    chosen = [] if protocol is not None else read_pairs(pairs, corpus, seed)
-    judges = choose_judges(recogniser, recogniser_model, naturalness)
+    chosen = [] if protocol is not None else judging.read_pairs(pairs, corpus, seed)
+    judges = judging.choose_judges(recogniser, recogniser_model, naturalness)
     changes = [] if settings is None else settings
 
     def load() -> tuple[Synthesizer, dict[str, Any]]:
@@ -97,7 +98,7 @@ def evaluate(
         )
         loaded = loaded.with_config(_changed(loaded.config, changes))
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
-        about = {"model": loaded.config.name, "changes": changes, **describe(loaded)}
+        about = {"model": loaded.config.name, "changes": changes, **judging.describe(loaded)}
         return loaded, about | {"weights_mb": round(source.weights_bytes / 1e6, 1)}
 
     if protocol is not None:
@@ -136,7 +137,7 @@ def _speak_pairs(
     from tts_fm.evaluation.report import table
     from tts_fm.evaluation.suite import Suite
 
-    make_folder(out)
+    judging.make_folder(out)
     suite = Suite(pairs, judges)
     synthesizer, about = load()
     with report.progress("evaluating") as on_pair:
@@ -157,7 +158,7 @@ def _speak_list(
 
     rules = protocols.load(name)
     lines = rules.read(path)
-    make_folder(out)
+    judging.make_folder(out)
     opened = judges.for_a_list().open([line.text for line in lines], rules.normalise)
     synthesizer, about = load()
     identity = {name: about[name] for name in ("model", "changes", "sampling")}
@@ -184,49 +185,3 @@ def _changed(config: ModelConfig, changes: list[str]) -> ModelConfig:
         raise ValueError(f"--set {wrong[0]!r} changes nothing that can be evaluated; choose among {', '.join(_SPOKEN)}")
     value = strict.change(strict.plain(config), changes, "sampling.steps=32")
     return strict.parse(type(config), value, "--set", "the configuration")
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder that ``--out`` names."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{out} can not be made: {error.strerror}; choose another folder with --out") from None
-
-
-def read_pairs(pairs: Path | None, corpus: Path | None, seed: int) -> list[Pair]:
-    """Return the pairs that the options name, the bundled ones where they name none."""
-    from tts_fm.evaluation import pairs as sets
-
-    if pairs is not None and corpus is not None:
-        raise ValueError("give --pairs or --corpus, not both")
-    if corpus is not None:
-        return sets.from_corpus(corpus, seed=seed)
-    return sets.read(sets.BUNDLED if pairs is None else pairs)
-
-
-def choose_judges(
-    recogniser: str | None = None, recogniser_model: str | None = None, naturalness: list[str] | None = None
-) -> Choice:
-    """Return who judges, by the options that name them."""
-    from tts_fm.evaluation.judges import Choice
-
-    choice = Choice(recogniser, recogniser_model, naturalness)
-    choice.check()
-    return choice
-
-
-def describe(synthesizer: Synthesizer) -> dict[str, Any]:
-    """Return how and on what machine the speech was made."""
-    import platform
-
-    import torch
-
-    return {
-        "sampling": synthesizer.config.default_sampling.model_dump(),
-        "parameters": sum(parameter.numel() for parameter in synthesizer.backbone.parameters()),
-        "device": str(synthesizer.device),
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-    }

@@ -25,13 +25,14 @@ from tts_fm.cli.options import (
     check_sampling,
     sampling_options,
 )
+from tts_fm.cli.script import Dialogue, Manner, Monologue
 from tts_fm.cli.terminal import Quiet, Report, Verbose
 from tts_fm.interop import f5_options
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
     from tts_fm.config import ModelConfig
-    from tts_fm.story import Story
+    from tts_fm.speech import Speech
 
 EXAMPLE = '\b\nExample:\n  tts-fm synthesize --text "Flow matching turns noise into speech." --output hello.wav'
 
@@ -170,20 +171,25 @@ def synthesize(
     _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
     from tts_fm.text.lexicon import Lexicon
 
+    written_text = text_input.chosen(words, text, text_file)
     is_story = config is not None or any("=" in one for one in voices)
-    turns, remarks = cast.turns(context, text_input.chosen(words, text, text_file), is_story, voices)
+    turns, remarks = cast.turns(context, written_text, voices) if is_story else ((), ())
     if ignored := cast.unknown(context):
         report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
     words_of_ones_own = None if lexicon is None else Lexicon.load(lexicon)
     for written in () if dry_run else (target, save_mel, timestamps, srt, vtt):
         if written is not None and written != "-":
             outputs.check_not_read(written, cast.files(context, voices, [ref_audio, config, text_file, lexicon]), force)
-    roles = cast.roles(context, turns, voices, ref_audio, ref_text)
+    from tts_fm.story import MAIN
+
+    tags = [turn.voice for turn in turns] if is_story else [MAIN]
+    roles = cast.roles(context, tags, voices, ref_audio, ref_text)
+    manner = Manner(speed, no_normalize, words_of_ones_own)
+    script = Dialogue(turns, roles, manner) if is_story else Monologue(written_text, roles[MAIN], manner)
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
         known = "F5TTS_v1_Base" if model == "default" else model
         model, architecture = ckpt_file, known if architecture is None else architecture
 
-    from tts_fm import story
     from tts_fm.speech import provenance
     from tts_fm.synthesizer import Synthesizer
 
@@ -198,12 +204,9 @@ def synthesize(
     )
     sampling = synthesizer.config.sampling_as(given)
     if fix_duration is not None:
-        duration = _without_prompt(fix_duration, roles[turns[0].voice].prompt, synthesizer.config)
+        duration = _without_prompt(fix_duration, script.prompt, synthesizer.config)
     if dry_run:
-        plans = story.plan(
-            synthesizer, turns, roles, speed=speed, seconds=duration, normalized=no_normalize, lexicon=words_of_ones_own
-        )
-        dry_runs.show(turns, plans, as_json)
+        dry_runs.show(script.plans(synthesizer, duration), as_json)
         return
     if seed is None:
         seed = secrets.randbelow(2**31)
@@ -211,44 +214,23 @@ def synthesize(
     if heard:
         for remark in remarks:
             report.warn(remark)
-        pieces = story.stream(
-            synthesizer,
-            turns,
-            roles,
-            seed=seed,
-            speed=speed,
-            sampling=sampling,
-            normalized=no_normalize,
-            lexicon=words_of_ones_own,
-        )
-        facts = provenance(synthesizer.config.name, seed, sampling, "\n".join(turn.text for turn in turns))
+        pieces = script.stream(synthesizer, seed, sampling)
+        facts = provenance(synthesizer.config.name, seed, sampling, script.text)
         with heard.open(synthesizer.config.mel.sample_rate, facts) as sinks:
             said = live.speak(pieces, sinks, report)
         live.keep(said, facts, None if output in (None, "-") else target, captions)
         return
     with report.progress("speaking") as on_step:
-        told = story.speak(
-            synthesizer,
-            turns,
-            roles,
-            seed=seed,
-            speed=speed,
-            seconds=duration,
-            sampling=sampling,
-            normalized=no_normalize,
-            lexicon=words_of_ones_own,
-            is_levelled=not keep_loudness,
-            on_step=on_step,
-        )
-    told = replace(told, speech=replace(told.speech, remarks=(*remarks, *told.speech.remarks)))
+        speech, spoken = script.speak(synthesizer, seed, sampling, duration, not keep_loudness, on_step)
+    speech = replace(speech, remarks=(*remarks, *speech.remarks))
     if watermark:
-        told = _marked(told)
+        speech = _marked(speech)
     marks = {
         "precision": str(synthesizer.dtype).removeprefix("torch."),
         **({"watermark": "perth"} if watermark else {}),
     }
-    facts = provenance(synthesizer.config.name, seed, sampling, told.speech.text, **marks)
-    delivery.deliver(told, facts, target, save_mel, captions, as_json, report)
+    facts = provenance(synthesizer.config.name, seed, sampling, speech.text, **marks)
+    delivery.deliver(speech, spoken, facts, target, save_mel, captions, as_json, report)
 
 
 def _target(output: str | None, folder: str | None, name: str | None, as_json: bool) -> str:
@@ -308,8 +290,8 @@ def _without_prompt(seconds: float, prompt: Prompt | None, config: ModelConfig) 
     return seconds - spent
 
 
-def _marked(told: Story) -> Story:
-    """Return the same story with an inaudible mark in its sound."""
+def _marked(speech: Speech) -> Speech:
+    """Return the same speech with an inaudible mark in its sound."""
     from tts_fm.audio import watermark
 
-    return replace(told, speech=replace(told.speech, waveform=watermark.mark(told.speech.waveform)))
+    return replace(speech, waveform=watermark.mark(speech.waveform))

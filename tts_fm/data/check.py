@@ -1,4 +1,4 @@
-"""What is wrong with a recording: broken, silent, clipped, or of a length that can not belong to its text."""
+"""What is wrong with a recording: broken, silent, clipped, or of a length that cannot belong to its text."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise ValueError(f"{path} can not be read: {error.strerror}; give a manifest of tts-fm prepare") from None
+        raise ValueError(f"{path} cannot be read: {error.strerror}; give a manifest of tts-fm prepare") from None
     utterances = []
     for number, line in enumerate(lines, 1):
         try:
@@ -262,7 +262,7 @@ class Corpus:
         try:
             there = audio.stat()
         except OSError as error:
-            raise InputError(f"{audio} can not be read: {error.strerror}") from None
+            raise InputError(f"{audio} cannot be read: {error.strerror}") from None
         facts = (str(audio), there.st_size, there.st_mtime_ns, self.model.mel, self.model.mel_scale)
         path = folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.npy"
         try:

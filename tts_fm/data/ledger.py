@@ -24,7 +24,7 @@ OnStep = Callable[[int, int], None] | None
 
 @dataclass(frozen=True)
 class Facts:
-    """What reading a recording gave: its length, or why it can not be read, and where asked for its alignment.
+    """What reading a recording gave: its length, or why it cannot be read, and where asked for its alignment.
 
     ``doubt`` is why a recording that can be read is no good.
 

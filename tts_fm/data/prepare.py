@@ -101,7 +101,7 @@ def prepare(reader: CorpusReader, out: Path, wishes: Wishes, on_step: OnStep = N
     """Prepare what ``reader`` lists in the folder ``out``; an earlier run there goes on.
 
     Raises:
-        ValueError: no such corpus or subset, or a wish that it can not fulfil.
+        ValueError: no such corpus or subset, or a wish that it cannot fulfil.
         InputError: nothing in the corpus can be used.
     """
     cuts.require_lhotse()

@@ -76,6 +76,6 @@ def launch(
                 run_history=False,
             )
         except OSError:  # of gradio, which tried the port
-            raise ValueError(f"{host}:{port} can not be listened on; take another port, with --port") from None
+            raise ValueError(f"{host}:{port} cannot be listened on; take another port, with --port") from None
         finally:
             studio.device.close()

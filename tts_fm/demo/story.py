@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Generator
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from tts_fm.story import Role, Turn
 MAX_ROLES = 6
 _MAX_TOML = 100_000  # bytes
 _OUTPUTS = 6
+_AT_A_LINE = re.compile(r"^[ \t]*\[([\w.-]+)\]", re.MULTILINE)
 _TEXT = """[main] It was late when the two of them met at the station.
 [town] You are early, said the town mouse.
 [country] The train was early, said the country mouse. I only sat in it."""
@@ -51,14 +54,15 @@ class Story:
         seed: int | None,
         is_seed_locked: bool,
     ) -> Generator[tuple[Any, ...], None, None]:
-        """Speak a text in which ``[name]`` before a passage says whose turn it is.
+        """Speak a text in which ``[name]`` before a passage says whose turn it is: a kept voice, or who begins a line somewhere.
 
-        ``voice_1`` is the voice of the first name in the text, ``voice_2`` that of the second, and so on; for any voice but
-        the model's own, "default", ``consent`` must be true. Returns the story (a WAV file), who speaks when as HTML, its
-        mel and facts as HTML, the seed, and a line of HTML about the state.
+        Other words in brackets are notes and stage directions, which nobody says. ``voice_1`` is the voice of the
+        first name in the text, ``voice_2`` that of the second, and so on; for any voice but the model's own,
+        "default", ``consent`` must be true. Returns the story (a WAV file), who speaks when as HTML, its mel and
+        facts as HTML, the seed, and a line of HTML about the state.
         """
         safety.check_length(text)
-        turns = story.parse(text)
+        turns, remarks = self._turns(text)
         names = list(dict.fromkeys(turn.voice for turn in turns))
         if len(names) > MAX_ROLES:
             raise InputError(f"the text names {len(names)} voices; this page takes at most {MAX_ROLES}")
@@ -76,7 +80,7 @@ class Story:
             ),
             outputs=_OUTPUTS,
         )
-        speech = spoken.speech
+        speech = replace(spoken.speech, remarks=(*remarks, *spoken.speech.remarks))
         with results.shelf() as folder:
             yield (
                 self.studio.save(speech.waveform, folder, f"story-{chosen}", chosen, options, speech.text),
@@ -90,7 +94,7 @@ class Story:
     def rows(self, text: str, *voices: str | None) -> list[Any]:
         """Return a field for each name in ``text``, with the kept voice of that name where nothing else was chosen."""
         try:
-            turns: tuple[Turn, ...] = story.parse(text)
+            turns, _ = self._turns(text)
         except InputError:  # not finished yet; Generate says what is wrong
             return [gr.skip()] * MAX_ROLES
         names = list(dict.fromkeys(turn.voice for turn in turns))[:MAX_ROLES]
@@ -103,6 +107,12 @@ class Story:
         ]
         return [*shown, *[gr.update(visible=False)] * (MAX_ROLES - len(names))]
 
+    def _turns(self, text: str) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+        """Return the turns of ``text``, and remarks on what was left out. Raises InputError."""
+        names = {story.MAIN, BUNDLED, *self.studio.library.names(), *_AT_A_LINE.findall(text)}
+        text, remarks = story.without_directions(text, names)
+        return story.parse(text), remarks
+
     def from_toml(self, file: str | None) -> Any:
         """Return the story's text in a TOML file of F5-TTS; recordings that it names stay where they are."""
         if file is None:
@@ -113,7 +123,8 @@ class Story:
     def build(self) -> list[gr.Dropdown]:
         """Lay out the tab and connect it; return the fields in which voices are chosen."""
         gr.HTML(
-            "<p>Write who speaks in brackets, [name], before what is said, and choose a voice for each name.</p>",
+            "<p>Write who speaks in brackets, [name], where a line begins, and choose a voice for each name. "
+            "Other words in brackets are notes, which nobody says.</p>",
             elem_classes="lead",
         )
         with gr.Row():
@@ -176,7 +187,7 @@ class Story:
 
 
 def story_in_toml(file: Path) -> str:
-    """Return the text of a story. Raises InputError where there is none."""
+    """Return the text of a story, a line for each turn of a voice that it casts. Raises InputError where there is none."""
     data = file.read_bytes()[: _MAX_TOML + 1]
     try:
         if len(data) > _MAX_TOML:
@@ -187,7 +198,10 @@ def story_in_toml(file: Path) -> str:
     text = value.get("gen_text", value.get("text"))
     if not isinstance(text, str) or not text.strip():
         raise InputError('the file holds no text; it needs a line such as gen_text = "[main] Hello."')
-    return text
+    cast = value.get("voices")
+    for name in cast if isinstance(cast, dict) else ():
+        text = text.replace(f"[{name}]", f"\n[{name}]")
+    return text.lstrip("\n")
 
 
 def _who_speaks_when(spoken: story.Story, cast: dict[str, str]) -> str:

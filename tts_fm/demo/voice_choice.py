@@ -109,7 +109,7 @@ class VoiceChoice:
         """Return the voice that was chosen, None for the model's own.
 
         Raises:
-            ValueError: no consent, no such voice, or a recording that can not be used.
+            ValueError: no consent, no such voice, or a recording that cannot be used.
         """
         if source == KEPT and voice == BUNDLED and studio.synthesizer.default_prompt is not None:
             return None

@@ -66,7 +66,7 @@ class Choice:
 
         Raises:
             ValueError: there is no such judge, or it is not installed.
-            ModelError: its model is not on this machine and can not be fetched.
+            ModelError: its model is not on this machine and cannot be fetched.
         """
         self.check()
         recogniser = plugins.build(Recogniser, self._recogniser(), texts, self.recogniser_model)

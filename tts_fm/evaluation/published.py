@@ -180,7 +180,7 @@ def table(figures: dict[str, Any], name: str) -> Table:
         f"rules: {figures['protocol']}, which publish the word error rate {_AVERAGES[figures['average']]}\n"
         f"{report.judged_by(figures['judges'])}\n"
         f"published figures are heard by {figures['published']['recogniser']} and compare voices by "
-        f"{figures['published']['encoder']}; those of other judges can not be set beside them"
+        f"{figures['published']['encoder']}; those of other judges cannot be set beside them"
     )
     made.add_column("")
     for title in ("speech made", "recordings"):

@@ -92,14 +92,14 @@ class Choices:
 def settings(
     own: SamplingOptions, own_grids: Grids, choices: Choices, has_weak: bool, leaps: int = 0
 ) -> tuple[list[Setting], list[str]]:
-    """Return the settings, few evaluations first, and a sentence for what there can not be.
+    """Return the settings, few evaluations first, and a sentence for what there cannot be.
 
     Args:
         own: the model's default; guidances are compared with its solver, grid and steps.
         own_grids: the model's own grids.
         choices: what is to be compared.
         has_weak: whether there is a weaker model, for the guidance ``auto``.
-        leaps: how many the model speaks in by itself; 0 where it can not leap.
+        leaps: how many the model speaks in by itself; 0 where it cannot leap.
 
     Raises:
         ValueError: no such solver, grid or guidance.
@@ -141,7 +141,7 @@ def guidance(spec: str, own: SamplingOptions) -> SamplingOptions:
 def _of_solver(
     name: str, own: SamplingOptions, own_grids: Grids, choices: Choices, left_out: list[str]
 ) -> Iterator[Setting]:
-    """Yield the settings of one solver; what it can not do is added to ``left_out``."""
+    """Yield the settings of one solver; what it cannot do is added to ``left_out``."""
     solver = plugins.build(Solver, name)
     plain = {"solver": name, "noise": 0.0}
     if solver.times(time_grid.uniform(1)) is None:

@@ -91,7 +91,7 @@ class Suite:
             on_pair: called with (pairs done, pairs in all).
 
         Raises:
-            InputError: a recording that can not be used; the pair is named.
+            InputError: a recording that cannot be used; the pair is named.
         """
         chosen = thin_out(self.pairs, limit)
         results: list[Result] = []

@@ -53,7 +53,7 @@ class Phonemes(Frontend):
         return len(SYMBOLS)
 
     def tokens(self, text: str) -> list[str]:
-        """Return the symbols; what espeak-ng can not read (another script, a sign it drops) is a token as it is written."""
+        """Return the symbols; what espeak-ng cannot read (another script, a sign it drops) is a token as it is written."""
         tokens: list[str] = []
         was_sounds = False
         for run in script.runs(text, self.options.language.partition("-")[0]):
@@ -86,7 +86,7 @@ class Phonemes(Frontend):
 def _phonemes(text: str, language: str) -> str:
     """What espeak-ng says; it begins a new line within "2.6.", so there the point is told in words, or left out."""
     point = "point" if language.startswith("en") else ""
-    text = text.encode("utf-8", errors="replace").decode()  # a lone surrogate can not be handed on
+    text = text.encode("utf-8", errors="replace").decode()  # a lone surrogate cannot be handed on
     text = _DECIMAL_AT_AN_END.sub(lambda match: f" {point} {' '.join(match[1])}", text)
     with _ONE_AT_A_TIME:
         lines = _espeak(language).phonemize([text], strip=True)

@@ -65,7 +65,7 @@ def read(path: Path, known: Collection[str]) -> StoryFile:
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError(f"the story {path} can not be read: {error.strerror}") from None
+        raise InputError(f"the story {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no TOML: {error}") from None
     tables = value.pop("voices", {})

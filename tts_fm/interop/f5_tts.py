@@ -97,7 +97,7 @@ def load(
         device: where the network goes.
 
     Raises:
-        ModelError: the checkpoint can not be read, or does not fit the architecture or the vocabulary.
+        ModelError: the checkpoint cannot be read, or does not fit the architecture or the vocabulary.
         ValueError: there is no such architecture.
     """
     config = architecture(named)
@@ -112,7 +112,7 @@ def load_f5(path: Path, backbone: Backbone, *, prefers_ema: bool = True) -> dict
     """Return the state dict for ``backbone`` (which may be on the meta device) from a foreign checkpoint.
 
     Raises:
-        ModelError: the file can not be read, or does not hold exactly this architecture and vocabulary.
+        ModelError: the file cannot be read, or does not hold exactly this architecture and vocabulary.
     """
     foreign = read_checkpoint(path, prefers_ema=prefers_ema)
     ours = backbone.state_dict()

@@ -122,4 +122,4 @@ def read_mel(folder: Path, manifest: Manifest, voice: str) -> Float[ndarray, "p 
     try:
         return np.fromfile(path, "<f4").reshape(-1, manifest.n_mels)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} can not be read ({error}); export the model anew: tts-fm export onnx") from None
+        raise ModelError(f"{path} cannot be read ({error}); export the model anew: tts-fm export onnx") from None

@@ -49,7 +49,7 @@ class Spoken:
             with atomic.replacing(Path(path)) as beside:
                 beside.write_bytes(data)
         except OSError as error:
-            raise ValueError(f"{path} can not be written: {error.strerror}") from None
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from None
 
 
 class Speaker:

@@ -23,7 +23,7 @@ class Audit:
             try:
                 self._file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 (it is open as long as the server runs)
             except OSError as error:
-                raise ValueError(f"{target} can not be written: {error.strerror}; name another file") from None
+                raise ValueError(f"{target} cannot be written: {error.strerror}; name another file") from None
 
     def write(self, *, request: str, key: str, voice: str, text: str, seed: int, seconds: float, outcome: str) -> None:
         """Write a line.

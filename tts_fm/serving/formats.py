@@ -41,7 +41,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def add(self, waveform: Waveform) -> bytes:
-        """Return what ``waveform`` adds to the file, as far as it can not change any more."""
+        """Return what ``waveform`` adds to the file, as far as it cannot change any more."""
 
     @abstractmethod
     def end(self) -> bytes:
@@ -49,7 +49,7 @@ class Encoder(ABC):
 
 
 def check(format: str, sample_rate: int) -> None:
-    """Refuse what can not be written. Raises ValueError with what to do."""
+    """Refuse what cannot be written. Raises ValueError with what to do."""
     if format == "opus" and sample_rate not in OPUS_RATES:
         rates = ", ".join(map(str, sorted(OPUS_RATES)))
         raise ValueError(f"opus has no sample rate of {sample_rate} Hz; choose one of {rates}, or another format")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -10,6 +11,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
 from tts_fm.audio.prompt import Prompt
 from tts_fm.sampler import OnStep, SamplingOptions
+from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text.chunk import chunk
 from tts_fm.text.normalize import normalize
@@ -27,8 +29,8 @@ def stream(
     speed: float,
     sampling: SamplingOptions,
     on_step: OnStep,
-) -> Iterator[Waveform]:
-    """Yield the speech of ``text``, pauses included; all arguments as those of :meth:`Synthesizer.speak`."""
+) -> Iterator[Speech]:
+    """Yield the speech of ``text`` in pieces, pauses included; all arguments as those of :meth:`Synthesizer.speak`."""
     texts = cut(normalize(text))
     for i, part in enumerate(texts):
         speech = synthesizer.speak(
@@ -37,7 +39,7 @@ def stream(
         seed += len(speech.passages)  # no two sentences start from the same noise
         nothing = Waveform(torch.zeros(0), speech.waveform.sample_rate)
         before, after = [nothing] if i > 0 else [], [nothing] if i < len(texts) - 1 else []
-        yield join([*before, speech.waveform, *after], pause_seconds=_HALF_PAUSE)
+        yield replace(speech, waveform=join([*before, speech.waveform, *after], pause_seconds=_HALF_PAUSE))
 
 
 def cut(text: str) -> list[str]:

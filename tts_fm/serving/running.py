@@ -38,13 +38,13 @@ def server(app: ASGIApp, on_stop: Callable[[], None]) -> uvicorn.Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; port 0 takes a free one. Raises ValueError where it can not."""
+    """Return a socket that listens; port 0 takes a free one. Raises ValueError where it cannot."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=512)
     except OSError as error:
         reason = error.strerror or error
-        raise ValueError(f"{host}:{port} can not be listened on ({reason}); take another --host or --port") from None
+        raise ValueError(f"{host}:{port} cannot be listened on ({reason}); take another --host or --port") from None
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # inherited by connections; closing one waits for its client, this does not
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _UNREAD_SECONDS)
     return listener

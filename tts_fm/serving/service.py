@@ -55,12 +55,14 @@ class Chunk:
         seconds: of speech that they are about.
         is_last: whether the file ends with them.
         words: when each word is heard, where the order asks for it and the model knows, or why that is not known.
+        remarks: what may be wrong with the voice or the speech.
     """
 
     data: bytes
     seconds: float = 0.0
     is_last: bool = False
     words: tuple[SpokenWord, ...] | str = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,12 @@ class Order:
         encoder = formats.encoder(self.format, self.sample_rate, facts)
         how = {"seed": self.seed, "speed": self.speed, "sampling": self.sampling, "on_step": lambda *_: check()}
         if self.flows:
-            for waveform in pieces.stream(synthesizer, self.text, self.voice.load(), **how):
-                yield Chunk(encoder.add(waveform), waveform.seconds)
+            for speech in pieces.stream(synthesizer, self.text, self.voice.load(), **how):
+                yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, remarks=speech.remarks)
         else:
             speech = synthesizer.speak(self.text, self.voice.load(), **how)
             words = _words(speech) if self.wants_words else ()
-            yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words)
+            yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words, remarks=speech.remarks)
         yield Chunk(encoder.end(), is_last=True)
 
     def usage(self, seconds: float) -> wire.Usage:
@@ -102,6 +104,7 @@ class Delivery:
 
     def __init__(self, service: Service, order: Order, caller: Caller) -> None:
         self.order, self.seconds, self.is_whole = order, 0.0, False
+        self.remarks: tuple[str, ...] = ()
         self._service, self._caller = service, caller
         self._began = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
@@ -121,6 +124,7 @@ class Delivery:
         if not self.seconds:
             metrics.first_byte.observe(time.monotonic() - self._began)
         self.seconds += chunk.seconds
+        self.remarks = tuple(dict.fromkeys((*self.remarks, *chunk.remarks)))
         self.is_whole = chunk.is_last
         if chunk.is_last:
             metrics.whole.observe(time.monotonic() - self._began)
@@ -158,7 +162,7 @@ class Service:
     def order(self, asked: wire.Manner, text: str, *, flows: bool) -> Order:
         """Return what is to be spoken, as it is made where it ``flows``, else as a whole, which sounds a little better.
 
-        Raises ApiError and ValueError for what can not be spoken.
+        Raises ApiError and ValueError for what cannot be spoken.
         """
         if asked.model not in self.model_names:
             message = f"there is no model {asked.model[:80]!r}; choose one of {', '.join(self.model_names)}"

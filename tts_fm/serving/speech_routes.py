@@ -21,7 +21,7 @@ from tts_fm.timing import SpokenWord
 router = APIRouter(tags=["speech"])
 _ERRORS = documented(400, 401, 403, 404, 408, 413, 429, 500, 503)
 _SOUND = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in formats.MEDIA_TYPES.values()}
-_MAX_WORDS = 4_096  # bytes: servers and clients refuse longer headers
+_MAX_HEADER = 4_096  # bytes: servers and clients refuse longer headers
 _EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -67,7 +67,7 @@ async def _answer(body: wire.SpeechRequest, order: Order, delivery: Delivery) ->
     "/v1/audio/speech/batch", response_model=wire.BatchResponse, response_model_exclude_none=True, responses=_ERRORS
 )
 async def create_batch(body: wire.BatchRequest, request: Request, service: Ours) -> wire.BatchResponse:
-    """Speak up to 32 texts in one place of the queue; an item that can not be spoken hinders no other."""
+    """Speak up to 32 texts in one place of the queue; an item that cannot be spoken hinders no other."""
     if sum(len(item.input) for item in body.items) > wire.MAX_BATCH_CHARACTERS:
         raise ApiError(400, f"a batch has up to {wire.MAX_BATCH_CHARACTERS:,} characters; send several", param="items")
     orders = [_order_of(item, service) for item in body.requests()]
@@ -114,7 +114,7 @@ async def _events(first: Chunk, delivery: Delivery) -> AsyncIterator[str]:
         async for chunk in delivery:
             yield _delta(chunk)
         usage = delivery.order.usage(delivery.seconds).model_dump()
-        yield _event("speech.audio.done", usage=usage)
+        yield _event("speech.audio.done", usage=usage, **_remarks(delivery.remarks))
     except Exception as error:
         delivery.close("failed")
         yield _event("speech.audio.error", **body_of(understood(error)))
@@ -126,6 +126,10 @@ def _delta(chunk: Chunk) -> str:
     return _event("speech.audio.delta", audio=base64.b64encode(chunk.data).decode()) if chunk.data else ""
 
 
+def _remarks(remarks: tuple[str, ...]) -> dict[str, list[str]]:
+    return {"remarks": list(remarks)} if remarks else {}
+
+
 def _event(kind: str, **what: Any) -> str:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **what}, separators=(',', ':'))}\n\n"
 
@@ -135,6 +139,9 @@ def _headers(asked: wire.Manner, order: Order, first: Chunk) -> dict[str, str]:
     headers = {"X-Seed": str(order.seed), "X-Voice": order.voice.name, "X-Sample-Rate": str(order.sample_rate)}
     if asked.without_effect:
         headers["X-Without-Effect"] = ", ".join(asked.without_effect)
+    if first.remarks:
+        remarks = json.dumps(first.remarks)  # in ASCII
+        headers["X-Remarks"] = remarks if len(remarks) <= _MAX_HEADER else json.dumps([first.remarks[0][:500]])
     if order.wants_words:
         headers |= _word_header(first.words)
     return headers
@@ -145,13 +152,13 @@ def _word_header(words: tuple[SpokenWord, ...] | str) -> dict[str, str]:
     if isinstance(words, str):
         return {"X-Word-Timestamps-Omitted": json.dumps(words)[1:-1]}  # in ASCII
     told = json.dumps(wire.times(words))
-    if len(told) > _MAX_WORDS:
-        return {"X-Word-Timestamps-Omitted": f"oversize; bytes={len(told)}; limit={_MAX_WORDS}"}
+    if len(told) > _MAX_HEADER:
+        return {"X-Word-Timestamps-Omitted": f"oversize; bytes={len(told)}; limit={_MAX_HEADER}"}
     return {"X-Word-Timestamps": told}
 
 
 def _order_of(item: dict[str, Any], service: Service) -> Order | ApiError:
-    """Return what an item of a batch asks for, or why it can not be spoken."""
+    """Return what an item of a batch asks for, or why it cannot be spoken."""
     try:
         asked = wire.SpeechRequest.model_validate(item)
         return service.order(asked, asked.input, flows=False)
@@ -181,4 +188,5 @@ def _spoken(index: int, order: Order | ApiError, service: Service, caller: Calle
         audio_data=base64.b64encode(b"".join(chunk.data for chunk in chunks)).decode(),
         media_type=formats.MEDIA_TYPES[order.format],
         usage=order.usage(seconds),
+        remarks=list(dict.fromkeys(remark for chunk in chunks for remark in chunk.remarks)) or None,
     )

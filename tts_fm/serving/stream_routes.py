@@ -182,11 +182,12 @@ class Session:
         where = {"utterance_index": self.utterance, "sentence_index": self.sentence}
         rate = {"sample_rate": self.settings.sample_rate} if self.settings.stream_audio else {}
         await self._send("audio.start", **where, sentence_text=text, format=self.settings.response_format, **rate)
-        self._sent, failed = 0, False
+        self._sent, failed, remarks = 0, False, {}
         try:
             order = self.service.order(self.settings, text, flows=self.settings.stream_audio)
             self._delivery = self.service.begin(order, Caller.of(self.socket))
             await self._pass_on(self._delivery, where)
+            remarks = {"remarks": list(self._delivery.remarks)} if self._delivery.remarks else {}
             self._delivery.close("done")
         except (Left, WebSocketDisconnect):
             raise
@@ -196,7 +197,7 @@ class Session:
                 self._delivery.close("failed")
             partial = {"partial_audio": True, "action": "discard"} if self._sent else {}
             await self._fail(understood(error).detail, **partial)
-        await self._send("audio.done", **where, total_bytes=self._sent, error=failed)
+        await self._send("audio.done", **where, total_bytes=self._sent, error=failed, **remarks)
 
     async def _pass_on(self, delivery: Delivery, where: dict[str, int]) -> None:
         """Send the sound: as it comes, whole, or in JSON with the times of its words at the end."""

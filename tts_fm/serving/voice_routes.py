@@ -78,7 +78,7 @@ async def delete_voice(voice: str, service: Ours) -> wire.Deleted:
 
 def _check_changes(service: Service) -> None:
     if not service.can_change_voices:
-        message = "voices can not be changed here, for everybody may ask this server; start it with --api-key"
+        message = "voices cannot be changed here, for everybody may ask this server; start it with --api-key"
         raise ApiError(403, message, code="not_allowed")
 
 

@@ -104,7 +104,7 @@ class Consents:
         self._folder = library.folder / "consents"
 
     def add(self, name: str, language: str, recording: bytes, key: str) -> wire.Consent:
-        """Keep a consent. Raises ApiError and InputError for what can not be one."""
+        """Keep a consent. Raises ApiError and InputError for what cannot be one."""
         shown = " ".join(name.split())
         if not 0 < len(shown) <= _MAX_NAME or not shown.isprintable():
             raise ApiError(400, f"name is the speaker's, of 1 to {_MAX_NAME} characters", param="name")

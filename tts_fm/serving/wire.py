@@ -113,7 +113,7 @@ class Usage(BaseModel):
 
 
 class BatchResult(BaseModel):
-    """What became of an item; ``audio_data`` is base64."""
+    """What became of an item; ``audio_data`` is base64, ``remarks`` say what may be wrong with it."""
 
     index: int
     status: Literal["success", "error"]
@@ -121,6 +121,7 @@ class BatchResult(BaseModel):
     media_type: str | None = None
     error: str | None = None
     usage: Usage | None = None
+    remarks: list[str] | None = None
 
 
 class BatchResponse(BaseModel):

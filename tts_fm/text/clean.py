@@ -1,4 +1,4 @@
-"""Plain text: what can not be spoken is removed, and a text with nothing to speak is refused."""
+"""Plain text: what cannot be spoken is removed, and a text with nothing to speak is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def check(text: str) -> None:
-    """Refuse a text that can not be spoken.
+    """Refuse a text that cannot be spoken.
 
     Raises:
         InputError: nothing but white space, no letter or digit, or more than ``MAX_CHARACTERS``.

@@ -174,7 +174,7 @@ def _short_decades(match: Match) -> str | None:
     r"(?![\w/-]|\.\d)",
 )
 def _numeric_date(match: Match) -> str | None:
-    """3/14/2024 is American, but 14.3.2024 and 14-3-2024 begin with the day; so does whatever can not be American."""
+    """3/14/2024 is American, but 14.3.2024 and 14-3-2024 begin with the day; so does whatever cannot be American."""
     first = int(match["a"])
     if match["b"] is None:
         return _date(int(match["d"]), first, match["z"]) or _date(first, int(match["d"]), match["z"])

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tts_fm.text import addresses, capitals, dates, identifiers, mathematics, measures, money, quantities, words
+from tts_fm.text import (
+    addresses,
+    capitals,
+    dates,
+    identifiers,
+    lengths,
+    mathematics,
+    measures,
+    money,
+    quantities,
+    words,
+)
 from tts_fm.text.clean import clean, paragraphs
 from tts_fm.text.lexicon import LEXICON, Lexicon
 from tts_fm.text.markup import without_markup
@@ -79,10 +91,12 @@ def written_words(text: str, lexicon: Lexicon | None = None, *, is_spelled_out: 
 
 
 def _words(plain: str, replacements: Sequence[Replacement]) -> list[WrittenWord]:
+    starts = [replacement.start for replacement in replacements]
     spans: list[tuple[int, int]] = []
     for match in re.finditer(r"\S+", plain):
         start, end = match.span()
-        is_read_together = any(r.start < start and plain[start : r.end].strip() for r in replacements)
+        before = bisect_left(starts, start)
+        is_read_together = before > 0 and plain[start : replacements[before - 1].end].strip() != ""
         is_silent = any(
             not _says_something(_spoken(plain, *span, replacements)) for span in (*spans[-1:], (start, end))
         )
@@ -100,13 +114,17 @@ def _spoken(plain: str, start: int, end: int, replacements: Sequence[Replacement
     """Return what is said for ``plain[start:end]``; a replacement lies where its first character does."""
     pieces: list[str] = []
     position = start
-    for replacement in replacements:
-        first = replacement.start + len(replacement.source) - len(replacement.source.lstrip())
-        if start <= first < end:
-            pieces += [plain[position : max(position, replacement.start)], replacement.spoken]
-            position = replacement.start + len(replacement.source)
+    first = bisect_left(replacements, start, key=_first_character)
+    for replacement in replacements[first : bisect_left(replacements, end, lo=first, key=_first_character)]:
+        pieces += [plain[position : max(position, replacement.start)], replacement.spoken]
+        position = replacement.start + len(replacement.source)
     pieces.append(plain[position:end])
     return _join(pieces).translate(_QUOTES)
+
+
+def _first_character(replacement: Replacement) -> int:
+    """Where what is replaced begins, but for spaces."""
+    return replacement.start + len(replacement.source) - len(replacement.source.lstrip())
 
 
 def trace(text: str) -> list[Replacement]:
@@ -127,8 +145,9 @@ def _scanner() -> Scanner:
     return Scanner(
         (
             *addresses.WEB, *identifiers.FIRST, *money.COMMAS, *measures.FIRST, *mathematics.FIRST, *dates.RULES,
-            *mathematics.RULES, *measures.RULES, *identifiers.RULES, *addresses.RULES, *words.ABBREVIATIONS, *capitals.RULES,
-            *money.RULES, *measures.UNIT_RULES, *identifiers.LAST, *quantities.RULES, *mathematics.LAST, *words.SIGNS,
+            *mathematics.RULES, *measures.RULES, *lengths.RULES, *identifiers.RULES, *addresses.RULES, *words.ABBREVIATIONS,
+            *capitals.RULES, *money.RULES, *lengths.UNIT_RULES, *measures.UNIT_RULES, *identifiers.LAST, *quantities.RULES,
+            *mathematics.LAST, *words.SIGNS,
         )
     )  # fmt: skip
 

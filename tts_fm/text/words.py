@@ -134,7 +134,7 @@ _FIRST_KINDS = (
 
 
 def _is_closed(match: Match) -> bool:
-    """Whether an "I" here can not be the pronoun."""
+    """Whether an "I" here cannot be the pronoun."""
     return (
         re.compile(rf"['’]s|[.,;:!?)\]]|$| (?:of|and|to|{_FIRST_KINDS})\b").match(match.string, match.end()) is not None
     )

@@ -308,7 +308,7 @@ def _adversary(config: RunConfig, backbone: Backbone, team: Team) -> Adversary:
         raise ValueError(f"an adversary learns in one process, here are {team.world}; start it without torchrun")
     if not config.model.can_leap:
         raise ValueError(
-            f"adversary judges leaps, and the backbone {config.model.backbone.name} can not leap; take aligned_dit with "
+            f"adversary judges leaps, and the backbone {config.model.backbone.name} cannot leap; take aligned_dit with "
             f"leaps: true"
         )
     dtype = getattr(torch, config.training.precision)

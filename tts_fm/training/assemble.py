@@ -42,7 +42,7 @@ def acoustic(run: RunConfig, team: Team, folder: Path, vocab: Path | None = None
 
     Raises:
         ValueError: the corpus is empty, or something does not belong together.
-        ModelError: a vocabulary or the model to start from can not be read.
+        ModelError: a vocabulary or the model to start from cannot be read.
     """
     vocab = Path(run.data.vocab) if vocab is None and run.data.vocab else vocab
     frontend: Frontend = run.model.frontend.build(Frontend, vocab=vocab)

@@ -79,12 +79,12 @@ def load(options: DistillOptions, model: ModelConfig, device: torch.device) -> T
     """Return the teacher that ``options`` name, for a student described by ``model``.
 
     Raises:
-        ValueError: the student can not leap, or the teacher has another mel or frontend.
+        ValueError: the student cannot leap, or the teacher has another mel or frontend.
         ModelError: the teacher is not there.
     """
     if not model.can_leap:
         raise ValueError(
-            f"distill teaches leaps, and the backbone {model.backbone.name} can not leap; take aligned_dit with "
+            f"distill teaches leaps, and the backbone {model.backbone.name} cannot leap; take aligned_dit with "
             f"leaps: true"
         )
     config, backbone, _ = loading.load_model(hub.resolve(options.teacher), device)

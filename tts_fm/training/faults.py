@@ -59,4 +59,4 @@ class FaultLog:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(asdict(fault), ensure_ascii=False) + "\n" for fault in faults))
         except OSError as error:
-            warnings.warn(f"{self.path} can not be written ({error.strerror})", stacklevel=3)
+            warnings.warn(f"{self.path} cannot be written ({error.strerror})", stacklevel=3)

@@ -74,7 +74,7 @@ def figures(samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def add_prompts(run: Path, wanted: Sequence[Wanted]) -> None:
-    """Begin the gallery of a run; what can not be written is warned of."""
+    """Begin the gallery of a run; what cannot be written is warned of."""
     with _going_on():
         folder = run / SAMPLES / "prompts"
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def add_prompts(run: Path, wanted: Sequence[Wanted]) -> None:
 
 
 def add_samples(run: Path, update: int, samples: Sequence[Sample], judges: Mapping[str, Any] | None = None) -> None:
-    """Add what was spoken after ``update`` updates, and who judged; what can not be written is warned of."""
+    """Add what was spoken after ``update`` updates, and who judged; what cannot be written is warned of."""
     with _going_on():
         folder = run / SAMPLES / f"update-{update:08d}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def _read(path: Path) -> Any:
 
 @contextmanager
 def _going_on() -> Iterator[None]:
-    """Let a gallery that can not be written be no reason to stop."""
+    """Let a gallery that cannot be written be no reason to stop."""
     try:
         yield
     except (OSError, ValueError) as error:

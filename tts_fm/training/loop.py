@@ -57,7 +57,7 @@ class Loop:
 
         Raises:
             ValueError: the run was another one; the line says in what.
-            ModelError: the checkpoint at ``path`` can not be read.
+            ModelError: the checkpoint at ``path`` cannot be read.
         """
         newest = self._newest() if path is None else (path, checkpoint.load_state(path))
         if newest is None:

@@ -95,7 +95,7 @@ def read(run: Path) -> Curves:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
-        raise ValueError(f"{path} can not be read ({error.strerror}); give the folder of a training run") from None
+        raise ValueError(f"{path} cannot be read ({error.strerror}); give the folder of a training run") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text; give the folder of a training run") from None
     values: dict[str, dict[int, float]] = {}
@@ -114,10 +114,10 @@ def draw(runs: Sequence[Curves], path: Path) -> None:
     """Draw each panel of which one of ``runs`` knows something, as PNG.
 
     Raises:
-        ValueError: the path can not be written, or matplotlib is not installed.
+        ValueError: the path cannot be written, or matplotlib is not installed.
     """
     if path.suffix.lower() != ".png" or not path.parent.is_dir() or path.is_dir():
-        raise ValueError(f"{path} can not be written; name a .png in a folder that is there")
+        raise ValueError(f"{path} cannot be written; name a .png in a folder that is there")
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
@@ -144,7 +144,7 @@ def draw(runs: Sequence[Curves], path: Path) -> None:
         with atomic.replacing(path) as beside:
             figure.savefig(beside, format="png")
     except OSError as error:
-        raise ValueError(f"{path} can not be written: {error.strerror}") from None
+        raise ValueError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _record(line: str, where: str, is_cut: bool) -> dict[str, tuple[int, float]]:

@@ -16,7 +16,7 @@ _KEPT = (
 
 
 def check(run: RunConfig, vocab_size: int, frames: int, device: torch.device) -> None:
-    """Refuse a run that can not fit; ``frames`` are all that the corpus has.
+    """Refuse a run that cannot fit; ``frames`` are all that the corpus has.
 
     Raises:
         ModelError: there is less memory than it needs.

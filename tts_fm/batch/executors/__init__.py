@@ -25,5 +25,5 @@ class Executor(Plugin, ABC):
 
         Raises:
             ValueError: there are no workers to be had.
-            WorkersError: the workers can not go on.
+            WorkersError: the workers cannot go on.
         """

@@ -45,7 +45,7 @@ class CorpusReader(Plugin, ABC):
 
     @abstractmethod
     def read(self) -> Iterator[Entry | Fault]:
-        """Yield every recording, or why it can not be one, always in the same order.
+        """Yield every recording, or why it cannot be one, always in the same order.
 
         Raises:
             ValueError: there is no corpus of this form, or no such subset.

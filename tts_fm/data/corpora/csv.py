@@ -58,7 +58,7 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ValueError(f"{table} can not be read: {reason}; give a table of audio|text") from None
+        raise ValueError(f"{table} cannot be read: {reason}; give a table of audio|text") from None
     first = text.partition("\n")[0]
     mark = next((mark for mark in "|\t" if mark in first), ",")
     quoting = csv.QUOTE_MINIMAL if mark == "," else csv.QUOTE_NONE

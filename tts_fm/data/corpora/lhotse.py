@@ -117,7 +117,7 @@ def _own_file(cut: Any) -> Path | None:
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    """Return what Lhotse raises for sound that it can not read."""
+    """Return what Lhotse raises for sound that it cannot read."""
     from lhotse.audio.utils import AudioLoadingError, DurationMismatchError
 
     return AudioLoadingError, DurationMismatchError, OSError, RuntimeError, ValueError, AssertionError

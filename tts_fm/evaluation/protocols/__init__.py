@@ -1,6 +1,6 @@
 """Published lists of what is to be spoken, and the rules of those who judge by them; each other file here is one protocol.
 
-Their normalisers are not each other's, nor are their averages: figures by two protocols can not be compared.
+Their normalisers are not each other's, nor are their averages: figures by two protocols cannot be compared.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def rows(path: Path, separator: str, allowed: Sequence[int]) -> list[list[str]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} can not be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     found = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -15,7 +15,7 @@ _HANZI = re.compile(r"[\u3400-\u9fff]")
 class SeedTTSEval(Protocol):
     """``meta.lst``: ``id|prompt's text|prompt's sound|text[|recording]``; ZipVoice's ``test.tsv`` of it is read, too.
 
-    Lines of two fields (``id|text``) or three (``id|text|prompt's sound``) are counted, and can not be spoken.
+    Lines of two fields (``id|text``) or three (``id|text|prompt's sound``) are counted, and cannot be spoken.
     """
 
     about = "BytedanceSpeech/seed-tts-eval at 752f429 (run_wer.py)"

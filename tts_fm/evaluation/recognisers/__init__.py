@@ -20,7 +20,7 @@ class Recogniser(Plugin, ABC):
 
     Raises:
         ValueError: a package is missing, or there is no choice of models.
-        ModelError: the model is not on this machine and can not be fetched.
+        ModelError: the model is not on this machine and cannot be fetched.
     """
 
     about: str

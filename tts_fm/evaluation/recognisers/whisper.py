@@ -47,7 +47,7 @@ class Whisper(Recogniser):
             )
         except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise ModelError(f"the Whisper model {named} can not be read ({reason}); fetch it again") from None
+            raise ModelError(f"the Whisper model {named} cannot be read ({reason}); fetch it again") from None
         self.about = (
             f"whisper {_exactly(named, folder)} (faster-whisper {version('faster-whisper')}, int8, beam {BEAM})"
         )

@@ -41,7 +41,7 @@ class Logger(Plugin, ABC):
 
     @abstractmethod
     def record(self, update: int, values: Mapping[str, Any]) -> None:
-        """Keep figures by name. Raises OSError where they can not be written."""
+        """Keep figures by name. Raises OSError where they cannot be written."""
 
     def mel(self, update: int, name: str, mel: Float[Tensor, "n c"]) -> None:
         """Keep a log-mel as a picture."""
@@ -54,7 +54,7 @@ class Logger(Plugin, ABC):
 
 
 class Loggers:
-    """Several loggers as one. What one of them can not write is warned of once, and the training goes on."""
+    """Several loggers as one. What one of them cannot write is warned of once, and the training goes on."""
 
     def __init__(self, loggers: Mapping[str, Logger]) -> None:
         self._loggers = loggers
@@ -102,7 +102,7 @@ def open_all(names: Sequence[str], folder: Path, config: Mapping[str, Any], *, r
     """Return the loggers called ``names``, after the one of ``metrics.jsonl``, which is always there.
 
     Raises:
-        ValueError: there is no such logger, or it can not work here.
+        ValueError: there is no such logger, or it cannot work here.
     """
     check(names)
     chosen = dict.fromkeys([ALWAYS, *names])

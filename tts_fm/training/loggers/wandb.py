@@ -25,7 +25,7 @@ _OTHERWISE = "set WANDB_MODE=offline to keep the figures here, or leave wandb ou
 class WeightsAndBiases(Logger):
     """A run is called as its folder, which keeps its id, so that a run that goes on is the same run.
 
-    A resumed run can not take back what it sent, so each value carries its ``update``, over which curves are drawn.
+    A resumed run cannot take back what it sent, so each value carries its ``update``, over which curves are drawn.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], resume_from: int = 0) -> None:
@@ -56,7 +56,7 @@ class WeightsAndBiases(Logger):
             needs_key = wandb.setup().settings.mode not in ("offline", "disabled", "dryrun")
             if needs_key and not wandb.login(prompt=False, verify=False):
                 raise ValueError(f"wandb has no key; set WANDB_API_KEY or run 'wandb login', {_OTHERWISE}")
-        except wandb.Error as error:  # a key that can not be one
+        except wandb.Error as error:  # a key that cannot be one
             raise ValueError(f"wandb: {str(error).rstrip('.')}; {_OTHERWISE}") from None
 
     def record(self, update: int, values: Mapping[str, Any]) -> None:

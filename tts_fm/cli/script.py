@@ -1,0 +1,139 @@
+"""What ``tts-fm synthesize`` says: a text in one voice, or a story and its cast; planned, streamed and spoken alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tts_fm.audio.prompt import Prompt
+    from tts_fm.plan import Plan
+    from tts_fm.sampler import OnStep, SamplingOptions
+    from tts_fm.speech import Speech
+    from tts_fm.story import Role, SpokenTurn, Turn
+    from tts_fm.stream import Piece
+    from tts_fm.synthesizer import Synthesizer
+    from tts_fm.text.lexicon import Lexicon
+
+
+@dataclass(frozen=True, eq=False)
+class Manner:
+    """How it is said, whoever speaks."""
+
+    speed: float
+    is_normalized: bool
+    lexicon: Lexicon | None
+
+    def reading(self, lexicon: Lexicon | None) -> dict[str, Any]:
+        """Return the arguments of :class:`Synthesizer`'s methods, with ``lexicon`` for this one's."""
+        return {"speed": self.speed, "normalized": self.is_normalized, "lexicon": lexicon}
+
+
+@dataclass(frozen=True, eq=False)
+class Monologue:
+    """A text in one voice, whatever stands in it in brackets."""
+
+    text: str
+    role: Role
+    manner: Manner
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """The voice it begins with."""
+        return self.role.prompt
+
+    def plans(self, synthesizer: Synthesizer, seconds: float | None) -> list[tuple[str, Plan]]:
+        """Return how it would be spoken, and as whom."""
+        from tts_fm.story import MAIN
+
+        return [(MAIN, synthesizer.plan(self.text, self.prompt, seconds=seconds, **self._reading))]
+
+    def stream(self, synthesizer: Synthesizer, seed: int, sampling: SamplingOptions) -> Iterator[Piece]:
+        """Yield it piece by piece."""
+        return synthesizer.stream(self.text, self.prompt, seed=seed, sampling=sampling, **self._reading)
+
+    def speak(
+        self,
+        synthesizer: Synthesizer,
+        seed: int,
+        sampling: SamplingOptions,
+        seconds: float | None,
+        is_levelled: bool,
+        on_step: OnStep | None,
+    ) -> tuple[Speech, Sequence[SpokenTurn]]:
+        """Return the speech, and that it is one turn."""
+        from tts_fm.story import MAIN, SpokenTurn, Turn
+
+        speech = synthesizer.speak(
+            self.text, self.prompt, seed=seed, sampling=sampling, seconds=seconds, on_step=on_step, **self._reading
+        )
+        return speech, [SpokenTurn(Turn(MAIN, self.text), 0.0, speech.waveform.seconds, seed)]
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return self.manner.reading(self.role.words(self.manner.lexicon))
+
+
+@dataclass(frozen=True, eq=False)
+class Dialogue:
+    """The turns of a story, and who speaks them."""
+
+    turns: Sequence[Turn]
+    roles: Mapping[str, Role]
+    manner: Manner
+
+    @property
+    def text(self) -> str:
+        """What is said, a line for each turn."""
+        return "\n".join(turn.text for turn in self.turns)
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """The voice it begins with."""
+        return self.roles[self.turns[0].voice].prompt
+
+    def plans(self, synthesizer: Synthesizer, seconds: float | None) -> list[tuple[str, Plan]]:
+        """Return how each turn would be spoken, and as whom."""
+        from tts_fm import story
+
+        plans = story.plan(synthesizer, self.turns, self.roles, seconds=seconds, **self._reading)
+        return [(turn.voice, plan) for turn, plan in zip(self.turns, plans, strict=True)]
+
+    def stream(self, synthesizer: Synthesizer, seed: int, sampling: SamplingOptions) -> Iterator[Piece]:
+        """Yield it piece by piece."""
+        from tts_fm import story
+
+        return story.stream(synthesizer, self.turns, self.roles, seed=seed, sampling=sampling, **self._reading)
+
+    def speak(
+        self,
+        synthesizer: Synthesizer,
+        seed: int,
+        sampling: SamplingOptions,
+        seconds: float | None,
+        is_levelled: bool,
+        on_step: OnStep | None,
+    ) -> tuple[Speech, Sequence[SpokenTurn]]:
+        """Return the speech, and who speaks when."""
+        from tts_fm import story
+
+        result = story.speak(
+            synthesizer,
+            self.turns,
+            self.roles,
+            seed=seed,
+            sampling=sampling,
+            seconds=seconds,
+            is_levelled=is_levelled,
+            on_step=on_step,
+            **self._reading,
+        )
+        return result.speech, result.turns
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return self.manner.reading(self.manner.lexicon)
+
+
+Script = Monologue | Dialogue
