@@ -6,12 +6,11 @@ import math
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from tts_fm.alignment import timed_words
+from tts_fm.alignment import words_heard
 from tts_fm.alignment.forced import is_available
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.duration import count_units
-from tts_fm.errors import InputError
 from tts_fm.text.normalize import normalize
 
 SLOWEST, FASTEST = 9.0, 23.0
@@ -82,12 +81,8 @@ def _transcript(prompt: Prompt, prepared: PreparedPrompt, is_english: bool) -> s
 def _unheard(prompt: Prompt, prepared: PreparedPrompt) -> Unheard:
     """Return which words the aligner does not hear; it is asked once for a prompt."""
     if prompt not in _asked:
-        try:
-            words = timed_words(prepared.waveform, prepared.transcript)
-            _asked[prompt] = Unheard(tuple(word.word.text for word in words if word.is_doubtful), len(words))
-        except InputError:
-            written = tuple(prepared.transcript.split())
-            _asked[prompt] = Unheard(written, len(written))
+        words = words_heard(prepared.waveform, prepared.transcript)
+        _asked[prompt] = Unheard(tuple(word.word.text for word in words if word.is_doubtful), len(words))
     return _asked[prompt]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,6 +32,8 @@ _TAG = re.compile(r'(?<!\\)\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
 _WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
 _ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
 _SAME_LOUDNESS = 1.6  # 4 dB: as much may lie between voices that nobody would call louder or softer
+
+OnSpeech = Callable[[Speech, int], Speech]
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def speak(
     lexicon: Lexicon | None = None,
     is_levelled: bool = True,
     on_step: OnStep | None = None,
+    on_speech: OnSpeech | None = None,
 ) -> Story:
     """Speak ``turns``, each in the voice that ``roles`` give to its name, with a pause between them.
 
@@ -191,6 +194,7 @@ def speak(
         lexicon: words of one's own; they go before those of a role's own lexicon.
         is_levelled: whether voices are brought to the loudness of the loudest where they differ by more than 4 dB.
         on_step: called with (characters done, characters in all); what it raises ends the story.
+        on_speech: called with the speech of a turn and its seed; returns the speech that takes its place.
 
     Raises:
         ValueError: a voice that has no role.
@@ -205,19 +209,18 @@ def speak(
         role = roles[turn.voice]
         spoken = sum(len(speech.chunks) for speech in speeches)
         seeds.append((seed + spoken) % (MAX_SEED + 1) if turn.seed is None else turn.seed)
-        speeches.append(
-            synthesizer.speak(
-                turn.text,
-                role.prompt,
-                seed=seeds[-1],
-                speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
-                seconds=seconds,
-                sampling=sampling,
-                normalized=normalized,
-                lexicon=role.words(lexicon),
-                on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
-            )
+        speech = synthesizer.speak(
+            turn.text,
+            role.prompt,
+            seed=seeds[-1],
+            speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
+            seconds=seconds,
+            sampling=sampling,
+            normalized=normalized,
+            lexicon=role.words(lexicon),
+            on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
         )
+        speeches.append(speech if on_speech is None else on_speech(speech, seeds[-1]))
         before += len(turn.text)
     return _joined(turns, _levelled(turns, speeches) if is_levelled else speeches, seeds)
 
