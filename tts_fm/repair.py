@@ -109,7 +109,10 @@ class _Try:
 
 
 def best_take(
-    speak: Callable[[int], T], speech: Callable[[T], Speech], seeds: Iterable[int], count_errors: CountErrors | None = None
+    speak: Callable[[int], T],
+    speech: Callable[[T], Speech],
+    seeds: Iterable[int],
+    count_errors: CountErrors | None = None,
 ) -> tuple[T, int]:
     """Return what ``speak`` makes of that of ``seeds`` whose words are heard best, and the seed.
 
@@ -139,7 +142,9 @@ def best_take(
 def judge(speech: Speech, count_errors: CountErrors | None = None) -> Rank:
     """Return how well the words of ``speech`` are heard, to be compared with another speech of the same text: less is better."""
     errors = 0 if count_errors is None else count_errors(speech.waveform, " ".join(speech.chunks))
-    words = [word for passage in speech.passages for word in words_heard(_sound(speech.waveform, passage), passage.text)]
+    words = [
+        word for passage in speech.passages for word in words_heard(_sound(speech.waveform, passage), passage.text)
+    ]
     return errors, sum(word.is_doubtful for word in words), _cost(words)
 
 

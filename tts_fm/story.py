@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 
@@ -33,8 +34,6 @@ _WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
 _ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
 _SAME_LOUDNESS = 1.6  # 4 dB: as much may lie between voices that nobody would call louder or softer
 
-OnSpeech = Callable[[Speech, int], Speech]
-
 
 @dataclass(frozen=True)
 class Turn:
@@ -44,6 +43,26 @@ class Turn:
     text: str
     speed: float | None = None
     seed: int | None = None
+
+
+class Speaker(Protocol):
+    """Whoever speaks as :meth:`Synthesizer.speak` does."""
+
+    def speak(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        seconds: float | None = None,
+        sampling: SamplingOptions | None = None,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
+        on_step: OnStep | None = None,
+    ) -> Speech:
+        """Speak ``text`` in the voice of ``prompt``."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +185,7 @@ def _speaking(tag: re.Match[str]) -> Turn:
 
 
 def speak(
-    synthesizer: Synthesizer,
+    speaker: Speaker,
     turns: Sequence[Turn],
     roles: Mapping[str, Role],
     *,
@@ -178,12 +197,11 @@ def speak(
     lexicon: Lexicon | None = None,
     is_levelled: bool = True,
     on_step: OnStep | None = None,
-    on_speech: OnSpeech | None = None,
 ) -> Story:
     """Speak ``turns``, each in the voice that ``roles`` give to its name, with a pause between them.
 
     Args:
-        synthesizer: the model.
+        speaker: the model, or who speaks with it.
         turns: see :func:`parse`.
         roles: who speaks under which name.
         seed: sentence ``i`` of the story starts from the noise of ``seed + i``; a turn's own seed counts from its start.
@@ -194,7 +212,6 @@ def speak(
         lexicon: words of one's own; they go before those of a role's own lexicon.
         is_levelled: whether voices are brought to the loudness of the loudest where they differ by more than 4 dB.
         on_step: called with (characters done, characters in all); what it raises ends the story.
-        on_speech: called with the speech of a turn and its seed; returns the speech that takes its place.
 
     Raises:
         ValueError: a voice that has no role.
@@ -209,18 +226,19 @@ def speak(
         role = roles[turn.voice]
         spoken = sum(len(speech.chunks) for speech in speeches)
         seeds.append((seed + spoken) % (MAX_SEED + 1) if turn.seed is None else turn.seed)
-        speech = synthesizer.speak(
-            turn.text,
-            role.prompt,
-            seed=seeds[-1],
-            speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
-            seconds=seconds,
-            sampling=sampling,
-            normalized=normalized,
-            lexicon=role.words(lexicon),
-            on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
+        speeches.append(
+            speaker.speak(
+                turn.text,
+                role.prompt,
+                seed=seeds[-1],
+                speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
+                seconds=seconds,
+                sampling=sampling,
+                normalized=normalized,
+                lexicon=role.words(lexicon),
+                on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
+            )
         )
-        speeches.append(speech if on_speech is None else on_speech(speech, seeds[-1]))
         before += len(turn.text)
     return _joined(turns, _levelled(turns, speeches) if is_levelled else speeches, seeds)
 
