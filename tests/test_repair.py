@@ -12,9 +12,7 @@ import torch
 
 from tts_fm import Speech, Synthesizer, Waveform, repair
 from tts_fm.audio.io import read
-from tts_fm.errors import InputError
 from tts_fm.sampler import SamplingOptions
-from tts_fm.timing import Passage
 
 pytest.importorskip("pocketsphinx")
 TEXT = "The old house cost five dollars in May."
@@ -76,6 +74,75 @@ def test_it_is_said_anew_and_every_other_sample_stays(how):
 
 
 def test_clean_speech_is_returned_as_it_is():
-    assert repair.mend(synthesizer(), clean()) == repair.Mended(clean(), (), ()) or (
-        repair.mend(synthesizer(), clean()).speech is clean()
+    mended = repair.mend(synthesizer(), clean())
+    assert mended.speech is clean() and mended.repairs == () and mended.unheard == ()
+
+
+def test_repairs_are_reproducible():
+    once, twice = (repair.mend(synthesizer(), damaged("cut")[0], seed=5, tries=1, sampling=QUICK) for _ in range(2))
+    assert torch.equal(once.speech.waveform.samples, twice.speech.waveform.samples) and once.repairs == twice.repairs
+
+
+def test_no_try_is_no_repair():
+    with pytest.raises(ValueError, match="tries is 0"):
+        repair.mend(synthesizer(), clean(), tries=0)
+
+
+def test_where_no_try_is_better_everything_stays():
+    speech, _, _ = damaged("cut")
+    mended = repair.mend(synthesizer(), speech, tries=1, sampling=QUICK, count_errors=_worse(speech))
+    (done,) = mended.repairs
+    assert mended.speech is speech and not done.is_kept and not done.is_mended and done.score == done.new_score
+    assert done.old_span == done.new_span
+
+
+def _worse(than: Speech) -> repair.CountErrors:
+    """Somebody who hears one error more in every other sound."""
+    return lambda waveform, _: int(len(waveform.samples) != len(than.waveform.samples))
+
+
+def test_a_passage_without_its_words_is_named_and_left_alone():
+    (passage,) = clean().passages
+    silent = replace(clean(), waveform=Waveform(torch.zeros(48_000), 24_000), passages=(replace(passage, end=2.0),))
+    mended = repair.mend(synthesizer(), silent)
+    assert mended.speech is silent and mended.repairs == () and mended.unheard == (passage.text,)
+    assert repair.judge(silent)[1:] == (8, math.inf)
+
+
+def test_of_takes_the_one_with_fewest_doubts_is_kept_and_the_first_of_equals():
+    takes = [damaged("noise")[0], clean(), damaged("cut")[0], clean()]
+    best, seed = repair.best_take(lambda i: takes[i], lambda take: take, range(4))
+    assert best is clean() and seed == 1
+    errors = repair.best_take(lambda i: takes[i], lambda take: take, range(4), _worse(takes[2]))
+    assert errors == (takes[2], 2)
+    with pytest.raises(ValueError, match="no take"):
+        repair.best_take(lambda i: takes[i], lambda take: take, ())
+
+
+def test_the_command_makes_takes_keeps_one_and_tells(tts_fm_command, tmp_path):
+    options = ("synthesize", TEXT, "--steps", "2", "--guidance", "1", "--takes", "2", "--verify", "--tries", "1")
+    done = tts_fm_command(*options, "--seed", "3", "--json", "--output", tmp_path / "takes.wav")
+    assert done.code == 0
+    record = json.loads(done.stdout)
+    (kept,) = record["kept_seeds"]
+    assert kept in (3, 4) and record["not_verified"] == []
+    plain = tts_fm(
+        "synthesize", TEXT, "--steps", "2", "--guidance", "1", "--seed", kept, "--output", tmp_path / "one.wav"
     )
+    assert plain.code == 0
+    if not any(one["is_kept"] for one in record["repairs"]):
+        assert torch.equal(read(tmp_path / "takes.wav").samples, read(tmp_path / "one.wav").samples)
+    assert f"of 2 takes that of seed {kept} was kept" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tries", "2"], "give --verify"),
+        (["--check-model", "base"], "give --takes or --verify"),
+        (["--verify", "--play"], "need the whole"),
+    ],
+)
+def test_options_that_mean_nothing_alone_are_refused(tts_fm_command, options, message):
+    done = tts_fm_command("synthesize", TEXT, *options)
+    assert done.code == 2 and message in done.stderr

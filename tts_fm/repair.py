@@ -28,7 +28,7 @@ CountErrors = Callable[[Waveform, str], int]
 """Returns how many words of a text somebody else, such as a recogniser, does not hear in a sound."""
 T = TypeVar("T")
 TRIES = 3
-_HURRIED = 0.4  # of the time that a word of as many letters has: it was not said
+_HURRIED = 0.5  # of the time that a word of as many letters has: it was not said
 _UNCLAIMED = 0.12  # seconds of sound between two words that belong to none: something was said twice
 _AS_LOUD = 0.25  # of the words' loudness: more than a breath
 _GIVEN_SOUNDS = "/"  # a reading has none of its own
@@ -209,7 +209,8 @@ def mend(
 def faults(waveform: Waveform, words: Sequence[TimedWord]) -> list[Fault]:
     """Return what is wrong with the ``words`` of ``waveform``, in order; neighbours that are doubted are one fault."""
     kinds: dict[int, Kind] = {}
-    usual = sum(word.end - word.start for word in words) / max(sum(count_units(word.word.spoken) for word in words), 1)
+    sure = [word for word in words if not word.is_doubtful] or words
+    usual = sum(word.end - word.start for word in sure) / max(sum(count_units(word.word.spoken) for word in sure), 1)
     for i, word in enumerate(words):
         if word.is_doubtful and word.end > word.start:  # a dash has no sound, and no time
             is_hurried = word.end - word.start < _HURRIED * usual * count_units(word.word.spoken)
