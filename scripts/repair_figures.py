@@ -102,7 +102,7 @@ def main() -> None:
         )
         (best, _), whole = timed(
             lambda text=text, seed=seed: repair.best_take(
-                lambda one: synthesizer.speak(text, seed=one), lambda take: take, range(seed, seed + given.takes), count
+                lambda one: synthesizer.speak(text, seed=one), range(seed, seed + given.takes), count
             )
         )
         repairs += mended.repairs

@@ -111,12 +111,12 @@ def test_a_passage_without_its_words_is_named_and_left_alone():
 
 def test_of_takes_the_one_with_fewest_doubts_is_kept_and_the_first_of_equals():
     takes = [damaged("noise")[0], clean(), damaged("cut")[0], clean()]
-    best, seed = repair.best_take(lambda i: takes[i], lambda take: take, range(4))
+    best, seed = repair.best_take(lambda i: takes[i], range(4))
     assert best is clean() and seed == 1
-    errors = repair.best_take(lambda i: takes[i], lambda take: take, range(4), _worse(takes[2]))
+    errors = repair.best_take(lambda i: takes[i], range(4), _worse(takes[2]))
     assert errors == (takes[2], 2)
     with pytest.raises(ValueError, match="no take"):
-        repair.best_take(lambda i: takes[i], lambda take: take, ())
+        repair.best_take(lambda i: takes[i], ())
 
 
 def test_the_command_makes_takes_keeps_one_and_tells(tts_fm_command, tmp_path):
@@ -126,7 +126,7 @@ def test_the_command_makes_takes_keeps_one_and_tells(tts_fm_command, tmp_path):
     record = json.loads(done.stdout)
     (kept,) = record["kept_seeds"]
     assert kept in (3, 4) and record["not_verified"] == []
-    plain = tts_fm(
+    plain = tts_fm_command(
         "synthesize", TEXT, "--steps", "2", "--guidance", "1", "--seed", kept, "--output", tmp_path / "one.wav"
     )
     assert plain.code == 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Literal
 
 from tts_fm.alignment import TimedWord, words_heard
 from tts_fm.audio import level
@@ -26,7 +26,6 @@ from tts_fm.timing import Passage
 Kind = Literal["missing", "doubtful", "doubled"]
 CountErrors = Callable[[Waveform, str], int]
 """Returns how many words of a text somebody else, such as a recogniser, does not hear in a sound."""
-T = TypeVar("T")
 TRIES = 3
 _HURRIED = 0.5  # of the time that a word of as many letters has: it was not said
 _UNCLAIMED = 0.12  # seconds of sound between two words that belong to none: something was said twice
@@ -109,11 +108,8 @@ class _Try:
 
 
 def best_take(
-    speak: Callable[[int], T],
-    speech: Callable[[T], Speech],
-    seeds: Iterable[int],
-    count_errors: CountErrors | None = None,
-) -> tuple[T, int]:
+    speak: Callable[[int], Speech], seeds: Iterable[int], count_errors: CountErrors | None = None
+) -> tuple[Speech, int]:
     """Return what ``speak`` makes of that of ``seeds`` whose words are heard best, and the seed.
 
     It is the one in which ``count_errors`` finds least, if that is given; then the one with the fewest words that the
@@ -121,17 +117,16 @@ def best_take(
 
     Args:
         speak: makes a take.
-        speech: the speech of a take.
         seeds: a take each.
         count_errors: who else listens.
 
     Raises:
         ValueError: no seed, or the extra ``edit``, which has the aligner, is not installed.
     """
-    best: tuple[Rank, T, int] | None = None
+    best: tuple[Rank, Speech, int] | None = None
     for seed in seeds:
         take = speak(seed)
-        rank = judge(speech(take), count_errors)
+        rank = judge(take, count_errors)
         if best is None or rank < best[0]:
             best = rank, take, seed
     if best is None:
