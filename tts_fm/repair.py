@@ -169,8 +169,12 @@ def mend(
         on_step: called with (faults done, faults in all); what it raises ends the repairs.
 
     Raises:
-        ValueError: fewer than one try, or the extra ``edit``, which has the aligner, is not installed.
+        ValueError: fewer than one try, a model of another language than the aligner's, or the extra ``edit``, which has the
+            aligner, is not installed.
     """
+    language = getattr(synthesizer.frontend.options, "language", "en")
+    if not language.startswith("en"):
+        raise ValueError(f"the model speaks {language}, and only English can be verified; leave out --verify")
     if tries < 1:
         raise ValueError(f"tries is {tries}; it takes at least 1 to say a word anew")
     began = time.perf_counter()

@@ -43,10 +43,10 @@ class Care:
 
     def speaker(self, synthesizer: Synthesizer) -> Careful:
         """Return who speaks so with ``synthesizer``. Raises as :func:`tts_fm.batch.listener.build`."""
-        from tts_fm.batch import listener
-
         if self.check_model is None:
             return Careful(synthesizer, self, None)
+        from tts_fm.batch import listener
+
         listen = listener.build("whisper", self.check_model)
         return Careful(synthesizer, self, lambda waveform, text: listen(waveform, text).wrong)
 
@@ -82,15 +82,15 @@ class Careful:
             return self.synthesizer.speak(text, prompt, seed=its_seed, sampling=sampling, on_step=counted, **told)
 
         if takes == 1:
-            speech = take(seed)
+            speech, kept = take(seed), seed
         else:
-            speech, seed = repair.best_take(take, range(seed, seed + takes), self.count_errors)
-        self.seeds.append(seed)
+            speech, kept = repair.best_take(take, range(seed, seed + takes), self.count_errors)
+        self.seeds.append(kept)
         if self.care.verify:
             tries = repair.TRIES if self.care.tries is None else self.care.tries
             self.mended.append(
                 repair.mend(
-                    self.synthesizer, speech, seed=seed, tries=tries, sampling=sampling, count_errors=self.count_errors
+                    self.synthesizer, speech, seed=kept, tries=tries, sampling=sampling, count_errors=self.count_errors
                 )
             )
             speech = self.mended[-1].speech
