@@ -12,6 +12,7 @@ import torch
 
 from tts_fm import Speech, Synthesizer, Waveform, repair
 from tts_fm.audio.io import read
+from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.sampler import SamplingOptions
 
 pytest.importorskip("pocketsphinx")
@@ -89,6 +90,15 @@ def test_repairs_are_reproducible():
 def test_no_try_is_no_repair():
     with pytest.raises(ValueError, match="tries is 0"):
         repair.mend(synthesizer(), clean(), tries=0)
+
+
+def test_only_english_is_heard():
+    config = synthesizer().config
+    other = Synthesizer(
+        config, synthesizer().backbone, Phonemes(Phonemes.Options(language="de")), synthesizer().vocoder
+    )
+    with pytest.raises(ValueError, match="in English only"):
+        repair.mend(other, clean())
 
 
 def test_where_no_try_is_better_everything_stays():

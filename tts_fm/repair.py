@@ -143,6 +143,16 @@ def judge(speech: Speech, count_errors: CountErrors | None = None) -> Rank:
     return errors, sum(word.is_doubtful for word in words), _cost(words)
 
 
+def check_language(synthesizer: Synthesizer) -> None:
+    """Raise ValueError where the model speaks another language than the aligner hears; one that names none is believed."""
+    language = getattr(synthesizer.frontend.options, "language", "en")
+    if not language.startswith("en"):
+        raise ValueError(
+            f"the words of takes and repairs are heard in English only, the model {synthesizer.config.name} speaks "
+            f"{language}; leave out --takes and --verify"
+        )
+
+
 def mend(
     synthesizer: Synthesizer,
     speech: Speech,
@@ -172,9 +182,7 @@ def mend(
         ValueError: fewer than one try, a model of another language than the aligner's, or the extra ``edit``, which has the
             aligner, is not installed.
     """
-    language = getattr(synthesizer.frontend.options, "language", "en")
-    if not language.startswith("en"):
-        raise ValueError(f"the model speaks {language}, and only English can be verified; leave out --verify")
+    check_language(synthesizer)
     if tries < 1:
         raise ValueError(f"tries is {tries}; it takes at least 1 to say a word anew")
     began = time.perf_counter()

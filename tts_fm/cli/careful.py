@@ -42,7 +42,16 @@ class Care:
             raise ValueError("--takes and --verify need an aligner; run: pip install 'tts-fm[edit]'")
 
     def speaker(self, synthesizer: Synthesizer) -> Careful:
-        """Return who speaks so with ``synthesizer``. Raises as :func:`tts_fm.batch.listener.build`."""
+        """Return who speaks so with ``synthesizer``.
+
+        Raises:
+            ValueError: it does not speak English, or ``check_model`` names no recogniser that is installed.
+            ModelError: the recogniser's model is not on this machine and can not be fetched.
+        """
+        from tts_fm import repair
+
+        if self:
+            repair.check_language(synthesizer)
         if self.check_model is None:
             return Careful(synthesizer, self, None)
         from tts_fm.batch import listener
