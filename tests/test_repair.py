@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from tts_fm import Speech, Synthesizer, Waveform, repair
+from tts_fm.alignment import words_heard
 from tts_fm.audio.io import read
+from tts_fm.doubts import Fault, faults
 from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.sampler import SamplingOptions
 
@@ -45,16 +47,16 @@ def damaged(how: str) -> tuple[Speech, slice, int]:
     return replace(speech, waveform=waveform, passages=(spoilt,)), word, len(middle) - (word.stop - word.start)
 
 
-def found(speech: Speech) -> list[repair.Fault]:
+def found(speech: Speech) -> list[Fault]:
     (passage,) = speech.passages
-    return repair.faults(speech.waveform, repair.words_heard(speech.waveform, passage.text))
+    return faults(speech.waveform, words_heard(speech.waveform, passage.text))
 
 
 @pytest.mark.parametrize(
     ("how", "kind"), [("cut", "missing"), ("noise", "missing"), ("silence", "missing"), ("twice", "doubled")]
 )
 def test_a_word_that_is_spoilt_is_found(how, kind):
-    assert found(damaged(how)[0]) == [repair.Fault(range(SAID, SAID + 1), kind)]
+    assert found(damaged(how)[0]) == [Fault(range(SAID, SAID + 1), kind)]
 
 
 @pytest.mark.parametrize("how", ["cut", "noise", "twice"])

@@ -6,15 +6,12 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal
 
 from tts_fm.alignment import TimedWord, words_heard
-from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.audio.mel import log_mel
-from tts_fm.duration import count_units
+from tts_fm.doubts import Fault, Kind, faults
 from tts_fm.editing import Editor
 from tts_fm.editing.revision import place
 from tts_fm.errors import InputError
@@ -23,22 +20,10 @@ from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.timing import Passage
 
-Kind = Literal["missing", "doubtful", "doubled"]
 CountErrors = Callable[[Waveform, str], int]
 """Returns how many words of a text somebody else, such as a recogniser, does not hear in a sound."""
 TRIES = 3
-_HURRIED = 0.5  # of the time that a word of as many letters has: it was not said
-_UNCLAIMED = 0.12  # seconds of sound between two words that belong to none: something was said twice
-_AS_LOUD = 0.25  # of the words' loudness: more than a breath
 _GIVEN_SOUNDS = "/"  # a reading has none of its own
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Words of a passage, one after the other, that its sound may not say, or not once."""
-
-    words: range
-    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -211,39 +196,6 @@ def mend(
         seconds=speech.seconds + time.perf_counter() - began,
     )
     return Mended(mended, tuple(repairs), unheard)
-
-
-def faults(waveform: Waveform, words: Sequence[TimedWord]) -> list[Fault]:
-    """Return what is wrong with the ``words`` of ``waveform``, in order; neighbours that are doubted are one fault."""
-    kinds: dict[int, Kind] = {}
-    sure = [word for word in words if not word.is_doubtful] or words
-    usual = sum(word.end - word.start for word in sure) / max(sum(count_units(word.word.spoken) for word in sure), 1)
-    for i, word in enumerate(words):
-        if word.is_doubtful and word.end > word.start:  # a dash has no sound, and no time
-            is_hurried = word.end - word.start < _HURRIED * usual * count_units(word.word.spoken)
-            kinds[i] = "missing" if is_hurried else "doubtful"
-    for i in _doubled(waveform, words):
-        kinds.setdefault(i, "doubled")
-    found: list[Fault] = []
-    for i in sorted(kinds):
-        if found and found[-1].words.stop == i:
-            before = found.pop()
-            found.append(Fault(range(before.words.start, i + 1), before.kind))
-        else:
-            found.append(Fault(range(i, i + 1), kinds[i]))
-    return found
-
-
-def _doubled(waveform: Waveform, words: Sequence[TimedWord]) -> Iterator[int]:
-    """Yield the words behind which something is said that belongs to no word."""
-    rate = waveform.sample_rate
-    loudness = level.rms(waveform.samples) * _AS_LOUD
-    for i, (word, after) in enumerate(pairwise(words)):
-        between = waveform.samples[round(word.end * rate) : round(after.start * rate)]
-        step = round(0.02 * rate)
-        loud = sum(level.rms(between[at : at + step]) > loudness for at in range(0, len(between) - step, step))
-        if loud * 0.02 >= _UNCLAIMED:
-            yield i
 
 
 def _repair(

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -45,6 +45,7 @@ class Turn:
     seed: int | None = None
 
 
+@runtime_checkable
 class Speaker(Protocol):
     """Whoever speaks as :meth:`Synthesizer.speak` does."""
 
