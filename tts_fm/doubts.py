@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
-from tts_fm.alignment import timed_words
+from tts_fm.alignment import TimedWord, words_heard
 from tts_fm.alignment.forced import is_available
+from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.duration import count_units
-from tts_fm.errors import InputError
 from tts_fm.text.normalize import normalize
 
 SLOWEST, FASTEST = 9.0, 23.0
@@ -20,6 +23,10 @@ _USUAL = "11 to 20"
 _MOST_DOUBTFUL = 0.5  # of the words: with the right transcript at most 0.27, with another one 0.9 and more
 _FAINT, _LOW_RATE = 0.02, 16_000  # peak of speech, Hz
 _AT_THE_TOP, _MOST_CLIPPED = 0.999, 0.001  # of the peak; share of samples there
+_HURRIED = 0.5  # of the time that a word of as many letters has: it was not said
+_UNCLAIMED = 0.12  # seconds of sound between two words that belong to none: something was said twice
+_AS_LOUD = 0.25  # of the words' loudness: more than a breath
+Kind = Literal["missing", "doubtful", "doubled"]
 
 
 class Unheard(NamedTuple):
@@ -27,6 +34,14 @@ class Unheard(NamedTuple):
 
     words: tuple[str, ...]
     of: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Words of a passage, one after the other, that its sound may not say, or not once."""
+
+    words: range
+    kind: Kind
 
 
 _asked: WeakKeyDictionary[Prompt, Unheard] = WeakKeyDictionary()
@@ -46,6 +61,39 @@ def of_speech(waveform: Waveform) -> tuple[str, ...]:
         f"the speech is very faint, as its reference is (peak {_decibels(peak)}); "
         f"give a louder recording, or make the speech louder",
     )
+
+
+def faults(waveform: Waveform, words: Sequence[TimedWord]) -> list[Fault]:
+    """Return what is wrong with the ``words`` of ``waveform``, in order; neighbours that are doubted are one fault."""
+    kinds: dict[int, Kind] = {}
+    sure = [word for word in words if not word.is_doubtful] or words
+    usual = sum(word.end - word.start for word in sure) / max(sum(count_units(word.word.spoken) for word in sure), 1)
+    for i, word in enumerate(words):
+        if word.is_doubtful and word.end > word.start:  # a dash has no sound, and no time
+            is_hurried = word.end - word.start < _HURRIED * usual * count_units(word.word.spoken)
+            kinds[i] = "missing" if is_hurried else "doubtful"
+    for i in _doubled(waveform, words):
+        kinds.setdefault(i, "doubled")
+    found: list[Fault] = []
+    for i in sorted(kinds):
+        if found and found[-1].words.stop == i:
+            before = found.pop()
+            found.append(Fault(range(before.words.start, i + 1), before.kind))
+        else:
+            found.append(Fault(range(i, i + 1), kinds[i]))
+    return found
+
+
+def _doubled(waveform: Waveform, words: Sequence[TimedWord]) -> Iterator[int]:
+    """Yield the words behind which something is said that belongs to no word."""
+    rate = waveform.sample_rate
+    loudness = level.rms(waveform.samples) * _AS_LOUD
+    for i, (word, after) in enumerate(pairwise(words)):
+        between = waveform.samples[round(word.end * rate) : round(after.start * rate)]
+        step = round(0.02 * rate)
+        loud = sum(level.rms(between[at : at + step]) > loudness for at in range(0, len(between) - step, step))
+        if loud * 0.02 >= _UNCLAIMED:
+            yield i
 
 
 def possible_speed(speed: float, prompt: PreparedPrompt) -> tuple[float, tuple[str, ...]]:
@@ -82,12 +130,8 @@ def _transcript(prompt: Prompt, prepared: PreparedPrompt, is_english: bool) -> s
 def _unheard(prompt: Prompt, prepared: PreparedPrompt) -> Unheard:
     """Return which words the aligner does not hear; it is asked once for a prompt."""
     if prompt not in _asked:
-        try:
-            words = timed_words(prepared.waveform, prepared.transcript)
-            _asked[prompt] = Unheard(tuple(word.word.text for word in words if word.is_doubtful), len(words))
-        except InputError:
-            written = tuple(prepared.transcript.split())
-            _asked[prompt] = Unheard(written, len(written))
+        words = words_heard(prepared.waveform, prepared.transcript)
+        _asked[prompt] = Unheard(tuple(word.word.text for word in words if word.is_doubtful), len(words))
     return _asked[prompt]
 
 

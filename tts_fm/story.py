@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -42,6 +43,27 @@ class Turn:
     text: str
     speed: float | None = None
     seed: int | None = None
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """Whoever speaks as :meth:`Synthesizer.speak` does."""
+
+    def speak(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        seconds: float | None = None,
+        sampling: SamplingOptions | None = None,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
+        on_step: OnStep | None = None,
+    ) -> Speech:
+        """Speak ``text`` in the voice of ``prompt``."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +187,7 @@ def _speaking(tag: re.Match[str]) -> Turn:
 
 
 def speak(
-    synthesizer: Synthesizer,
+    speaker: Speaker,
     turns: Sequence[Turn],
     roles: Mapping[str, Role],
     *,
@@ -181,7 +203,7 @@ def speak(
     """Speak ``turns``, each in the voice that ``roles`` give to its name, with a pause between them.
 
     Args:
-        synthesizer: the model.
+        speaker: the model, or who speaks with it.
         turns: see :func:`parse`.
         roles: who speaks under which name.
         seed: sentence ``i`` of the story starts from the noise of ``seed + i``; a turn's own seed counts from its start.
@@ -207,7 +229,7 @@ def speak(
         spoken = sum(len(speech.chunks) for speech in speeches)
         seeds.append((seed + spoken) % (MAX_SEED + 1) if turn.seed is None else turn.seed)
         speeches.append(
-            synthesizer.speak(
+            speaker.speak(
                 turn.text,
                 role.prompt,
                 seed=seeds[-1],

@@ -363,8 +363,11 @@ class Synthesizer:
             InputError: words that are not in the recording, or hardly any that stay.
             ValueError: the extra ``edit``, which finds the words in the recording, is not installed.
         """
-        editor = Editor(self.teller, self.vocoder, self._sampler(sampling))
-        return editor.edit(recording, transcript, new_text, seed, on_step)
+        return self.editor(sampling).edit(recording, transcript, new_text, seed, on_step)
+
+    def editor(self, sampling: SamplingOptions | None = None) -> Editor:
+        """Return what edits recordings with this model, by ``sampling``, the model's defaults if None."""
+        return Editor(self.teller, self.vocoder, self._sampler(sampling))
 
     @torch.inference_mode()
     def copy(self, waveform: Waveform) -> Waveform:

@@ -70,6 +70,18 @@ def timed_words(waveform: Waveform, transcript: str) -> list[TimedWord]:
     return timed
 
 
+def words_heard(waveform: Waveform, transcript: str) -> list[TimedWord]:
+    """Return what :func:`timed_words` does; where it finds nothing, all words are doubtful and have no time.
+
+    Raises:
+        ValueError: pocketsphinx is not installed.
+    """
+    try:
+        return timed_words(waveform, transcript)
+    except InputError:
+        return [TimedWord(word, 0.0, 0.0, -math.inf, True) for word in written_words(transcript)]
+
+
 def _timed(word: WrittenWord, phones: Sequence[ScoredPhone], is_believed: bool) -> TimedWord:
     score = sum((end - start) * score for start, end, score in phones) / sum(end - start for start, end, _ in phones)
     return TimedWord(word, phones[0][0], phones[-1][1], score, not is_believed or score < DOUBT)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from tts_fm import alignment, plugins
 from tts_fm.alignment import forced
 from tts_fm.audio.io import Waveform
-from tts_fm.errors import InputError
 from tts_fm.evaluation.recognisers import Recogniser
 from tts_fm.evaluation.wer import errors
 
@@ -68,9 +67,5 @@ def build(name: str, model: str | None = None) -> Listener:
 
 
 def _align(waveform: Waveform, text: str) -> Hearing:
-    try:
-        words = alignment.timed_words(waveform, text)
-    except InputError:  # none of them was found
-        words = len(text.split())
-        return Hearing(words, words)
+    words = alignment.words_heard(waveform, text)
     return Hearing(sum(word.is_doubtful for word in words), len(words))

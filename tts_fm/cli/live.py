@@ -36,8 +36,8 @@ class Live:
         """Find mistakes before anything takes long; ``is_whole``: something was asked for that needs the whole speech."""
         if is_whole:
             raise ValueError(
-                "--play and --output-raw speak while the rest is made; leave out --duration, --watermark, --save-mel "
-                "and --json, which need the whole"
+                "--play and --output-raw speak while the rest is made; leave out --duration, --watermark, --save-mel, "
+                "--takes, --verify and --json, which need the whole"
             )
         if self.wav and self.raw == STDOUT:
             raise ValueError("--output - and --output-raw - both write to stdout; give one of them a file")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tts_fm.plan import Plan
     from tts_fm.sampler import OnStep, SamplingOptions
     from tts_fm.speech import Speech
-    from tts_fm.story import Role, SpokenTurn, Turn
+    from tts_fm.story import Role, Speaker, SpokenTurn, Turn
     from tts_fm.stream import Piece
     from tts_fm.synthesizer import Synthesizer
     from tts_fm.text.lexicon import Lexicon
@@ -55,7 +55,7 @@ class Monologue:
 
     def speak(
         self,
-        synthesizer: Synthesizer,
+        speaker: Speaker,
         seed: int,
         sampling: SamplingOptions,
         seconds: float | None,
@@ -65,7 +65,7 @@ class Monologue:
         """Return the speech, and that it is one turn."""
         from tts_fm.story import MAIN, SpokenTurn, Turn
 
-        speech = synthesizer.speak(
+        speech = speaker.speak(
             self.text, self.prompt, seed=seed, sampling=sampling, seconds=seconds, on_step=on_step, **self._reading
         )
         return speech, [SpokenTurn(Turn(MAIN, self.text), 0.0, speech.waveform.seconds, seed)]
@@ -108,7 +108,7 @@ class Dialogue:
 
     def speak(
         self,
-        synthesizer: Synthesizer,
+        speaker: Speaker,
         seed: int,
         sampling: SamplingOptions,
         seconds: float | None,
@@ -119,7 +119,7 @@ class Dialogue:
         from tts_fm import story
 
         result = story.speak(
-            synthesizer,
+            speaker,
             self.turns,
             self.roles,
             seed=seed,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.cli import cast, delivery, live, text_input
+from tts_fm.cli import careful, cast, delivery, live, text_input
 from tts_fm.cli import dry_run as dry_runs
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
@@ -100,6 +100,18 @@ def synthesize(
     duration: Annotated[
         float | None, typer.Option(min=0.1, max=3600, help="Seconds of speech, whatever the speed.")
     ] = None,
+    takes: Annotated[
+        int, typer.Option(min=1, max=50, help="Speak so often, with seeds from --seed on, and keep what is heard best.")
+    ] = 1,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Say anew, alone, words that are not heard; English, needs the extra edit.")
+    ] = False,
+    tries: Annotated[
+        int | None, typer.Option(min=1, max=20, help="How often --verify says a word anew at most.  [default: 3]")
+    ] = None,
+    check_model: Annotated[
+        str | None, typer.Option(help="A Whisper model that listens too: a folder, or a size; needs the extra asr.")
+    ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
@@ -164,7 +176,10 @@ def synthesize(
     voices = [] if voice is None else voice
     captions = delivery.Captions(timestamps, srt, vtt, words_apart, line_length)
     captions.check()
-    is_whole = duration is not None or fix_duration is not None or watermark or save_mel is not None or as_json
+    care = careful.Care(takes, verify, tries, check_model)
+    care.check()
+    is_long = duration is not None or fix_duration is not None
+    is_whole = is_long or watermark or save_mel is not None or as_json or bool(care)
     heard = live.Live(target == "-" and not is_whole, output_raw, play)
     if heard:
         heard.check(is_whole)
@@ -220,15 +235,18 @@ def synthesize(
             said = live.speak(pieces, sinks, report)
         live.keep(said, facts, None if output in (None, "-") else target, captions)
         return
+    speaker = care.speaker(synthesizer)
     with report.progress("speaking") as on_step:
-        speech, spoken = script.speak(synthesizer, seed, sampling, duration, not keep_loudness, on_step)
+        speech, spoken = script.speak(speaker, seed, sampling, duration, not keep_loudness, on_step)
     speech = replace(speech, remarks=(*remarks, *speech.remarks))
     if watermark:
         speech = _marked(speech)
     marks = {
         "precision": str(synthesizer.dtype).removeprefix("torch."),
         **({"watermark": "perth"} if watermark else {}),
+        **speaker.record(spoken),
     }
+    speaker.tell(spoken, report)
     facts = provenance(synthesizer.config.name, seed, sampling, speech.text, **marks)
     delivery.deliver(speech, spoken, facts, target, save_mel, captions, as_json, report)
 

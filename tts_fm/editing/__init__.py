@@ -22,7 +22,7 @@ from tts_fm.errors import InputError
 from tts_fm.sampler import OnStep, Sampler
 from tts_fm.telling import Teller
 from tts_fm.text.clean import check
-from tts_fm.text.normalize import written_words
+from tts_fm.text.normalize import WrittenWord, written_words
 from tts_fm.vocoders import Vocoder
 
 LEAST_KEPT = 0.5
@@ -80,7 +80,27 @@ class Editor:
         check(transcript)
         check(new_text)
         said, new = timed_words(recording, transcript), written_words(new_text)
-        revisions = revise(recording, said, new)
+        return self.apply(recording, said, new, revise(recording, said, new), seed, on_step, began)
+
+    @torch.inference_mode()
+    def apply(
+        self,
+        recording: Waveform,
+        said: Sequence[TimedWord],
+        new: Sequence[WrittenWord],
+        revisions: Sequence[Revision],
+        seed: int,
+        on_step: OnStep | None = None,
+        began: float | None = None,
+    ) -> Edit:
+        """Do ``revisions``, by which ``recording``, that says ``said``, comes to say ``new``.
+
+        Revision ``i`` starts from the noise of ``seed + i``; computing time counts from ``began``, else from now on.
+
+        Raises:
+            InputError: hardly anything of the recording would stay, or more changes at once than the model can hold.
+        """
+        began = time.perf_counter() if began is None else began
         _check_kept(said, revisions)
         config = self.teller.config
         heard = recording.resampled(config.mel.sample_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tts_fm.alignment import TimedWord
@@ -35,8 +35,15 @@ def revise(waveform: Waveform, said: Sequence[TimedWord], new: Sequence[WrittenW
 
     Spans do not touch: the words between two changes that are too near to each other are made anew, too.
     """
+    return place(waveform, said, new, _differences([each.word.sound for each in said], [word.sound for word in new]))
+
+
+def place(
+    waveform: Waveform, said: Sequence[TimedWord], new: Sequence[WrittenWord], changes: Iterable[tuple[range, range]]
+) -> list[Revision]:
+    """Return ``changes`` (words of ``said`` and the words of ``new`` they give way to, in order) with their spans."""
     revisions: list[Revision] = []
-    for old_range, new_range in _differences([each.word.sound for each in said], [word.sound for word in new]):
+    for old_range, new_range in changes:
         revision = _placed(waveform, said, new, old_range, new_range)
         while revisions and revision.span.start <= revisions[-1].span.end:
             before = revisions.pop()

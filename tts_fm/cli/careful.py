@@ -1,0 +1,148 @@
+"""Speaking with care, as ``tts-fm synthesize`` is told to: the best of several takes, and words that are not heard said anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tts_fm.cli.terminal import Report
+
+if TYPE_CHECKING:
+    from tts_fm.audio.prompt import Prompt
+    from tts_fm.repair import CountErrors, Mended
+    from tts_fm.sampler import OnStep, SamplingOptions
+    from tts_fm.speech import Speech
+    from tts_fm.story import SpokenTurn
+    from tts_fm.synthesizer import Synthesizer
+
+
+@dataclass(frozen=True)
+class Care:
+    """How many takes there are, whether words are said anew and how often at most, and who listens beside the aligner."""
+
+    takes: int = 1
+    verify: bool = False
+    tries: int | None = None
+    check_model: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.takes > 1 or self.verify
+
+    def check(self) -> None:
+        """Find mistakes before anything takes long."""
+        from tts_fm.alignment import forced
+
+        if self.tries is not None and not self.verify:
+            raise ValueError("--tries is how often --verify says a word anew; give --verify too")
+        if self.check_model is not None and not self:
+            raise ValueError("--check-model listens to takes and repairs; give --takes or --verify too")
+        if self and not forced.is_available():
+            raise ValueError("--takes and --verify need an aligner; run: pip install 'tts-fm[edit]'")
+
+    def speaker(self, synthesizer: Synthesizer) -> Careful:
+        """Return who speaks so with ``synthesizer``.
+
+        Raises:
+            ValueError: it does not speak English, or ``check_model`` names no recogniser that is installed.
+            ModelError: the recogniser's model is not on this machine and can not be fetched.
+        """
+        from tts_fm import repair
+
+        if self:
+            repair.check_language(synthesizer)
+        if self.check_model is None:
+            return Careful(synthesizer, self, None)
+        from tts_fm.batch import listener
+
+        listen = listener.build("whisper", self.check_model)
+        return Careful(synthesizer, self, lambda waveform, text: listen(waveform, text).wrong)
+
+
+@dataclass(eq=False)
+class Careful:
+    """A speaker that makes several takes of each turn and keeps the best, mends it, and remembers what it did."""
+
+    synthesizer: Synthesizer
+    care: Care
+    count_errors: CountErrors | None
+    seeds: list[int] = field(default_factory=list)
+    """Of each turn: the seed of the take that was kept."""
+    mended: list[Mended] = field(default_factory=list)
+
+    def speak(
+        self,
+        text: str,
+        prompt: Prompt | None = None,
+        *,
+        seed: int = 0,
+        sampling: SamplingOptions | None = None,
+        on_step: OnStep | None = None,
+        **reading: Any,
+    ) -> Speech:
+        """Speak as :meth:`Synthesizer.speak` does, with care."""
+        from tts_fm import repair
+
+        takes = self.care.takes
+
+        def take(its_seed: int) -> Speech:
+            counted = None if on_step is None else partial(_of_takes, on_step, its_seed - seed, takes)
+            return self.synthesizer.speak(text, prompt, seed=its_seed, sampling=sampling, on_step=counted, **reading)
+
+        if takes == 1:
+            speech, kept = take(seed), seed
+        else:
+            speech, kept = repair.best_take(take, range(seed, seed + takes), self.count_errors)
+        self.seeds.append(kept)
+        if self.care.verify:
+            tries = repair.TRIES if self.care.tries is None else self.care.tries
+            self.mended.append(
+                repair.mend(
+                    self.synthesizer, speech, seed=kept, tries=tries, sampling=sampling, count_errors=self.count_errors
+                )
+            )
+            speech = self.mended[-1].speech
+        return speech
+
+    def record(self, spoken: Sequence[SpokenTurn]) -> dict[str, Any]:
+        """Return what was done to the turns that are ``spoken``, for the record; times are those of the whole."""
+        record: dict[str, Any] = {"kept_seeds": self.seeds} if self.care.takes > 1 else {}
+        if not self.care.verify:
+            return record
+        repairs: list[dict[str, Any]] = []
+        for turn, mended in zip(spoken, self.mended, strict=True):
+            for one in mended.repairs:
+                spans = {"old_span": one.old_span, "new_span": one.new_span}
+                moved = {name: [round(turn.start + at, 3) for at in span] for name, span in spans.items()}
+                scores = {"score": round(one.score, 1), "new_score": round(one.new_score, 1)}
+                repairs.append(asdict(one) | moved | scores)
+        return record | {"repairs": repairs, "not_verified": [text for one in self.mended for text in one.unheard]}
+
+    def tell(self, spoken: Sequence[SpokenTurn], report: Report) -> None:
+        """Say what was done, and what may still be wrong."""
+        if self.care.takes > 1:
+            report.say(f"of {self.care.takes} takes that of seed {', '.join(map(str, self.seeds))} was kept")
+        record = self.record(spoken)
+        repairs: Sequence[dict[str, Any]] = record.get("repairs", ())
+        for one in repairs:
+            start, end = one["new_span"]
+            what = f"{one['text']!r} at {start:.2f}-{end:.2f} s was {one['kind']}, said anew {_times(one['tries'])}"
+            if one["is_mended"]:
+                report.say(what)
+            else:
+                report.warn(
+                    f"{what}, and {'may still be wrong' if one['is_kept'] else 'stays as it was'}; listen to it"
+                )
+        if self.care.verify and not repairs:
+            report.say("every word is heard; nothing was said anew")
+        for text in record.get("not_verified", ()):
+            report.warn(f"the aligner could not look through {text!r}; listen to it")
+
+
+def _of_takes(on_step: OnStep, take: int, takes: int, done: int, total: int) -> None:
+    on_step(done + take * total, takes * total)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
