@@ -59,7 +59,9 @@ def test_a_word_that_is_spoilt_is_found(how, kind):
     assert found(damaged(how)[0]) == [Fault(range(SAID, SAID + 1), kind)]
 
 
-@pytest.mark.parametrize("how", ["cut", "noise", "twice"])
+@pytest.mark.parametrize(
+    "how", ["cut", pytest.param("noise", marks=pytest.mark.slow), pytest.param("twice", marks=pytest.mark.slow)]
+)
 def test_it_is_said_anew_and_every_other_sample_stays(how):
     speech, word, _ = damaged(how)
     mended = repair.mend(synthesizer(), speech, seed=1)
@@ -84,6 +86,7 @@ def test_clean_speech_is_returned_as_it_is():
     assert mended.speech is clean() and mended.repairs == () and mended.unheard == ()
 
 
+@pytest.mark.slow
 def test_repairs_are_reproducible():
     once, twice = (repair.mend(synthesizer(), damaged("cut")[0], seed=5, tries=1, sampling=QUICK) for _ in range(2))
     assert torch.equal(once.speech.waveform.samples, twice.speech.waveform.samples) and once.repairs == twice.repairs
@@ -134,6 +137,7 @@ def test_of_takes_the_one_with_fewest_doubts_is_kept_and_the_first_of_equals():
         repair.best_take(lambda i: takes[i], ())
 
 
+@pytest.mark.slow
 def test_the_command_makes_takes_keeps_one_and_tells(tts_fm_command, tmp_path):
     options = ("synthesize", TEXT, "--steps", "2", "--guidance", "1", "--takes", "2", "--verify", "--tries", "1")
     done = tts_fm_command(*options, "--seed", "3", "--json", "--output", tmp_path / "takes.wav")
