@@ -46,7 +46,7 @@ class Care:
 
         Raises:
             ValueError: it does not speak English, or ``check_model`` names no recogniser that is installed.
-            ModelError: the recogniser's model is not on this machine and can not be fetched.
+            ModelError: the recogniser's model is not on this machine and cannot be fetched.
         """
         from tts_fm import repair
 
