@@ -91,7 +91,8 @@ def test_the_command_dubs_and_tells_what_does_not_fit(tts_fm_command, model_fold
         (
             "[bob] Yes.",
             2,
-            "cue 1: there is no voice 'bob'; there are default, main; give 'bob' one, or write (...) around what is not said (--voice)",
+            "cue 1: there is no voice 'bob'; there are default, main; give 'bob' one, or write (...) around what is not "
+            "said (--voice)",
         ),
         ("...", 3, "there are no cues in it; give a SubRip (.srt) or WebVTT (.vtt) file"),
     ],

@@ -14,7 +14,7 @@ from tts_fm.audio.mel import log_mel
 from tts_fm.doubts import Fault, Kind, faults
 from tts_fm.editing import Editor
 from tts_fm.editing.revision import place
-from tts_fm.errors import InputError
+from tts_fm.errors import ArgumentError, InputError
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
@@ -132,9 +132,11 @@ def check_language(synthesizer: Synthesizer) -> None:
     """Raise ValueError where the model speaks another language than the aligner hears; one that names none is believed."""
     language = getattr(synthesizer.frontend.options, "language", "en")
     if not language.startswith("en"):
-        raise ValueError(
+        raise ArgumentError(
             f"the words of takes and repairs are heard in English only, the model {synthesizer.config.name} speaks "
-            f"{language}; leave out --takes and --verify"
+            f"{language}; leave them out",
+            "takes",
+            "verify",
         )
 
 
