@@ -20,7 +20,7 @@ from tts_fm.frontends.phonemes import PUNCTUATION
 from tts_fm.sampler import OnStep, Sampler
 from tts_fm.text.lexicon import shown
 from tts_fm.timing import Passage, SpokenWord
-from tts_fm.types import Condition
+from tts_fm.types import Condition, MelSpec
 from tts_fm.vocoders import Vocoder
 
 FIRST = 1.5
@@ -106,7 +106,7 @@ class Streamer:
         for number, utterance in enumerate(utterances):
             lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
             phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
-            words = self._words(utterance, (done + len(lead)) / rate)
+            words = told_words(utterance, self.frontend, self.config.mel, (done + len(lead)) / rate)
             for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, seed, on_step)):
                 is_first = i == 0
                 faded = fade(samples, rate, is_first and number > 0, is_last and number < len(utterances) - 1)
@@ -120,15 +120,6 @@ class Streamer:
                 words = words[len(here) :]
                 done += len(whole)
             seed += 1 if phrases is None else len(phrases)
-
-    def _words(self, utterance: Utterance, start: float) -> tuple[SpokenWord, ...]:
-        """Return the words of ``utterance``, which begins at ``start``; none where the model does not know when they are."""
-        rate = self.config.mel.frame_rate
-        spans = timing.told_spans(utterance.condition, self.frontend, utterance.text, rate)
-        if spans is None:
-            return ()
-        passage = Passage(utterance.text, utterance.written, start, start, spans)
-        return timing.words([passage], Waveform(torch.zeros(0), self.config.mel.sample_rate))
 
     def _phrases(self, utterance: Utterance, limit: float) -> list[tuple[int, int]] | None:
         """Return the tokens of each phrase; None where the model places the words itself, so that only the whole can be told."""
@@ -178,6 +169,15 @@ class Streamer:
         sound = self.vocoder.decode(log_mel[None, first : end + _AROUND])[0].float().cpu() * self.gain
         hop = self.config.mel.hop_length
         return sound[(start - first) * hop : None if end == len(log_mel) else (end - first) * hop]
+
+
+def told_words(utterance: Utterance, frontend: Frontend, mel: MelSpec, start: float) -> tuple[SpokenWord, ...]:
+    """Return the words of ``utterance``, which begins at ``start``; none where the model does not know when they are."""
+    spans = timing.told_spans(utterance.condition, frontend, utterance.text, mel.frame_rate)
+    if spans is None:
+        return ()
+    passage = Passage(utterance.text, utterance.written, start, start, spans)
+    return timing.words([passage], Waveform(torch.zeros(0), mel.sample_rate))
 
 
 def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float) -> Float[Tensor, "q c"]:
