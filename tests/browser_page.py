@@ -131,8 +131,15 @@ class Visitor:
 
     def download(self, name: str) -> Path:
         """Press the player's download button and return the file."""
+        return self._file(self[name].locator("a[download]").first)
+
+    def press_for_file(self, name: str) -> Path:
+        """Press a button that gives a file, and return that."""
+        return self._file(self[name])
+
+    def _file(self, button: Locator) -> Path:
         with self.page.expect_download() as waiting:
-            self[name].locator("a[download]").first.click()
+            button.click()
         path = self.folder / f"{time.monotonic_ns()}-{waiting.value.suggested_filename}"
         waiting.value.save_as(path)
         return path

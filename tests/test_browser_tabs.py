@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from browser_page import MISHEARD, Server, Visitor, int16
 
+from tts_fm import subtitles
 from tts_fm.audio import io
 
 pytestmark = pytest.mark.browser
@@ -48,6 +49,21 @@ def test_two_voices_tell_one_story(keeper: Visitor, hears: Callable[[Path, str],
     starts, ends = zip(*(map(float, re.findall(r"\d+\.\d", row)[:2]) for row in rows), strict=True)
     assert starts[0] == 0.0 and ends[0] <= starts[1]
     assert ends[1] == pytest.approx(io.read(story).seconds, abs=0.1)
+
+
+def test_the_words_are_shown_with_their_times_and_given_as_subtitles(visitor: Visitor) -> None:
+    visitor.type("speak-text", "I paid $5 for it. And then I left.")
+    visitor.settle("speak", steps=4)
+    visitor.finish("speak")
+    seconds = io.read(visitor.download("speak-audio")).seconds
+    shown = visitor["speak-words"].locator("span").all_inner_texts()
+    words, starts = zip(*(word.split() for word in shown), strict=True)
+    assert list(words) == "I paid $5 for it. And then I left.".split()
+    times = [float(start) for start in starts]
+    assert times == sorted(times) and 0 <= times[0] < times[-1] < seconds
+    first, second = subtitles.load(visitor.press_for_file("speak-srt"))
+    assert (first.text, second.text) == ("I paid $5 for it.", "And then I left.")
+    assert first.start == pytest.approx(times[0], abs=0.01) and second.start == pytest.approx(times[5], abs=0.01)
 
 
 def test_an_edit_changes_its_words_and_not_one_sample_elsewhere(visitor: Visitor) -> None:

@@ -35,7 +35,9 @@ from tts_fm.demo.voices import Voices
 from tts_fm.editing import Change
 from tts_fm.editing import Edit as Edited
 from tts_fm.errors import InputError, ModelError
+from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
+from tts_fm.timing import SpokenWord
 
 FLOW = ("euler", "uniform", 2, 1.0, -1.0)  # solver, grid, steps, guidance, sway
 KEPT = ("kept", "default", None, None, False)  # source, voice, recording, transcript, consent
@@ -209,7 +211,7 @@ def test_speech_is_the_synthesizers_in_16_bits_with_its_facts(studio):
         sound, _ = soundfile.read(values[0], dtype="int16")
         return sound, soundfile.info(values[0]).subtype, io.read_metadata(values[0]), values[1:]
 
-    sound, subtype, facts, (mel, read, shown, seed, state) = last(speak(studio), look)
+    sound, subtype, facts, (mel, read, shown, seed, _, _, state) = last(speak(studio), look)
     expected = studio.synthesizer.speak("It costs $5.", seed=7).waveform.samples
     expected = expected / max(1.0, expected.abs().max().item())
     assert subtype == "PCM_16"
@@ -217,6 +219,21 @@ def test_speech_is_the_synthesizers_in_16_bits_with_its_facts(studio):
     assert facts["software"] == "tts-fm" and facts["model"] == "tiny" and facts["seed"] == "7"
     assert (read, seed) == ("It costs five dollars.", 7)
     assert "data:image/png;base64," in mel and "Real-time factor" in shown and ">7<" in shown and "Done" in state
+
+
+def test_words_are_shown_with_their_times_and_offered_as_subtitles(studio, monkeypatch):
+    words = (SpokenWord("<Hello", 0.25, 0.5), SpokenWord("there.", 0.5, 1.0))
+    monkeypatch.setattr(Speech, "words", words)
+    shown, srt = last(speak(studio), lambda values: (values[5], Path(values[6]["value"]).read_text()))
+    assert ">&lt;Hello<small>0.25</small>" in shown and 'title="0.50 to 1.00 s"' in shown
+    assert srt == "1\n00:00:00,250 --> 00:00:01,000\n<Hello there.\n\n"
+
+    def unheard(_):
+        raise ValueError("no aligner")
+
+    monkeypatch.setattr(Speech, "words", property(unheard))
+    shown, offered, state = last(speak(studio), lambda values: values[5:])
+    assert shown == "" and offered["visible"] is False and "Done" in state
 
 
 def test_an_unlocked_seed_is_another_one_and_is_told(studio):

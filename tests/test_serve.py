@@ -17,15 +17,17 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import torch
 from conftest import TRANSCRIPT
 from serving import LONG, RATE, Served, decoded, serving
 
 from tts_fm import doubts
+from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
-from tts_fm.serving import formats, guard, pieces, speech_routes, stream_routes, wire
+from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
 from tts_fm.serving.guard import Rules
 from tts_fm.serving.voices import OPENAI_NAMES, Voices
-from tts_fm.text.normalize import normalize
+from tts_fm.synthesizer import Synthesizer
 from tts_fm.timing import SpokenWord
 
 KEY = "a-key-of-the-tests"
@@ -160,12 +162,11 @@ def test_what_has_no_effect_is_said(client):
     assert "x-without-effect" not in speak(client).headers
 
 
-def test_pieces_grow_and_lose_nothing():
-    text = normalize(LONG)
-    cut = pieces.cut(text)
-    assert "".join(cut).replace(" ", "") == text.replace(" ", "")
-    assert len(cut[0]) <= 80 and len(cut[1]) <= 160 and all(len(piece) <= 300 for piece in cut)
-    assert pieces.cut("Hello.") == ["Hello."]
+def test_what_flows_is_what_the_synthesizer_streams(server, client):
+    pieces = server.service.synthesizer.stream(LONG[:600], seed=1)
+    sound = Waveform(torch.cat([piece.waveform.samples for piece in pieces]), RATE)
+    answer = decoded(speak(client, input=LONG[:600], response_format="pcm").content, "pcm")
+    assert np.abs(answer - sound.samples.numpy()).max() < 2 / 32_768
 
 
 def test_a_batch_gives_each_item_its_own(client):
@@ -225,7 +226,7 @@ def test_our_own_failure_is_a_500_and_its_log_holds_no_text(server, client, monk
     def broken(*_, **__):
         raise RuntimeError("secret words in /root/secret")
 
-    monkeypatch.setattr(pieces, "stream", broken)
+    monkeypatch.setattr(Synthesizer, "stream", broken)
     with caplog.at_level(logging.DEBUG):
         answer = speak(client, input="Secret words.")
     assert answer.status_code == 500 and error_of(answer)["type"] == "server_error"
@@ -476,7 +477,8 @@ def test_a_stream_speaks_sentences_as_they_come(server, client):
     told, sounds = session(server, config, *texts, {"type": "input.done"})
     starts = [message["sentence_text"] for message in told if message["type"] == "audio.start"]
     assert starts == ["Some words to say.", "And Mr. Smith.", "Then"]
-    assert sounds[0] == speak(client, response_format="pcm").content
+    whole = decoded(speak(client, response_format="wav").content, "wav")
+    assert np.abs(decoded(sounds[0], "pcm") - whole).max() < 2 / 32_768
     done = [message for message in told if message["type"] == "audio.done"]
     assert [message["total_bytes"] for message in done] == [len(sound) for sound in sounds]
     assert told[-1] == {"type": "session.done", "utterance_index": 0, "total_sentences": 3}

@@ -73,3 +73,11 @@ def test_what_can_not_be_written_is_refused(monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"tts-fm\[av\]"):
         formats.check("aac", RATE)
+
+
+def test_no_seam_is_heard_where_pieces_at_another_rate_meet():
+    sound = Waveform(0.5 * torch.sin(torch.arange(RATE) * 2 * torch.pi * 440 / RATE), RATE)
+    encoder = formats.encoder("pcm", 16_000, FACTS)
+    parts = [encoder.add(Waveform(part, RATE)) for part in sound.samples.split(7_001)]
+    samples = np.frombuffer(b"".join([*parts, encoder.end()]), "<i2") / 32_768
+    assert np.abs(samples - sound.resampled(16_000).samples.numpy()).max() < 2 / 32_768

@@ -58,6 +58,7 @@ def test_streamed_speech_lasts_as_long_and_has_the_same_words_at_the_same_times(
     words = [word for piece in pieces for word in piece.words]
     assert [word.text for word in words] == [word.text for word in whole.words]
     assert [word.start for word in words] == pytest.approx([word.start for word in whole.words], abs=1e-6)
+    assert list(told.plan(TEXT).words) == words  # and they are known before
     assert " ".join(piece.text for piece in pieces if piece.text) == TEXT
     assert all(word.start < piece.end for piece in pieces for word in piece.words)
 
@@ -160,3 +161,25 @@ def test_samples_are_written_as_16_bit() -> None:
     assert io.pcm(io.Waveform(torch.tensor([0.0, 0.5, -1.0, 3.0]), 8000)) == (
         b"\x00\x00" + (16384).to_bytes(2, "little") + (-32767).to_bytes(2, "little", signed=True) + b"\xff\x7f"
     )
+
+
+def test_a_server_tells_all_words_with_the_first_sound(told: Synthesizer) -> None:
+    pytest.importorskip("fastapi")
+    pytest.importorskip("prometheus_client")
+    from tts_fm.serving.service import Order
+    from tts_fm.serving.voices import ChosenVoice
+
+    rate = told.config.mel.sample_rate
+    order = Order(
+        TEXT, ChosenVoice("default", lambda: None), "pcm", rate, 1.0, 3, told.config.sampling_as({}), True, True
+    )
+    first, *rest = order.make(told, lambda: None)
+    assert first.words == told.plan(TEXT).words and not any(chunk.words for chunk in rest)
+    assert 0 < len(first.data) < sum(len(chunk.data) for chunk in rest)
+    assert first.words[-1].end > first.seconds
+
+    def leave() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        next(order.make(told, leave))

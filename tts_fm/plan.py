@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tts_fm.text.lexicon import shown
 from tts_fm.text.normalize import Reading
+from tts_fm.timing import SpokenWord
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Plan:
     Attributes:
         reading: what is said for it, and each change with its rule.
         pieces: the pieces in their order.
+        words: when each word will be heard; none where the model places the words itself.
         unknown: tokens of the text that the model does not know.
     """
 
     reading: Reading
     pieces: tuple[PlannedPiece, ...]
+    words: tuple[SpokenWord, ...]
     unknown: tuple[str, ...]
 
     @property

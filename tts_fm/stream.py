@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import infill, timing
+from tts_fm import doubts, infill, timing
 from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import fade
@@ -20,7 +20,7 @@ from tts_fm.frontends.phonemes import PUNCTUATION
 from tts_fm.sampler import OnStep, Sampler
 from tts_fm.text.lexicon import shown
 from tts_fm.timing import Passage, SpokenWord
-from tts_fm.types import Condition
+from tts_fm.types import Condition, MelSpec
 from tts_fm.vocoders import Vocoder
 
 FIRST = 1.5
@@ -44,12 +44,14 @@ class Piece:
         start: seconds at which it begins in the speech.
         words: the words that begin in it, where the model knows when they are heard; one may end in the next piece.
         text: what is said in it, as it was written where ``words`` are known, else as it was read.
+        remarks: in the first piece, what may be wrong with the voice, its speed and the sound.
     """
 
     waveform: Waveform
     start: float
     words: tuple[SpokenWord, ...]
     text: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def end(self) -> float:
@@ -99,14 +101,23 @@ class Streamer:
     gain: float
 
     @torch.inference_mode()
-    def stream(self, utterances: Sequence[Utterance], seed: int, on_step: OnStep | None = None) -> Iterator[Piece]:
-        """Yield the sound of ``utterances``, in order; phrase ``i`` of them all starts from the noise of ``seed + i``."""
+    def stream(
+        self,
+        utterances: Sequence[Utterance],
+        seed: int,
+        on_step: OnStep | None = None,
+        remarks: tuple[str, ...] = (),
+    ) -> Iterator[Piece]:
+        """Yield the sound of ``utterances``, in order; phrase ``i`` of them all starts from the noise of ``seed + i``.
+
+        ``remarks`` are those of the first piece, beside what is told of its sound.
+        """
         rate = self.config.mel.sample_rate
         done = 0  # samples
         for number, utterance in enumerate(utterances):
             lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
             phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
-            words = self._words(utterance, (done + len(lead)) / rate)
+            words = told_words(utterance, self.frontend, self.config.mel, (done + len(lead)) / rate)
             for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, seed, on_step)):
                 is_first = i == 0
                 faded = fade(samples, rate, is_first and number > 0, is_last and number < len(utterances) - 1)
@@ -116,19 +127,11 @@ class Streamer:
                 text = " ".join(word.text for word in here)
                 if phrases is None:
                     text = shown(utterance.text) if is_first else ""
-                yield Piece(Waveform(whole, rate), done / rate, here, text)
+                doubtful = (*remarks, *doubts.of_speech(Waveform(samples, rate))) if done == 0 else ()
+                yield Piece(Waveform(whole, rate), done / rate, here, text, doubtful)
                 words = words[len(here) :]
                 done += len(whole)
             seed += 1 if phrases is None else len(phrases)
-
-    def _words(self, utterance: Utterance, start: float) -> tuple[SpokenWord, ...]:
-        """Return the words of ``utterance``, which begins at ``start``; none where the model does not know when they are."""
-        rate = self.config.mel.frame_rate
-        spans = timing.told_spans(utterance.condition, self.frontend, utterance.text, rate)
-        if spans is None:
-            return ()
-        passage = Passage(utterance.text, utterance.written, start, start, spans)
-        return timing.words([passage], Waveform(torch.zeros(0), self.config.mel.sample_rate))
 
     def _phrases(self, utterance: Utterance, limit: float) -> list[tuple[int, int]] | None:
         """Return the tokens of each phrase; None where the model places the words itself, so that only the whole can be told."""
@@ -178,6 +181,15 @@ class Streamer:
         sound = self.vocoder.decode(log_mel[None, first : end + _AROUND])[0].float().cpu() * self.gain
         hop = self.config.mel.hop_length
         return sound[(start - first) * hop : None if end == len(log_mel) else (end - first) * hop]
+
+
+def told_words(utterance: Utterance, frontend: Frontend, mel: MelSpec, start: float) -> tuple[SpokenWord, ...]:
+    """Return the words of ``utterance``, which begins at ``start``; none where the model does not know when they are."""
+    spans = timing.told_spans(utterance.condition, frontend, utterance.text, mel.frame_rate)
+    if spans is None:
+        return ()
+    passage = Passage(utterance.text, utterance.written, start, start, spans)
+    return timing.words([passage], Waveform(torch.zeros(0), mel.sample_rate))
 
 
 def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float) -> Float[Tensor, "q c"]:

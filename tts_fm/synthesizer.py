@@ -27,12 +27,12 @@ from tts_fm.pacing import Voice
 from tts_fm.plan import Plan, PlannedPiece
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
-from tts_fm.stream import Piece, Streamer, Utterance
+from tts_fm.stream import Piece, Streamer, Utterance, told_words
 from tts_fm.telling import Teller
 from tts_fm.text.clean import check
 from tts_fm.text.lexicon import Lexicon, shown
 from tts_fm.text.normalize import Reading, WrittenWord, read, written_words
-from tts_fm.timing import Passage
+from tts_fm.timing import Passage, SpokenWord
 from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
 
@@ -220,7 +220,7 @@ class Synthesizer:
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
         unknown = [token for piece in tokens for token in self.frontend.unknown(piece)]
         waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began
-        remarks = doubts.of_reference(own, voice.prompt, self._is_english() and own is not self.default_prompt)
+        remarks = self._doubts_of(own, voice)
         return Speech(
             waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
@@ -266,18 +266,15 @@ class Synthesizer:
             ValueError: a speed out of range.
         """
         reading = self.read(text, normalized=normalized, lexicon=lexicon)
-        voice = self.listen(prompt)
-        speed, _ = doubts.possible_speed(speed, voice.prompt)
-        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
-        names = timing.as_written(written_words(text, lexicon, is_spelled_out=normalized), chunks)
-        utterances = [
-            Utterance(piece, own, self.teller.to_speak(voice, piece, self.frontend.tokens(piece), speed), pause)
-            for piece, own, pause in zip(chunks, names, pauses, strict=True)
-        ]
+        own = self._voice_or_default(prompt)
+        voice = self.teller.listen(own)
+        speed, slowed = doubts.possible_speed(speed, voice.prompt)
+        remarks = (*self._doubts_of(own, voice), *slowed)
+        utterances = self._utterances(reading, written_words(text, lexicon, is_spelled_out=normalized), voice, speed)
         streamer = Streamer(
             self.config, self.frontend, self.vocoder, self._sampler(sampling), voice.mel, voice.prompt.output_gain
         )
-        return streamer.stream(utterances, seed, on_step)
+        return streamer.stream(utterances, seed, on_step, remarks)
 
     @torch.inference_mode()
     def plan(
@@ -294,16 +291,18 @@ class Synthesizer:
         reading = self.read(text, normalized=normalized, lexicon=lexicon)
         voice = self.listen(prompt)
         speed, _ = doubts.possible_speed(speed, voice.prompt)
-        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
+        written = written_words(text, lexicon, is_spelled_out=normalized)
         pieces: list[PlannedPiece] = []
+        words: list[SpokenWord] = []
         unknown: list[str] = []
-        for piece, pause, share in zip(chunks, pauses, _shares(chunks, seconds), strict=True):
-            tokens = self.frontend.tokens(piece)
-            condition = self.teller.to_speak(voice, piece, tokens, speed, share)
-            n_frames = condition.is_valid.shape[1] - len(voice.mel)
-            pieces.append(PlannedPiece(piece, n_frames / self.config.mel.frame_rate, pause))
-            unknown += self.frontend.unknown(tokens)
-        return Plan(reading, tuple(pieces), tuple(dict.fromkeys(unknown)))
+        start = 0.0
+        for each in self._utterances(reading, written, voice, speed, seconds):
+            n_frames = each.condition.is_valid.shape[1] - len(voice.mel)
+            pieces.append(PlannedPiece(each.text, n_frames / self.config.mel.frame_rate, each.pause))
+            words += told_words(each, self.frontend, self.config.mel, start)
+            unknown += self.frontend.unknown(self.frontend.tokens(each.text))
+            start += pieces[-1].seconds + each.pause
+        return Plan(reading, tuple(pieces), tuple(words), tuple(dict.fromkeys(unknown)))
 
     def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
         """Return how ``text`` is read, with ``normalized`` and ``lexicon`` as in :meth:`speak`.
@@ -406,6 +405,10 @@ class Synthesizer:
         scale, given = self.config.mel_scale, len(voice.mel)
         return lambda t, x_t: on_state(t, scale.unscaled(x_t[0, given:].float()))
 
+    def _doubts_of(self, prompt: Prompt, voice: Voice) -> tuple[str, ...]:
+        """Return what may be wrong with a prompt; the model's own one says its words."""
+        return doubts.of_reference(prompt, voice.prompt, self._is_english() and prompt is not self.default_prompt)
+
     def _is_english(self) -> bool:
         """Whether the model speaks English, which is what the aligner knows."""
         return getattr(self.frontend.options, "language", "").startswith("en")
@@ -413,6 +416,22 @@ class Synthesizer:
     def listen(self, prompt: Prompt | None) -> Voice:
         """Return ``prompt``, or the model's own voice where it is None, as the model hears it. Raises InputError."""
         return self.teller.listen(self._voice_or_default(prompt))
+
+    def _utterances(
+        self,
+        reading: Reading,
+        written: Sequence[WrittenWord],
+        voice: Voice,
+        speed: float,
+        seconds: float | None = None,
+    ) -> list[Utterance]:
+        """Return what the model is told to say ``reading``, which is that of the ``written`` words."""
+        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
+        names = timing.as_written(written, chunks)
+        return [
+            Utterance(piece, own, self.teller.to_speak(voice, piece, self.frontend.tokens(piece), speed, share), pause)
+            for piece, own, pause, share in zip(chunks, names, pauses, _shares(chunks, seconds), strict=True)
+        ]
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt

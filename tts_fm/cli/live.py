@@ -78,6 +78,8 @@ def speak(pieces: Iterator[Piece], sinks: Sequence[Sink], report: Report) -> lis
             sink(piece.waveform)
         if not said:
             report.say(f"first sound after {time.perf_counter() - began:.2f} s")
+        for remark in piece.remarks:
+            report.warn(remark)
         said.append(piece)
     seconds, spent = said[-1].end, time.perf_counter() - began
     report.say(f"{seconds:.2f} s, made in {spent:.2f} s (real-time factor {spent / seconds:.2f})")

@@ -121,6 +121,8 @@ footer img { display: none !important; }
 .dark .words del { color: #ff9d94; }
 .dark .words ins { color: #74e0bf; }
 .words .doubtful { text-decoration: underline wavy #d98a1f; text-underline-offset: 4px; }
+.words.timed span { display: inline-flex; flex-direction: column; margin-right: 6px; line-height: 1.3; }
+.words.timed small { font-size: 0.68rem; font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
 .scroll { overflow-x: auto; }
 table.plain { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 table.plain th { text-align: left; font-weight: 600; font-size: 0.78rem; color: var(--body-text-color-subdued); }

@@ -18,6 +18,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.demo.generation import Progress
 from tts_fm.speech import Speech
+from tts_fm.timing import SpokenWord
 
 _TICKS = 5
 
@@ -73,6 +74,15 @@ def timing(speech: Speech) -> dict[str, object]:
         "Made in": f"{speech.seconds:.2f} s",
         "Real-time factor": f"{speech.real_time_factor:.2f}",
     }
+
+
+def words_with_times(words: Sequence[SpokenWord]) -> str:
+    """Return each word and the second at which it begins, as HTML; the pointer shows when it ends."""
+    spans = " ".join(
+        f'<span title="{word.start:.2f} to {word.end:.2f} s">{escape(word.text)}<small>{word.start:.2f}</small></span>'
+        for word in words
+    )
+    return f'<div class="words timed">{spans}</div>' if words else ""
 
 
 def progress_bar(progress: Progress, steps: int | None = None, what: str = "") -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from tts_fm import subtitles
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import Studio, connect, pick_seed
 from tts_fm.demo.voice_choice import VoiceChoice
+from tts_fm.sampler import OnStep
+from tts_fm.speech import Speech
+from tts_fm.timing import SpokenWord
 
-_OUTPUTS = 6
+_OUTPUTS = 8
 _TEXT = "Flow matching turns noise into speech, step by step. It took 3 minutes to write this page's first line."
 
 
@@ -44,20 +49,23 @@ class Speak:
         ``source`` is "kept" (``voice`` is the name of a voice that is here, "default" the model's own) or "new" (a
         ``recording`` of 1 to 30 s and its ``transcript``); for any voice but the model's own ``consent`` must be true. The
         seed is used where ``is_seed_locked``, and returned. Returns the speech (a WAV file), its mel as HTML, the text as
-        it was read, facts as HTML, the seed, and a line of HTML about the state.
+        it was read, facts as HTML, the seed, its words with their times as HTML, a SubRip file of them, and a line of HTML
+        about the state.
         """
         safety.check_length(text)
         synthesizer = self.studio.synthesizer
         options = sampling(synthesizer, solver, grid, steps, guidance, sway)
         prompt = VoiceChoice.prompt(self.studio, source, voice, recording, transcript, consent)
         chosen = pick_seed(seed, is_seed_locked)
-        speech = yield from self.studio.generate(
-            lambda on_step: synthesizer.speak(
-                text, prompt, seed=chosen, speed=speed, sampling=options, on_step=on_step
-            ),
-            outputs=_OUTPUTS,
-            steps=options.steps,
-        )
+
+        def work(on_step: OnStep) -> tuple[Speech, tuple[SpokenWord, ...]]:
+            made = synthesizer.speak(text, prompt, seed=chosen, speed=speed, sampling=options, on_step=on_step)
+            try:
+                return made, made.words
+            except ValueError:  # nobody knows when they are heard: a language without an aligner, or none installed
+                return made, ()
+
+        speech, words = yield from self.studio.generate(work, outputs=_OUTPUTS, steps=options.steps)
         with results.shelf() as folder:
             yield (
                 self.studio.save(speech.waveform, folder, f"speech-{chosen}", chosen, options, speech.text),
@@ -65,6 +73,8 @@ class Speak:
                 speech.text,
                 results.facts_list({**results.timing(speech), "Seed": chosen, "Model": synthesizer.config.name}),
                 chosen,
+                results.words_with_times(words),
+                _subtitles(words, folder / f"speech-{chosen}.srt"),
                 results.verdict(speech),
             )
 
@@ -95,6 +105,8 @@ class Speak:
             with gr.Column(scale=6):
                 status = gr.HTML(results.note("The speech will be here."), elem_id="speak-status")
                 speech = gr.Audio(label="Speech", interactive=False, buttons=["download"], elem_id="speak-audio")
+                words = gr.HTML(elem_id="speak-words")
+                srt = gr.DownloadButton("Subtitles (SRT)", visible=False, size="sm", elem_id="speak-srt")
                 facts = gr.HTML(elem_id="speak-facts")
                 mel = gr.HTML(elem_id="speak-mel")
                 read = gr.Textbox(label="Text as it was read", lines=2, interactive=False, elem_id="speak-read")
@@ -103,7 +115,15 @@ class Speak:
             cancel,
             self.speak,
             [text, *choice.inputs, *controls.inputs, speed, *seeds.inputs],
-            [speech, mel, read, facts, seeds.seed, status],
+            [speech, mel, read, facts, seeds.seed, words, srt, status],
             "speak",
         )
         return [choice.voice]
+
+
+def _subtitles(words: Sequence[SpokenWord], path: Path) -> Any:
+    """Write ``words`` as subtitles and offer them; offer none where there are no words."""
+    if not words:
+        return gr.update(value=None, visible=False)
+    subtitles.save(subtitles.to_srt(subtitles.cues(words)), path)
+    return gr.update(value=str(path), visible=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import soxr
 
 from tts_fm.audio.io import Waveform
 
@@ -39,13 +40,41 @@ _AAC_BITRATE = 64_000  # bits per second
 class Encoder(ABC):
     """Turns the pieces of one sound into the bytes of one file."""
 
-    @abstractmethod
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._resampler: soxr.ResampleStream | None = None
+        self._gain = 1.0
+
     def add(self, waveform: Waveform) -> bytes:
         """Return what ``waveform`` adds to the file, as far as it cannot change any more."""
+        samples = waveform.samples.float().cpu().numpy()
+        if not np.isfinite(samples).all():
+            raise ValueError("the sound holds values that are not finite numbers; leave out steps and guidance")
+        if waveform.sample_rate != self._rate:
+            if self._resampler is None:  # one for all pieces: each alone would fade at its ends
+                self._resampler = soxr.ResampleStream(waveform.sample_rate, self._rate, 1)
+            samples = self._resampler.resample_chunk(samples)
+        return self._write(self._unclipped(samples))
 
-    @abstractmethod
     def end(self) -> bytes:
         """Return the rest of the file."""
+        data = b""
+        if self._resampler is not None:
+            data = self._write(self._unclipped(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)))
+        return data + self._close()
+
+    def _unclipped(self, samples: np.ndarray) -> np.ndarray:
+        """Return ``samples`` scaled down where they would clip, and all that follow as much, so that none stands out."""
+        self._gain = min(self._gain, 1 / max(1.0, float(np.abs(samples).max(initial=0))))
+        return samples * np.float32(self._gain)
+
+    @abstractmethod
+    def _write(self, samples: np.ndarray) -> bytes:
+        """Return what ``samples`` at the file's own rate add to it."""
+
+    @abstractmethod
+    def _close(self) -> bytes:
+        """Return what comes after all samples."""
 
 
 def check(format: str, sample_rate: int) -> None:
@@ -70,13 +99,10 @@ def encoder(format: str, sample_rate: int, facts: Mapping[str, Any]) -> Encoder:
 class _Pcm(Encoder):
     """16 bits, little endian, mono, nothing else."""
 
-    def __init__(self, sample_rate: int) -> None:
-        self._rate = sample_rate
+    def _write(self, samples: np.ndarray) -> bytes:
+        return (samples * 32_767).round().astype("<i2").tobytes()
 
-    def add(self, waveform: Waveform) -> bytes:
-        return (_samples(waveform, self._rate) * 32_767).round().astype("<i2").tobytes()
-
-    def end(self) -> bytes:
+    def _close(self) -> bytes:
         return b""
 
 
@@ -84,7 +110,8 @@ class _Libsndfile(Encoder):
     """mp3, Ogg Opus, flac and wav."""
 
     def __init__(self, format: str, sample_rate: int, facts: Mapping[str, Any]) -> None:
-        self._format, self._rate, self._sent = format, sample_rate, 0
+        super().__init__(sample_rate)
+        self._format, self._sent = format, 0
         self._file = io.BytesIO()
         kind, subtype = _LIBSNDFILE[format]
         constant = {"bitrate_mode": "CONSTANT", "compression_level": 0.6} if format == "mp3" else {}
@@ -92,15 +119,14 @@ class _Libsndfile(Encoder):
         self._sound.comment = json.dumps({name: str(value) for name, value in facts.items()})
         self._sound.software = str(facts["software"])
 
-    def add(self, waveform: Waveform) -> bytes:
-        samples = _samples(waveform, self._rate)
+    def _write(self, samples: np.ndarray) -> bytes:
         for start in range(0, len(samples), _BLOCK):  # one long write of Ogg overflows libsndfile's stack
             self._sound.write(samples[start : start + _BLOCK])
         is_beginning = self._sent == 0
         data = b"" if self._format in WHOLE else self._new()
         return _without_empty_frame(data) if is_beginning and self._format == "mp3" else data
 
-    def end(self) -> bytes:
+    def _close(self) -> bytes:
         self._sound.close()
         return self._new()
 
@@ -116,22 +142,24 @@ class _Aac(Encoder):
     def __init__(self, sample_rate: int) -> None:
         import av
 
-        self._rate, self._sent, self._time = sample_rate, 0, 0
+        super().__init__(sample_rate)
+        self._sent, self._time = 0, 0
         self._file = io.BytesIO()
         self._container = av.open(self._file, "w", format="adts")
         self._stream = self._container.add_stream("aac", rate=sample_rate, layout="mono", bit_rate=_AAC_BITRATE)
 
-    def add(self, waveform: Waveform) -> bytes:
+    def _write(self, samples: np.ndarray) -> bytes:
         import av
 
-        samples = _samples(waveform, self._rate)
+        if not len(samples):  # the resampler has begun to hear, no more
+            return b""
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts = self._rate, self._time
         self._time += len(samples)
         self._container.mux(self._stream.encode(frame))
         return self._new()
 
-    def end(self) -> bytes:
+    def _close(self) -> bytes:
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._new()
@@ -140,14 +168,6 @@ class _Aac(Encoder):
         data = self._file.getvalue()[self._sent :]
         self._sent += len(data)
         return data
-
-
-def _samples(waveform: Waveform, sample_rate: int) -> np.ndarray:
-    """Return the samples at ``sample_rate``, scaled down where they would clip."""
-    samples = waveform.resampled(sample_rate).samples.float().cpu().numpy()
-    if not np.isfinite(samples).all():
-        raise ValueError("the sound holds values that are not finite numbers; leave out steps and guidance")
-    return samples / max(1.0, float(np.abs(samples).max(initial=0)))
 
 
 def _without_empty_frame(data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from starlette.types import Receive
 
 from tts_fm.audio.prompt import Prompt
 from tts_fm.sampler import SamplingOptions
-from tts_fm.serving import formats, pieces, wire
+from tts_fm.serving import formats, wire
 from tts_fm.serving import voices as known_voices
 from tts_fm.serving.audit import Audit
 from tts_fm.serving.errors import ApiError
@@ -54,7 +54,8 @@ class Chunk:
         data: may be empty.
         seconds: of speech that they are about.
         is_last: whether the file ends with them.
-        words: when each word is heard, where the order asks for it and the model knows, or why that is not known.
+        words: of the whole speech, when each word is heard, in the first chunk of an order that asks for it; or why that
+            is not known.
         remarks: what may be wrong with the voice or the speech.
     """
 
@@ -84,11 +85,16 @@ class Order:
         facts = provenance(synthesizer.config.name, self.seed, self.sampling, self.text)
         encoder = formats.encoder(self.format, self.sample_rate, facts)
         how = {"seed": self.seed, "speed": self.speed, "sampling": self.sampling, "on_step": lambda *_: check()}
-        if self.flows:
-            for speech in pieces.stream(synthesizer, self.text, self.voice.load(), **how):
-                yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, remarks=speech.remarks)
-        else:
-            speech = synthesizer.speak(self.text, self.voice.load(), **how)
+        prompt = self.voice.load()
+        words: tuple[SpokenWord, ...] | str = ()
+        if self.flows and self.wants_words:
+            words = synthesizer.plan(self.text, prompt, speed=self.speed).words
+        if self.flows and (words or not self.wants_words):
+            for piece in synthesizer.stream(self.text, prompt, **how):
+                yield Chunk(encoder.add(piece.waveform), piece.waveform.seconds, words=words, remarks=piece.remarks)
+                words = ()
+        else:  # whole, too, where only an aligner finds the words
+            speech = synthesizer.speak(self.text, prompt, **how)
             words = _words(speech) if self.wants_words else ()
             yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words, remarks=speech.remarks)
         yield Chunk(encoder.end(), is_last=True)
@@ -160,7 +166,7 @@ class Service:
         return list(dict.fromkeys([self.synthesizer.config.name, *MODEL_NAMES]))
 
     def order(self, asked: wire.Manner, text: str, *, flows: bool) -> Order:
-        """Return what is to be spoken, as it is made where it ``flows``, else as a whole, which sounds a little better.
+        """Return what is to be spoken, as it is made where it ``flows``, else as a whole.
 
         Raises ApiError and ValueError for what cannot be spoken.
         """
@@ -179,7 +185,7 @@ class Service:
             speed=asked.speed,
             seed=secrets.randbelow(2**31) if asked.seed is None else asked.seed,
             sampling=self.synthesizer.config.sampling_as({k: v for k, v in given.items() if v is not None}),
-            flows=flows and asked.response_format not in formats.WHOLE and not asked.word_timestamps,
+            flows=flows and asked.response_format not in formats.WHOLE,
             wants_words=asked.word_timestamps,
         )
 
