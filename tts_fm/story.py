@@ -7,20 +7,22 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 import torch
 
 from tts_fm import doubts
 from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import join
+from tts_fm.audio.join import join, places
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.plan import Plan
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.stream import Piece
 from tts_fm.synthesizer import Speech, Synthesizer
-from tts_fm.text import clean
+from tts_fm.text import clean, ssml, tags
 from tts_fm.text.lexicon import Lexicon
 
 MAIN = "main"
@@ -36,12 +38,17 @@ _SAME_LOUDNESS = 1.6  # 4 dB: as much may lie between voices that nobody would c
 
 @dataclass(frozen=True)
 class Turn:
-    """What one voice says before the next begins; ``speed`` and ``seed`` are the story's where they are None."""
+    """What one voice says before the next begins; ``speed`` and ``seed`` are the story's where they are None.
+
+    ``pause`` are the seconds of silence before it, where something is said before; ``lexicon`` goes before every other one.
+    """
 
     voice: str
     text: str
     speed: float | None = None
     seed: int | None = None
+    pause: float = _PAUSE
+    lexicon: Lexicon | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +62,10 @@ class Role:
     speed: float | None = None
     lexicon: Lexicon | None = None
 
-    def words(self, lexicon: Lexicon | None) -> Lexicon | None:
-        """Return the voice's own lexicon with ``lexicon``, whose readings count where they differ."""
-        if self.lexicon is None or lexicon is None:
-            return self.lexicon if lexicon is None else lexicon
-        return self.lexicon | lexicon
+    def words(self, *lexicons: Lexicon | None) -> Lexicon | None:
+        """Return the voice's own lexicon with ``lexicons``; where readings differ, the last one counts."""
+        known = [each for each in (self.lexicon, *lexicons) if each is not None]
+        return reduce(or_, known) if known else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +138,25 @@ def parse(text: str) -> tuple[Turn, ...]:
     if not turns:
         raise InputError("the story is empty; write what each voice says behind its tag: [main] Hello.")
     return tuple(turns)
+
+
+def directed(text: str) -> tuple[Turn, ...]:
+    """Return the turns of a ``text`` with mark-up: a document of SSML, or any other with tags in square brackets.
+
+    Raises:
+        InputError: mark-up that is not understood, with its line and column.
+    """
+    stretches = (ssml if ssml.is_ssml(text) else tags).parse(text)
+    return tuple(
+        Turn(
+            MAIN if one.voice is None else one.voice,
+            one.text,
+            one.rate,
+            pause=_PAUSE if one.pause is None else one.pause,
+            lexicon=one.lexicon,
+        )
+        for one in stretches
+    )
 
 
 def _check(number: int, turn: Turn) -> None:
@@ -214,7 +239,7 @@ def speak(
                 seconds=seconds,
                 sampling=sampling,
                 normalized=normalized,
-                lexicon=role.words(lexicon),
+                lexicon=role.words(lexicon, turn.lexicon),
                 on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
             )
         )
@@ -241,7 +266,7 @@ def plan(
             speed=next(one for one in (turn.speed, roles[turn.voice].speed, speed) if one is not None),
             seconds=seconds,
             normalized=normalized,
-            lexicon=roles[turn.voice].words(lexicon),
+            lexicon=roles[turn.voice].words(lexicon, turn.lexicon),
         )
         for turn in turns
     )
@@ -275,12 +300,12 @@ def stream(
             speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
             sampling=sampling,
             normalized=normalized,
-            lexicon=role.words(lexicon),
+            lexicon=role.words(lexicon, turn.lexicon),
             on_step=on_step,
         )
         start = done
         for i, piece in enumerate(pieces):
-            pause = _PAUSE if number > 0 and i == 0 else 0.0
+            pause = turn.pause if number > 0 and i == 0 else 0.0
             moved = piece.later(start, pause)
             start += pause
             done, n_pieces = moved.end, n_pieces + 1
@@ -328,14 +353,12 @@ def _louder(speech: Speech, gain: float) -> Speech:
 
 
 def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> Story:
-    waveform = join([speech.waveform for speech in speeches], _PAUSE)
-    pause = round(_PAUSE * waveform.sample_rate)
-    spoken: list[SpokenTurn] = []
-    start = 0  # samples
-    for turn, speech, seed in zip(turns, speeches, seeds, strict=True):
-        end = start + len(speech.waveform.samples)
-        spoken.append(SpokenTurn(turn, start / waveform.sample_rate, end / waveform.sample_rate, seed))
-        start = end + pause
+    sounds, pauses = [speech.waveform for speech in speeches], [turn.pause for turn in turns[1:]] + [0.0]
+    waveform = join(sounds, pauses)
+    spoken = [
+        SpokenTurn(turn, place.start, place.end, seed)
+        for turn, place, seed in zip(turns, places(sounds, pauses), seeds, strict=True)
+    ]
     speech = Speech(
         waveform=waveform,
         mel=torch.cat([speech.mel for speech in speeches]),

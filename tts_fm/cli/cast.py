@@ -52,12 +52,17 @@ class StoryCommand(TyperCommand):
 
 
 def turns(
-    context: typer.Context, text: str, is_story: bool, voices: Sequence[str]
+    context: typer.Context, text: str, is_story: bool, is_marked_up: bool, voices: Sequence[str]
 ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-    """Return the turns of a story, and remarks on what was left out; any other text is one turn, whatever is in brackets."""
+    """Return the turns of a story or of mark-up, and remarks on what was left out.
+
+    Any other text is one turn, whatever is in brackets.
+    """
     from tts_fm import story
     from tts_fm.audio.library import BUNDLED, VoiceLibrary
 
+    if is_marked_up:
+        return story.directed(text), ()
     if not is_story:
         return (story.Turn(story.MAIN, text),), ()
     names = {story.MAIN, BUNDLED, *context.meta.get(_VOICES, ()), *_named(voices), *VoiceLibrary().names()}
