@@ -15,7 +15,7 @@ import torch
 from tts_fm import doubts
 from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import join, places
+from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE, join, places
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.plan import Plan
@@ -23,6 +23,7 @@ from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.stream import Piece
 from tts_fm.synthesizer import Speech, Synthesizer
 from tts_fm.text import clean, ssml, tags
+from tts_fm.text.directions import Break
 from tts_fm.text.lexicon import Lexicon
 
 MAIN = "main"
@@ -30,6 +31,7 @@ MAIN = "main"
 
 MIN_SPEED, MAX_SPEED, MAX_SEED = 0.1, 10, 2**32 - 1
 _PAUSE = 0.4  # seconds between turns: longer than between sentences, as people do
+_BREAKS = {Break.NOTHING: 0.0, Break.SENTENCE: PAUSE, Break.PARAGRAPH: PARAGRAPH_PAUSE, Break.VOICE: _PAUSE}
 _TAG = re.compile(r'(?<!\\)\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
 _WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
 _ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
@@ -152,7 +154,7 @@ def directed(text: str) -> tuple[Turn, ...]:
             MAIN if one.voice is None else one.voice,
             one.text,
             one.rate,
-            pause=_PAUSE if one.pause is None else one.pause,
+            pause=_BREAKS[one.pause] if isinstance(one.pause, Break) else one.pause,
             lexicon=one.lexicon,
         )
         for one in stretches

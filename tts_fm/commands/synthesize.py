@@ -106,7 +106,8 @@ def synthesize(
         Path | None, typer.Option(help="Your own words, one a line: word, tab, reading in letters or as /IPA/.")
     ] = None,
     markup: Annotated[
-        bool, typer.Option("--markup", help="TEXT is SSML, or has tags: [pause 0.5s], [spell], [say IPA], [rate], [voice].")
+        bool,
+        typer.Option("--markup", help="TEXT is SSML, or has tags: [pause 0.5s], [spell], [say IPA], [rate], [voice]."),
     ] = False,
     dry_run: Annotated[
         bool,

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from enum import Enum
 
-from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
 from tts_fm.errors import InputError
 from tts_fm.text.clean import clean, says_something
 from tts_fm.text.lexicon import Entry, Lexicon
+from tts_fm.text.markup import without_markup
 from tts_fm.text.numbers import digits
 
 MIN_RATE, MAX_RATE, MAX_PAUSE = 0.25, 4.0, 60.0
-_LETTER_A = "ay"  # a single A would be read as the article
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,6})?|\.\d{1,6})(ms|s)")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*$")
+_MARKS = re.compile(r"[.,;:!?…\"'”’)]*")
+
+
+class Break(Enum):
+    """What lies between two stretches where no length of a pause is given."""
+
+    NOTHING = "nothing"
+    SENTENCE = "sentence"
+    PARAGRAPH = "paragraph"
+    VOICE = "voice"
 
 
 @dataclass(frozen=True)
@@ -25,14 +35,14 @@ class Stretch:
         text: the words.
         voice: who says them; None is whoever speaks without a direction.
         rate: how many times as fast as the voice speaks; None is as it does.
-        pause: seconds of silence before them; None is a change of voice, which has a pause of its own.
+        pause: the silence before them, in seconds or by what lies there.
         lexicon: how single words of them are read.
     """
 
     text: str
     voice: str | None = None
     rate: float | None = None
-    pause: float | None = None
+    pause: float | Break = Break.NOTHING
     lexicon: Lexicon | None = None
 
 
@@ -45,7 +55,7 @@ class Script:
         self._entries: list[Entry] = []
         self._voice: str | None = None
         self._rate: float | None = None
-        self._pause: float | None = 0.0
+        self._pause: float | Break = Break.NOTHING
         self._last_pause_at = ""
 
     @property
@@ -70,18 +80,18 @@ class Script:
     def spell(self, word: str, where: str) -> None:
         """Go on with ``word``, letter by letter and digit by digit."""
         word = " ".join(word.split())
-        named = [digits(c) if c.isdecimal() else _LETTER_A if c in "aA" else c.upper() for c in word if c.isalnum()]
+        named = [digits(c) if c.isdecimal() else c.upper() for c in word if c.isalnum()]
         if not named:
             raise InputError(f"{where}: there is no letter or digit to spell; give a word")
         self._read(Entry(word, ", ".join(named), where))
 
     def pause(self, seconds: float, where: str) -> None:
         """Be silent for so long; pauses that follow each other add up."""
-        if not says_something(self._text) and not self._done:
+        if says_something(self._text):
+            self._end()
+        if not self._done:
             raise InputError(f"{where}: a pause lies between words, and there are none before it; leave it out")
-        is_first = says_something(self._text)
-        self._end()
-        self._pause = seconds if is_first or not self._last_pause_at else (self._pause or 0.0) + seconds
+        self._pause = seconds + (self._pause if isinstance(self._pause, float) else 0.0)
         self._last_pause_at = where
 
     def sentence(self) -> None:
@@ -93,18 +103,15 @@ class Script:
         """Begin a paragraph."""
         if says_something(self._text):
             self._end()
-            self._pause = PARAGRAPH_PAUSE
+            self._pause = Break.PARAGRAPH
 
     def change(self, voice: str | None, rate: float | None) -> None:
         """Go on in this voice and at this rate."""
         if (voice, rate) == (self._voice, self._rate):
             return
-        said = self._text
-        if says_something(said):
-            self._end()
-            self._pause = PAUSE if _SENTENCE_END.search(said.rstrip()) else 0.0
-        if voice != self._voice and not self._last_pause_at:
-            self._pause = None
+        self._end()
+        if voice != self._voice and isinstance(self._pause, Break):
+            self._pause = Break.VOICE
         self._voice, self._rate = voice, rate
 
     def stretches(self) -> tuple[Stretch, ...]:
@@ -120,24 +127,27 @@ class Script:
 
     def _read(self, entry: Entry) -> None:
         """Go on with the word of ``entry``, which counts for this one occurrence."""
-        n_before = len(entry.places(clean(self._text)))
+        n_before = len(entry.places(clean(without_markup(self._text))))
         self._entries.append(replace(entry, nth=n_before))
         self._text += entry.word
 
     def _end(self) -> None:
-        """End the stretch; what has no words joins the one before it."""
-        text, self._text = self._text.strip(), ""
+        """End the stretch; marks without a space before them end the one before it, and so does what has no words."""
+        text, self._text = self._text, ""
+        marks = _MARKS.match(text) if says_something(text) else re.match(r".*", text.strip(), re.DOTALL)
+        if marks is not None and self._done:
+            self._done[-1] = replace(self._done[-1], text=self._done[-1].text + marks[0])
+            text = text[marks.end() :]
         if not says_something(text):
-            if text and self._done:
-                self._done[-1] = replace(self._done[-1], text=self._done[-1].text + text)
             return
         for entry in self._entries:
-            assert entry.nth is not None
-            if len(entry.places(clean(text))) <= entry.nth:
-                raise InputError(f"{entry.where}: {entry.word!r} is a part of a word; mark the whole word")
+            if entry.nth is None or len(entry.places(clean(without_markup(text)))) <= entry.nth:
+                raise InputError(f"{entry.where}: {entry.word!r} does not stand there as a whole word; mark all of it")
+        if self._pause is Break.NOTHING and self._done and _SENTENCE_END.search(self._done[-1].text):
+            self._pause = Break.SENTENCE
         lexicon = Lexicon(tuple(self._entries)) if self._entries else None
-        self._done.append(Stretch(text, self._voice, self._rate, self._pause, lexicon))
-        self._entries, self._pause, self._last_pause_at = [], 0.0, ""
+        self._done.append(Stretch(text.strip(), self._voice, self._rate, self._pause, lexicon))
+        self._entries, self._pause, self._last_pause_at = [], Break.NOTHING, ""
 
 
 def seconds(written: str, where: str) -> float:
@@ -154,7 +164,9 @@ def seconds(written: str, where: str) -> float:
 def rate(value: float, where: str) -> float:
     """Return ``value``. Raises InputError where nobody speaks so fast or so slowly."""
     if not MIN_RATE <= value <= MAX_RATE:
-        raise InputError(f"{where}: a rate of {value:g} is out of range; give {MIN_RATE:g} to {MAX_RATE:g}, 1 is as usual")
+        raise InputError(
+            f"{where}: a rate of {value:g} is out of range; give {MIN_RATE:g} to {MAX_RATE:g}, 1 is as usual"
+        )
     return value
 
 

@@ -42,7 +42,8 @@ def parse(text: str) -> tuple[Stretch, ...]:
         InputError: XML that is none, declares entities, or says what can not be spoken, with its line and column.
     """
     reader = _Reader()
-    body = re.sub(r"^\s*<\?xml[^>]*\?>", lambda found: "\n" * found[0].count("\n"), text)  # it may name an encoding
+    declared = re.match(r"\s*<\?xml[^>]*\?>", text)  # it may name an encoding; places stay as they are
+    body = text if declared is None else re.sub(r"[^\n]", " ", declared[0]) + text[declared.end() :]
     try:
         parse_xml(io.StringIO(body), reader, forbid_dtd=True)
     except SAXParseException as error:
@@ -148,6 +149,8 @@ def _rate(written: str, where: str) -> float:
         return _RATES[written]
     found = re.fullmatch(r"(?P<sign>[+-]?)(?P<number>\d{1,4}(?:\.\d{1,4})?|\.\d{1,4})(?P<percent>%?)", written)
     if found is None or (found["sign"] and not found["percent"]):
-        raise InputError(f"{where}: the rate {written!r} is not known; write 90%, -10%, 0.9 or one of {', '.join(_RATES)}")
+        raise InputError(
+            f"{where}: the rate {written!r} is not known; write 90%, -10%, 0.9 or one of {', '.join(_RATES)}"
+        )
     number = float(found["number"]) / (100 if found["percent"] else 1)
     return number if not found["sign"] else 1 + float(f"{found['sign']}{number}")

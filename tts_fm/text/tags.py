@@ -41,7 +41,9 @@ class _Reader:
             elif found["name"]:
                 (self._close if found["end"] else self._begin)(found)
             else:
-                raise InputError(f"{self._where(found)}: this is no tag; tags are {_FORMS}, and \\{found[0][0]} is a bracket")
+                raise InputError(
+                    f"{self._where(found)}: this is no tag; tags are {_FORMS}, and \\{found[0][0]} is a bracket"
+                )
         self._say(self._source[done:])
         if self._open:
             tag, _ = self._open[-1]
@@ -66,7 +68,11 @@ class _Reader:
     def _begin(self, tag: re.Match[str]) -> None:
         name, value, where = tag["name"], tag["value"].strip(), self._where(tag)
         if name not in (*_WITH_VALUE, "spell") or (value != "") != (name in _WITH_VALUE):
-            hint = "" if name in (*_WITH_VALUE, "spell") else f"; [voice {name}] gives the word to a voice, \\[ is a bracket"
+            hint = (
+                ""
+                if name in (*_WITH_VALUE, "spell")
+                else f"; [voice {name}] gives the word to a voice, \\[ is a bracket"
+            )
             raise InputError(f"{where}: the tag {tag[0]} is not understood; tags are {_FORMS}{hint}")
         if self._word is not None:
             raise InputError(f"{where}: {tag[0]} stands inside {self._open[-1][0][0]}, which holds words alone")
@@ -88,6 +94,8 @@ class _Reader:
 
     def _close(self, tag: re.Match[str]) -> None:
         where = self._where(tag)
+        if tag["value"]:
+            raise InputError(f"{where}: {tag[0]} ends a tag; write [/{tag['name']}]")
         if tag["name"] in _WITHOUT_END:
             raise InputError(f"{where}: [{tag['name']}] has no end; leave {tag[0]} out")
         if not self._open or self._open[-1][0]["name"] != tag["name"]:
