@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tts_fm.errors import InputError
-from tts_fm.story import Turn, directed, plan, speak
-from tts_fm.story import Role as StoryRole
+from tts_fm.story import Role, Turn, directed, plan, speak
 from tts_fm.synthesizer import Synthesizer
-from tts_fm.text import ssml, tags
+from tts_fm.text import tags
 from tts_fm.text.directions import Stretch
 from tts_fm.text.lexicon import shown
 from tts_fm.text.normalize import read, written_words
@@ -158,9 +157,8 @@ def test_a_wrong_tag_is_one_line_with_its_place(text, where, message):
 
 def test_entities_are_not_read():
     bomb = "<?xml version='1.0'?><!DOCTYPE speak [<!ENTITY a 'ha'>]><speak>&a;</speak>"
-    assert not ssml.is_ssml(bomb)  # as text it is no mark-up, and its brackets are no tags
-    with pytest.raises(InputError, match="a DOCTYPE or an entity is not read"):
-        ssml.parse(bomb)
+    with pytest.raises(InputError, match="^line 1, column .*a DOCTYPE or an entity is not read"):
+        directed(bomb)
 
 
 def test_a_text_without_words_is_refused():
@@ -173,20 +171,20 @@ def test_what_is_plain_is_one_stretch():
 
 
 def test_the_sound_has_the_pauses_and_rates_that_are_asked_for(tiny):
-    turns = directed("Two words. [pause 0.75s]Two words. [rate 2]Two words.[/rate]")
-    story = speak(tiny, turns, {"main": StoryRole(None)})
+    turns = directed("Two words. [pause 0.75s]Two words. [rate 0.5]Two words.[/rate]")
+    story = speak(tiny, turns, {"main": Role(None)})
     first, second, third = story.turns
     assert second.start - first.end == pytest.approx(0.75, abs=1e-4)
     assert third.start - second.end == pytest.approx(0.2, abs=1e-4)
-    assert (second.end - second.start) / (third.end - third.start) == pytest.approx(2, rel=0.15)
+    assert (third.end - third.start) / (first.end - first.start) == pytest.approx(2, rel=0.05)
 
 
 def test_the_bundled_voice_is_told_the_sounds(bundled):
     turns = directed("I [say ɹˈɛd]read[/say] it. [pause 1s]I [say lˈiːd]read[/say] it.")
-    texts = [shown(one.pieces[0].text) for one in plan(bundled, turns, {"main": StoryRole(None)})]
+    texts = [shown(one.pieces[0].text) for one in plan(bundled, turns, {"main": Role(None)})]
     assert texts == ["I /ɹˈɛd/ it.", "I /lˈiːd/ it."]
 
 
 def test_a_sound_that_the_model_does_not_know_is_named_with_its_place(bundled):
-    with pytest.raises(ValueError, match="line 1, column 3: the model .* knows no sound ☃"):
-        plan(bundled, directed("I [say ☃]read[/say] it."), {"main": StoryRole(None)})
+    with pytest.raises(ValueError, match="^line 1, column 3: the model .* knows no sound ☃"):
+        plan(bundled, directed("I [say ☃]read[/say] it."), {"main": Role(None)})

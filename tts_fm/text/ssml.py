@@ -31,8 +31,8 @@ _SPELLED = ("characters", "spell-out", "verbatim")
 
 
 def is_ssml(text: str) -> bool:
-    """Whether ``text`` is a document of SSML."""
-    return re.match(r"\s*(?:<\?xml[^>]*\?>\s*)?<speak[\s>]", text) is not None
+    """Whether ``text`` is meant as a document of SSML."""
+    return re.match(r"\s*<(?:\?xml|!DOCTYPE|speak)[\s>/]", text) is not None
 
 
 def parse(text: str) -> tuple[Stretch, ...]:
@@ -71,7 +71,7 @@ class _Reader(ContentHandler):
             return "line 1, column 1"
         return f"line {locator.getLineNumber()}, column {(locator.getColumnNumber() or 0) + 1}"
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:
         where = self.where
         if name not in _ATTRIBUTES:
             raise InputError(f"{where}: the element <{name}> can not be spoken; there are {', '.join(_ATTRIBUTES)}")
@@ -94,7 +94,7 @@ class _Reader(ContentHandler):
             _check_reading(name, attrs, where)
             self._word = ""
 
-    def endElement(self, name: str) -> None:  # noqa: N802
+    def endElement(self, name: str) -> None:
         _, where, attrs, before = self._open.pop()
         word, self._word = self._word, None
         if word is not None:
