@@ -176,14 +176,7 @@ def test_open_webui(url):
 def test_what_the_openapi_page_promises_is_held(url):
     options = ["--checks", "all", "--max-examples", "15", "--generation-deterministic", "--no-color"]
     options += ["--exclude-checks", "positive_data_acceptance"]  # no schema tells that a text has words, a file sound
-    options += [
-        "--request-timeout",
-        "300",
-        "--suppress-health-check",
-        "all",
-        "--header",
-        f"Authorization: Bearer {KEY}",
-    ]
+    options += ["--request-timeout", "300", "--suppress-health-check", "all", "--header", f"Authorization: Bearer {KEY}"]
     done = subprocess.run(
         [environment("schemathesis") / "bin/schemathesis", "run", url.removesuffix("v1") + "openapi.json", *options],
         capture_output=True,

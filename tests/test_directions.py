@@ -82,6 +82,11 @@ def test_both_notations_give_the_same_turns(tagged, xml, turns):
     assert brief(xml) == turns
 
 
+def test_a_quotation_mark_stays_with_its_words():
+    turns = [("main", "She said", None, 0.0), ("main", '"Hi".', 0.8, 0.0)]
+    assert brief('She said [rate 0.8]"Hi"[/rate].') == turns
+
+
 def test_a_sentence_of_ssml_ends_with_a_mark():
     assert brief("<speak><s>One</s><s>Two?</s><s>Three</s></speak>") == [("main", "One. Two? Three.", None, 0.0)]
 

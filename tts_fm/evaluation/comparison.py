@@ -21,6 +21,7 @@ from tts_fm import atomic, loading
 from tts_fm.audio import exhibit
 from tts_fm.audio.exhibit import Exhibit
 from tts_fm.audio.prompt import Prompt
+from tts_fm.backbones import Backbone
 from tts_fm.evaluation import comparison_report, report
 from tts_fm.evaluation.comparison_report import Figures, Spoken
 from tts_fm.evaluation.judges import finite

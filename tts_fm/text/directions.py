@@ -15,7 +15,7 @@ from tts_fm.text.numbers import digits
 MIN_RATE, MAX_RATE, MAX_PAUSE = 0.25, 4.0, 60.0
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,6})?|\.\d{1,6})(ms|s)")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*$")
-_MARKS = re.compile(r"[.,;:!?…\"'”’)]*")
+_MARKS = re.compile("[.,;:!?…”)]*")
 
 
 class Break(Enum):

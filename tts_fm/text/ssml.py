@@ -6,7 +6,7 @@ import io
 import re
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
+from xml.sax.xmlreader import AttributesImpl, Locator
 
 from defusedxml import DefusedXmlException
 from defusedxml.sax import parse as parse_xml
@@ -48,7 +48,7 @@ def parse(text: str) -> tuple[Stretch, ...]:
         parse_xml(io.StringIO(body), reader, forbid_dtd=True)
     except SAXParseException as error:
         raise InputError(
-            f"line {error.getLineNumber()}, column {error.getColumnNumber() + 1}: this is no XML "
+            f"line {error.getLineNumber()}, column {(error.getColumnNumber() or 0) + 1}: this is no XML "
             f"({error.getMessage()}); write & as &amp; and < as &lt;, and end every element"
         ) from None
     except DefusedXmlException:
@@ -60,16 +60,17 @@ class _Reader(ContentHandler):
     def __init__(self) -> None:
         super().__init__()
         self.script = Script()
+        self._locator = Locator()
         self._open: list[tuple[str, str, AttributesImpl, tuple[str | None, float | None]]] = []
         self._word: str | None = None
 
     @property
     def where(self) -> str:
         """The line and the column of what is read now."""
-        locator = self._locator
-        if locator is None or locator.getLineNumber() is None:
-            return "line 1, column 1"
-        return f"line {locator.getLineNumber()}, column {(locator.getColumnNumber() or 0) + 1}"
+        return f"line {self._locator.getLineNumber() or 1}, column {(self._locator.getColumnNumber() or 0) + 1}"
+
+    def setDocumentLocator(self, locator: Locator) -> None:
+        self._locator = locator
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         where = self.where
