@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tts_fm.errors import InputError
 from tts_fm.story import Role, Turn, directed, plan, speak
@@ -158,6 +161,56 @@ def test_a_wrong_tag_is_one_line_with_its_place(text, where, message):
         directed(text)
     assert str(caught.value).startswith(f"{where}: ")
     assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "[pause 1s]",
+                "[say i]",
+                "[/say]",
+                "[spell]",
+                "[/spell]",
+                "[rate 2]",
+                "[/rate]",
+                "[voice a]",
+                "a",
+                "a b. ",
+                ".",
+                " ",
+                "\n\n",
+                "[",
+                "]",
+                "\\[",
+                "<speak>",
+                "</speak>",
+                "<p>",
+                "</p>",
+                "<break/>",
+                "<s>",
+                "</s>",
+                "&",
+                "é",
+                "*",
+            ]
+        )
+    ).map("".join)
+)
+def test_any_text_is_turns_or_one_line(text):
+    try:
+        turns = directed(text)
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(any(character.isalnum() for character in turn.text) for turn in turns)
+
+
+def test_brackets_are_text_without_the_option(tts_fm_command):
+    for options, length in (((), 1), (("--markup",), 2)):
+        done = tts_fm_command("synthesize", "--text", "One [pause 1s] two.", "--dry-run", "--json", *options)
+        assert len(json.loads(done.out)["turns"]) == length
 
 
 def test_entities_are_not_read():

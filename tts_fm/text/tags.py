@@ -68,11 +68,8 @@ class _Reader:
     def _begin(self, tag: re.Match[str]) -> None:
         name, value, where = tag["name"], tag["value"].strip(), self._where(tag)
         if name not in (*_WITH_VALUE, "spell") or (value != "") != (name in _WITH_VALUE):
-            hint = (
-                ""
-                if name in (*_WITH_VALUE, "spell")
-                else f"; [voice {name}] gives the word to a voice, \\[ is a bracket"
-            )
+            is_name = not value and name not in (*_WITH_VALUE, "spell")
+            hint = f"; [voice {name}] gives the word to a voice, \\[ is a bracket" if is_name else ""
             raise InputError(f"{where}: the tag {tag[0]} is not understood; tags are {_FORMS}{hint}")
         if self._word is not None:
             raise InputError(f"{where}: {tag[0]} stands inside {self._open[-1][0][0]}, which holds words alone")
