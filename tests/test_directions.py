@@ -210,7 +210,7 @@ def test_any_text_is_turns_or_one_line(text):
 def test_brackets_are_text_without_the_option(tts_fm_command):
     for options, length in (((), 1), (("--markup",), 2)):
         done = tts_fm_command("synthesize", "--text", "One [pause 1s] two.", "--dry-run", "--json", *options)
-        assert len(json.loads(done.out)["turns"]) == length
+        assert len(json.loads(done.stdout)["turns"]) == length
 
 
 def test_entities_are_not_read():
