@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -14,14 +16,15 @@ import torch
 from tts_fm import doubts
 from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.join import join
+from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE, join, places
 from tts_fm.audio.prompt import Prompt
 from tts_fm.errors import InputError
 from tts_fm.plan import Plan
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.stream import Piece
 from tts_fm.synthesizer import Speech, Synthesizer
-from tts_fm.text import clean
+from tts_fm.text import clean, ssml, tags
+from tts_fm.text.directions import Break
 from tts_fm.text.lexicon import Lexicon
 
 MAIN = "main"
@@ -29,6 +32,7 @@ MAIN = "main"
 
 MIN_SPEED, MAX_SPEED, MAX_SEED = 0.1, 10, 2**32 - 1
 _PAUSE = 0.4  # seconds between turns: longer than between sentences, as people do
+_BREAKS = {Break.NOTHING: 0.0, Break.SENTENCE: PAUSE, Break.PARAGRAPH: PARAGRAPH_PAUSE, Break.VOICE: _PAUSE}
 _TAG = re.compile(r'(?<!\\)\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
 _WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
 _ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
@@ -37,12 +41,17 @@ _SAME_LOUDNESS = 1.6  # 4 dB: as much may lie between voices that nobody would c
 
 @dataclass(frozen=True)
 class Turn:
-    """What one voice says before the next begins; ``speed`` and ``seed`` are the story's where they are None."""
+    """What one voice says before the next begins; ``speed`` and ``seed`` are the story's where they are None.
+
+    ``pause`` are the seconds of silence before it, where something is said before; ``lexicon`` goes before every other one.
+    """
 
     voice: str
     text: str
     speed: float | None = None
     seed: int | None = None
+    pause: float = _PAUSE
+    lexicon: Lexicon | None = None
 
 
 @runtime_checkable
@@ -77,11 +86,10 @@ class Role:
     speed: float | None = None
     lexicon: Lexicon | None = None
 
-    def words(self, lexicon: Lexicon | None) -> Lexicon | None:
-        """Return the voice's own lexicon with ``lexicon``, whose readings count where they differ."""
-        if self.lexicon is None or lexicon is None:
-            return self.lexicon if lexicon is None else lexicon
-        return self.lexicon | lexicon
+    def words(self, *lexicons: Lexicon | None) -> Lexicon | None:
+        """Return the voice's own lexicon with ``lexicons``; where readings differ, the last one counts."""
+        known = [each for each in (self.lexicon, *lexicons) if each is not None]
+        return reduce(or_, known) if known else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +162,25 @@ def parse(text: str) -> tuple[Turn, ...]:
     if not turns:
         raise InputError("the story is empty; write what each voice says behind its tag: [main] Hello.")
     return tuple(turns)
+
+
+def directed(text: str) -> tuple[Turn, ...]:
+    """Return the turns of a ``text`` with mark-up: a document of SSML, or any other with tags in square brackets.
+
+    Raises:
+        InputError: mark-up that is not understood, with its line and column.
+    """
+    stretches = (ssml if ssml.is_ssml(text) else tags).parse(text)
+    return tuple(
+        Turn(
+            MAIN if one.voice is None else one.voice,
+            one.text,
+            one.rate,
+            pause=_BREAKS[one.pause] if isinstance(one.pause, Break) else one.pause,
+            lexicon=one.lexicon,
+        )
+        for one in stretches
+    )
 
 
 def _check(number: int, turn: Turn) -> None:
@@ -237,7 +264,7 @@ def speak(
                 seconds=seconds,
                 sampling=sampling,
                 normalized=normalized,
-                lexicon=role.words(lexicon),
+                lexicon=role.words(lexicon, turn.lexicon),
                 on_step=None if on_step is None else _within(on_step, before, len(turn.text), whole),
             )
         )
@@ -264,7 +291,7 @@ def plan(
             speed=next(one for one in (turn.speed, roles[turn.voice].speed, speed) if one is not None),
             seconds=seconds,
             normalized=normalized,
-            lexicon=roles[turn.voice].words(lexicon),
+            lexicon=roles[turn.voice].words(lexicon, turn.lexicon),
         )
         for turn in turns
     )
@@ -298,12 +325,12 @@ def stream(
             speed=next(one for one in (turn.speed, role.speed, speed) if one is not None),
             sampling=sampling,
             normalized=normalized,
-            lexicon=role.words(lexicon),
+            lexicon=role.words(lexicon, turn.lexicon),
             on_step=on_step,
         )
         start = done
         for i, piece in enumerate(pieces):
-            pause = _PAUSE if number > 0 and i == 0 else 0.0
+            pause = turn.pause if number > 0 and i == 0 else 0.0
             moved = piece.later(start, pause)
             start += pause
             done, n_pieces = moved.end, n_pieces + 1
@@ -351,14 +378,12 @@ def _louder(speech: Speech, gain: float) -> Speech:
 
 
 def _joined(turns: Sequence[Turn], speeches: Sequence[Speech], seeds: Sequence[int]) -> Story:
-    waveform = join([speech.waveform for speech in speeches], _PAUSE)
-    pause = round(_PAUSE * waveform.sample_rate)
-    spoken: list[SpokenTurn] = []
-    start = 0  # samples
-    for turn, speech, seed in zip(turns, speeches, seeds, strict=True):
-        end = start + len(speech.waveform.samples)
-        spoken.append(SpokenTurn(turn, start / waveform.sample_rate, end / waveform.sample_rate, seed))
-        start = end + pause
+    sounds, pauses = [speech.waveform for speech in speeches], [turn.pause for turn in turns[1:]] + [0.0]
+    waveform = join(sounds, pauses)
+    spoken = [
+        SpokenTurn(turn, place.start, place.end, seed)
+        for turn, place, seed in zip(turns, places(sounds, pauses), seeds, strict=True)
+    ]
     speech = Speech(
         waveform=waveform,
         mel=torch.cat([speech.mel for speech in speeches]),

@@ -51,11 +51,15 @@ class StoryCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def turns(context: typer.Context, text: str, voices: Sequence[str]) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-    """Return the turns of a story, and remarks on what was left out."""
+def turns(
+    context: typer.Context, text: str, is_marked_up: bool, voices: Sequence[str]
+) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """Return the turns of a story or of mark-up, and remarks on what was left out."""
     from tts_fm import story
     from tts_fm.audio.library import BUNDLED, VoiceLibrary
 
+    if is_marked_up:
+        return story.directed(text), ()
     names = {story.MAIN, BUNDLED, *context.meta.get(_VOICES, ()), *_named(voices), *VoiceLibrary().names()}
     text, remarks = story.without_directions(text, names)
     return story.parse(text), remarks

@@ -118,6 +118,10 @@ def synthesize(
     lexicon: Annotated[
         Path | None, typer.Option(help="Your own words, one a line: word, tab, reading in letters or as /IPA/.")
     ] = None,
+    markup: Annotated[
+        bool,
+        typer.Option("--markup", help="TEXT is SSML, or has tags: [pause 0.5s], [spell], [say IPA], [rate], [voice]."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what will be read and why, its pieces and their lengths; speak nothing."),
@@ -187,8 +191,8 @@ def synthesize(
     from tts_fm.text.lexicon import Lexicon
 
     written_text = text_input.chosen(words, text, text_file)
-    is_story = config is not None or any("=" in one for one in voices)
-    turns, remarks = cast.turns(context, written_text, voices) if is_story else ((), ())
+    is_story = markup or config is not None or any("=" in one for one in voices)
+    turns, remarks = cast.turns(context, written_text, markup, voices) if is_story else ((), ())
     if ignored := cast.unknown(context):
         report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
     words_of_ones_own = None if lexicon is None else Lexicon.load(lexicon)

@@ -20,11 +20,19 @@ _FORM = "a line is a word, a tab, and how it is read, in letters or as /IPA/"
 
 @dataclass(frozen=True)
 class Entry:
-    """How a word is read; ``where`` it was written down, for errors."""
+    """How a word is read; ``where`` it was written down, for errors.
+
+    Where ``nth`` is a number, only that occurrence of it is meant, counted from 0 in a paragraph.
+    """
 
     word: str
     reading: str
     where: str = ""
+    nth: int | None = None
+
+    def places(self, text: str) -> list[int]:
+        """Return where the word, just as it is written, stands in ``text``."""
+        return [found.start() for found in re.finditer(rf"(?<!\w){re.escape(self.word)}(?!\w)", text)]
 
     @property
     def sounds(self) -> str | None:
@@ -47,7 +55,7 @@ class Lexicon:
     _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_word = {entry.word: entry for entry in self.entries}
+        by_word = {entry.word: entry for entry in self.entries if entry.nth is None}
         object.__setattr__(self, "_exact", by_word)
         object.__setattr__(self, "_lengths", tuple(sorted({len(word) for word in by_word}, reverse=True)))
 
@@ -81,24 +89,36 @@ class Lexicon:
 
     def __or__(self, other: Lexicon) -> Lexicon:
         """Both; where they differ, ``other`` counts."""
-        return Lexicon(tuple({**self._exact, **other._exact}.values()))
+        both = {(entry.word, entry.nth): entry for entry in (*self.entries, *other.entries)}
+        return Lexicon(tuple(both.values()))
 
     def matches(self, text: str) -> Iterator[Replacement]:
         """Yield the words of the lexicon in ``text`` from left to right, the longest where several begin."""
         end = 0
+        marked = self._marked(text)
         for word in re.finditer(r"(?<!\w)\S", text) if self.entries else ():
             start = word.start()
             if start < end:
                 continue
-            for length in self._lengths:
+            for length in (len(marked[start].word),) if start in marked else self._lengths:
                 written = text[start : start + length]
-                entry = self._exact.get(written) or self._exact.get(written.lower())
+                entry = marked.get(start) or self._exact.get(written) or self._exact.get(written.lower())
                 if entry is None or re.match(r"\w", text[start + length :][:1]):
+                    continue
+                if any(start < place < start + length for place in marked):
                     continue
                 possessive = "" if entry.sounds is None else _possessive(entry.sounds, text, start + length)
                 end = start + length + 2 * bool(possessive)
                 yield Replacement(text[start:end], _with_ending(entry.spoken, possessive), start, LEXICON)
                 break
+
+    def _marked(self, text: str) -> dict[int, Entry]:
+        """Return the entries that mean one occurrence, by where that is in ``text``."""
+        found: dict[int, Entry] = {}
+        for entry in self.entries:
+            if entry.nth is not None and entry.nth < len(places := entry.places(text)):
+                found[places[entry.nth]] = entry
+        return found
 
 
 def shown(text: str) -> str:
