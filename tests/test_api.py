@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import tts_fm
-from scripts import reference
 from tts_fm import Synthesizer, story
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from scripts import reference  # noqa: E402
 
 PUBLIC = """
 Change Edit InputError KeptVoice Lexicon ModelConfig ModelError Piece Plan Prompt Role SamplingOptions Speech Story
@@ -48,7 +52,7 @@ SIGNATURES = {
     tts_fm.Prompt.load: "(source: str | Path | Readable, transcript: str) -> Prompt",
     story.parse: "(text: str) -> tuple[Turn, ...]",
     story.speak: (
-        f"(synthesizer: Synthesizer, turns: Sequence[Turn], roles: Mapping[str, Role], {HOW}, "
+        f"(speaker: Speaker, turns: Sequence[Turn], roles: Mapping[str, Role], {HOW}, "
         "is_levelled: bool = True, on_step: OnStep | None = None) -> Story"
     ),
 }
