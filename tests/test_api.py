@@ -14,7 +14,7 @@ from tts_fm import Synthesizer, story
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from scripts import reference  # noqa: E402
+from scripts import reference
 
 PUBLIC = """
 Change Edit InputError KeptVoice Lexicon ModelConfig ModelError Piece Plan Prompt Role SamplingOptions Speech Story
