@@ -140,7 +140,7 @@ class _Aac(Encoder):
     """AAC in ADTS frames, by PyAV."""
 
     def __init__(self, sample_rate: int) -> None:
-        import av
+        import av  # pyright: ignore[reportMissingImports] (an extra)
 
         super().__init__(sample_rate)
         self._sent, self._time = 0, 0
@@ -149,7 +149,7 @@ class _Aac(Encoder):
         self._stream = self._container.add_stream("aac", rate=sample_rate, layout="mono", bit_rate=_AAC_BITRATE)
 
     def _write(self, samples: np.ndarray) -> bytes:
-        import av
+        import av  # pyright: ignore[reportMissingImports] (an extra)
 
         if not len(samples):  # the resampler has begun to hear, no more
             return b""
