@@ -127,7 +127,7 @@ def test_mistakes_are_one_sentence(client: Client, sent: dict[str, Any]) -> None
     assert "text" in refusal(client, "speak", text="", **nothing)
     assert "4,000" in refusal(client, "speak", text="no " * 2000, **nothing)
     assert "64" in refusal(client, "speak", text=TEXT, **nothing, steps=65)
-    assert "names 7 voices" in refusal(client, "story", text=" ".join(f"[v{i}] Hi." for i in range(7)))
+    assert "names 7 voices" in refusal(client, "story", text="\n".join(f"[v{i}] Hi." for i in range(7)))
     assert "nobody" in refusal(client, "delete_voice", name="nobody", is_sure=True)
 
 
