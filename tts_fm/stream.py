@@ -74,12 +74,14 @@ class Utterance:
     Attributes:
         text: as it is read.
         written: as in :class:`Passage`.
+        tokens: those of ``text``.
         condition: what the model is told for all of it after the whole prompt.
         pause: seconds of silence behind it, where something follows.
     """
 
     text: str
     written: tuple[str, ...]
+    tokens: tuple[str, ...]
     condition: Condition
     pause: float
 

@@ -33,7 +33,6 @@ from tts_fm.text.clean import check
 from tts_fm.text.lexicon import Lexicon, shown
 from tts_fm.text.normalize import Reading, WrittenWord, read, written_words
 from tts_fm.timing import Passage, SpokenWord
-from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
 
 _MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
@@ -208,26 +207,21 @@ class Synthesizer:
         own = self._voice_or_default(prompt)
         voice = self.teller.listen(own)
         speed, slowed = doubts.possible_speed(speed, voice.prompt) if seconds is None else (speed, ())
-        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
-        tokens = [self.frontend.tokens(piece) for piece in chunks]
-        conditions = [
-            self.teller.to_speak(voice, piece, its_tokens, speed, share)
-            for piece, its_tokens, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
-        ]
+        written = written_words(text, lexicon, is_spelled_out=normalized)
+        utterances = self._utterances(reading, written, voice, speed, seconds)
+        conditions, pauses = [each.condition for each in utterances], [each.pause for each in utterances]
         sampler = self._sampler(sampling, None if on_state is None else self._showing(on_state, voice))
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self._log_mel(mel, voice) for mel in mels]
         pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
-        unknown = [token for piece in tokens for token in self.frontend.unknown(piece)]
+        unknown = [token for each in utterances for token in self.frontend.unknown(each.tokens)]
         waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began
         remarks = self._doubts_of(own, voice)
         return Speech(
             waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
             text=shown(reading.text),
-            passages=self._passages(
-                written_words(text, lexicon, is_spelled_out=normalized), chunks, conditions, places(pieces, pauses)
-            ),
+            passages=self._passages(utterances, places(pieces, pauses)),
             unknown=tuple(dict.fromkeys(unknown)),
             seconds=seconds_taken,
             remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
@@ -300,7 +294,7 @@ class Synthesizer:
             n_frames = each.condition.is_valid.shape[1] - len(voice.mel)
             pieces.append(PlannedPiece(each.text, n_frames / self.config.mel.frame_rate, each.pause))
             words += told_words(each, self.frontend, self.config.mel, start)
-            unknown += self.frontend.unknown(self.frontend.tokens(each.text))
+            unknown += self.frontend.unknown(each.tokens)
             start += pieces[-1].seconds + each.pause
         return Plan(reading, tuple(pieces), tuple(words), tuple(dict.fromkeys(unknown)))
 
@@ -374,18 +368,18 @@ class Synthesizer:
         samples = waveform.resampled(self.config.mel.sample_rate).samples
         return self._vocode(log_mel(samples.to(self.device), self.config.mel), 1.0)
 
-    def _passages(
-        self,
-        written: Sequence[WrittenWord],
-        chunks: Sequence[str],
-        conditions: Sequence[Condition],
-        spans: Sequence[Span],
-    ) -> tuple[Passage, ...]:
-        """Return what is said where: each of ``chunks`` in its span of the speech."""
-        names, rate = timing.as_written(written, chunks), self.config.mel.frame_rate
+    def _passages(self, utterances: Sequence[Utterance], spans: Sequence[Span]) -> tuple[Passage, ...]:
+        """Return what is said where, at ``spans`` of the joined sound."""
+        rate = self.config.mel.frame_rate
         return tuple(
-            Passage(shown(text), own, place.start, place.end, timing.told_spans(condition, self.frontend, text, rate))
-            for text, own, place, condition in zip(chunks, names, spans, conditions, strict=True)
+            Passage(
+                shown(each.text),
+                each.written,
+                span.start,
+                span.end,
+                timing.told_spans(each.condition, self.frontend, each.text, rate),
+            )
+            for each, span in zip(utterances, spans, strict=True)
         )
 
     def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
@@ -428,10 +422,12 @@ class Synthesizer:
         """Return what the model is told to say ``reading``, which is that of the ``written`` words."""
         chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
         names = timing.as_written(written, chunks)
-        return [
-            Utterance(piece, own, self.teller.to_speak(voice, piece, self.frontend.tokens(piece), speed, share), pause)
-            for piece, own, pause, share in zip(chunks, names, pauses, _shares(chunks, seconds), strict=True)
+        tokens = [tuple(self.frontend.tokens(piece)) for piece in chunks]
+        conditions = [
+            self.teller.to_speak(voice, piece, its_tokens, speed, share)
+            for piece, its_tokens, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
         ]
+        return [Utterance(*each) for each in zip(chunks, names, tokens, conditions, pauses, strict=True)]
 
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt
