@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import shutil
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from tts_fm import vocoder_folder
 from tts_fm.errors import ModelError
 from tts_fm.interop import hifigan as published
 from tts_fm.nn import precision
 from tts_fm.types import MelSpec
+from tts_fm.vocoders import hifigan
 from tts_fm.vocoders.hifigan import HiFiGAN
 
 FOLDER = Path(__file__).parent / "data" / "goldens" / "hifigan"
@@ -180,15 +183,38 @@ def test_a_published_folder_given_as_a_vocoder_says_how_to_convert_it():
         vocoder_folder.load(FOLDER / "v1")
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_windows_make_what_the_whole_makes_but_at_the_ends(layout):
+    vocoder = published.load(FOLDER / layout / CHECKPOINT)
+    for stage in vocoder.stages:
+        x = torch.randn(2, 3 * hifigan.WINDOW // (stage.width * stage.rate) // 256 + 100, 2 * stage.width)
+        x[:, : stage.reach] = x[:, -stage.reach :] = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hifigan, "WINDOW", 3 * stage.reach * stage.width * stage.rate)
+            windowed = stage.in_windows(x)
+        whole, ends = stage(x), stage.reach * stage.rate
+        assert windowed.shape == whole.shape
+        torch.testing.assert_close(windowed[:, ends:-ends], whole[:, ends:-ends], rtol=0, atol=1e-5)
+
+
 @pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="this CPU has no bfloat16")
-def test_bfloat16_is_near_float32_and_training_is_not_touched(monkeypatch):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bfloat16_is_near_float32_between_silences_and_training_is_not_touched(layout, monkeypatch):
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
-    exact, mel = published.load(FOLDER / "v3" / CHECKPOINT), GOLDEN["mel"]
-    fast = published.load(FOLDER / "v3" / CHECKPOINT, precision="bfloat16")
-    samples, error = exact.decode(mel), fast.decode(mel) - exact.decode(mel)
-    assert fast.decode(mel).dtype == torch.float32
-    assert 20 < 10 * float((samples.square().sum() / error.square().sum()).log10()) < 60
-    assert torch.equal(fast.train().decode(mel), samples)
+    monkeypatch.setattr(hifigan, "WINDOW", 2**12)
+    exact, mel = published.load(FOLDER / layout / CHECKPOINT), GOLDEN["mel"].repeat(1, 4, 1)
+    fast = published.load(FOLDER / layout / CHECKPOINT, precision="bfloat16")
+    around = fast.reach
+    padded = nn.functional.pad(mel, (0, 0, around, around), value=math.log(1e-5))
+    expected = exact.decode(padded)[:, 256 * around : -256 * around]
+    samples = fast.decode(mel)
+    assert samples.dtype == torch.float32
+    assert 20 < 10 * float((expected.square().sum() / (samples - expected).square().sum()).log10()) < 60
+    assert torch.equal(fast.train().decode(mel), exact.decode(mel))
+    settled = fast.settle(torch.device("cpu"))
+    assert settled.conv_in.weight.dtype == torch.bfloat16
+    assert settled.conv_out.weight.dtype == torch.float32
+    torch.testing.assert_close(settled.decode(mel), samples, rtol=0, atol=1e-6)
 
 
 def test_each_utterance_is_n_hops_long():

@@ -112,7 +112,7 @@ class Synthesizer:
             if network is not None and dtype != torch.float32:
                 hold(network, dtype, network.float32_parts)
         grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
-        own_vocoder = loading.load_vocoder(config, source.folder, vocoder).to(where).eval()
+        own_vocoder = loading.load_vocoder(config, source.folder, vocoder).settle(where)
         return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), weak, grids)
 
     @property

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
+from tts_fm.nn.convolution import FrameConv
 from tts_fm.types import FILLER, Condition
 
 
@@ -226,13 +227,13 @@ class ConvBlock(nn.Module):
 
     def __init__(self, dim: int, kernel: int) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.conv = FrameConv(dim, dim, kernel, groups=dim)
         self.norm = nn.LayerNorm(dim)
         self.ff = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
     def forward(self, x: Float[Tensor, "b m e"]) -> Float[Tensor, "b m e"]:
         """Return the block's output."""
-        return x + self.ff(self.norm(self.conv(x.mT).mT))
+        return x + self.ff(self.norm(self.conv(x)))
 
 
 class VoiceEncoder(nn.Module):
@@ -240,16 +241,16 @@ class VoiceEncoder(nn.Module):
 
     def __init__(self, n_mels: int, dim: int, out_dim: int) -> None:
         super().__init__()
-        self.near = nn.Conv1d(n_mels, dim, 5, padding=2)
-        self.far = nn.Conv1d(dim, dim, 5, padding=2)
+        self.near = FrameConv(n_mels, dim, 5)
+        self.far = FrameConv(dim, dim, 5)
         self.out = nn.Linear(2 * dim, out_dim)
 
     def forward(self, prompt: Float[Tensor, "b n c"], is_shown: Bool[Tensor, "b n"]) -> Float[Tensor, "b d"]:
         """Return the voice of the frames that are shown."""
         weight = is_shown.to(prompt.dtype)[..., None]  # b n 1
         count = weight.sum(dim=1).clamp(min=1)  # b 1
-        h = F.gelu(self.near(prompt.mT)) * weight.mT  # b e n
-        h = F.gelu(self.far(h)).mT.float()  # b n e
+        h = F.gelu(self.near(prompt)) * weight  # b n e
+        h = F.gelu(self.far(h)).float()
         mean = (h * weight).sum(dim=1) / count
         deviation = (((h - mean[:, None]).square() * weight).sum(dim=1) / count + 1e-5).sqrt()
         return self.out(torch.cat([mean, deviation], dim=-1)) * is_shown.any(dim=1)[:, None]
@@ -264,10 +265,10 @@ class Refiner(nn.Module):
     def __init__(self, n_mels: int, options: AlignedDiT.Options, cond_dim: int) -> None:
         super().__init__()
         dim = options.refine_dim
-        self.near = nn.Conv1d(2 * n_mels, dim, 5, padding=2)
+        self.near = FrameConv(2 * n_mels, dim, 5)
         self.modulation = nn.Linear(cond_dim, 2 * dim)
         self.blocks = nn.ModuleList(ConvBlock(dim, options.kernel) for _ in range(options.refine_layers))
-        self.out = nn.Conv1d(dim, n_mels, 5, padding=2)
+        self.out = FrameConv(dim, n_mels, 5)
         self.keep = nn.Linear(cond_dim, n_mels)
         for layer in (self.modulation, self.out, self.keep):
             for parameter in layer.parameters():
@@ -283,12 +284,12 @@ class Refiner(nn.Module):
     ) -> Float[Tensor, "b n c"]:
         """Return the refined mel; ``detail`` is what the transformer knows of each frame."""
         valid = is_valid[..., None]
-        h = self.near((torch.cat([clean, x_t.to(clean.dtype)], dim=-1) * valid).mT).mT  # b n r
+        h = self.near(torch.cat([clean, x_t.to(clean.dtype)], dim=-1) * valid)  # b n r
         h = h if detail is None else h + detail
         h = F.gelu(modulate(h, *at_t.refine.chunk(2, dim=-1))) * valid
         for block in self.blocks:
             h = block(h) * valid
-        clean = clean + self.out(h.mT).mT
+        clean = clean + self.out(h)
         return clean + at_t.keep * (x_t - clean)
 
 
@@ -304,7 +305,7 @@ class Block(nn.Module):
         self.heads, self.dropout = options.heads, options.dropout
         self.table = nn.Parameter(torch.randn(6 * dim) / math.sqrt(dim))
         self.conv_norm = nn.LayerNorm(dim)
-        self.conv = nn.Conv1d(dim, dim, options.kernel, padding=options.kernel // 2, groups=dim)
+        self.conv = FrameConv(dim, dim, options.kernel, groups=dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.q_norm, self.k_norm = (nn.RMSNorm(dim // options.heads) for _ in range(2))
         self.proj = nn.Linear(dim, dim)
@@ -320,7 +321,7 @@ class Block(nn.Module):
     ) -> Float[Tensor, "b q d"]:
         """Return the block's output; rows that are not ``valid`` do not reach the others."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (shared + self.table).chunk(6, dim=-1)
-        x = x + self.conv((self.conv_norm(x) * valid).mT).mT
+        x = x + self.conv(self.conv_norm(x) * valid)
         x = x + gate_a * self._attend(modulate(x, shift_a, scale_a), rotary, key_mask)
         return x + gate_f * F.dropout(self.ff(modulate(x, shift_f, scale_f)), self.dropout, self.training)
 

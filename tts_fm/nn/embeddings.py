@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from tts_fm.nn.convolution import FrameConv
+
 
 class FrameEmbedding(nn.Module):
     """``x_t``, the prompt and frame-level text side by side, projected, plus a convolutional position.
@@ -49,15 +51,6 @@ class ConvPosition(nn.Module):
                 x = x.masked_fill(~is_valid[..., None], 0)
             x = F.mish(conv(x))
         return x
-
-
-class FrameConv(nn.Conv1d):
-    """A convolution along the frames that keeps their number: of an image one line high, its channels last in memory."""
-
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """Return the convolved frames."""
-        line, kernel, reach = x.mT[:, :, None], self.weight[:, :, None], self.kernel_size[0] // 2  # line: b d 1 n
-        return F.conv2d(line, kernel, self.bias, padding=(0, reach), groups=self.groups)[:, :, 0].mT
 
 
 class TextEmbedding(nn.Module):

@@ -21,7 +21,7 @@ def hold(module: nn.Module, dtype: torch.dtype, but: Collection[str] = ()) -> No
     for name, child in module.named_children():
         if name in but:
             continue
-        if isinstance(child, (nn.Linear, nn.Conv1d)):
+        if isinstance(child, (nn.Linear, nn.Conv1d, nn.ConvTranspose1d)):
             child.to(dtype)
         else:
             hold(child, dtype)

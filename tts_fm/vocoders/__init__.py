@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -25,6 +26,10 @@ class Vocoder(nn.Module, Plugin, ABC):
     def __init__(self, options: Options, mel: MelSpec) -> None:
         super().__init__()
         self.options, self.mel = options, mel
+
+    def settle(self, device: torch.device) -> Vocoder:
+        """Go to the device where it will speak, and hold the weights as they are multiplied there; return itself."""
+        return self.to(device).eval()
 
     @abstractmethod
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
