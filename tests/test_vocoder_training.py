@@ -15,7 +15,7 @@ import yaml
 from test_nothing_is_lost import assert_same
 from tiny_run import metrics
 
-from tts_fm import checkpoint, vocoder_folder
+from tts_fm import torch_files, vocoder_folder
 from tts_fm.training import vocoder
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
 from tts_fm.training.loop import CHECKPOINTS, Loop
@@ -149,7 +149,7 @@ def test_training_in_pieces_equals_training_in_one(config, tmp_path):
         piece.watch = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
         assert piece.run() == (signal.SIGTERM if update < 6 else 0)
         assert metrics(pieces, "mel").keys() == set(range(1, update + 1))
-    states = [checkpoint.load_state(checkpoint.states(folder / CHECKPOINTS)[-1]) for folder in (whole, pieces)]
+    states = [torch_files.load_state(torch_files.states(folder / CHECKPOINTS)[-1]) for folder in (whole, pieces)]
     assert_same(states[0]["learner"], states[1]["learner"])
     assert metrics(whole, "mel") == metrics(pieces, "mel") and metrics(whole, "judges") == metrics(pieces, "judges")
     assert sorted(metrics(whole, "judges")) == [3, 5] and sorted(metrics(whole, "adversarial")) == [3, 4, 5, 6]
@@ -167,7 +167,7 @@ def test_what_is_published_is_the_average_and_loads(config, tmp_path, tts_fm_com
     done = tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu")
     assert done.code == 0, done.stderr
     loaded = vocoder_folder.load(tmp_path / "run" / "model", MelSpec(**MEL))  # type: ignore[arg-type]
-    average = checkpoint.load_state(checkpoint.states(tmp_path / "run" / CHECKPOINTS)[-1])["learner"]["average"]
+    average = torch_files.load_state(torch_files.states(tmp_path / "run" / CHECKPOINTS)[-1])["learner"]["average"]
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, average[name].half().float()), name
     weights = tmp_path / "run" / "model" / "model.safetensors"
