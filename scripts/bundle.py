@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tts_fm import checkpoint, config, vocoder_folder
+from tts_fm import checkpoint, config, tensors, vocoder_folder
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("tts_fm/voices/default"))
     args = parser.parse_args()
     model = config.read_model(args.config)
-    weights = checkpoint.read_tensors(args.acoustic / "model" / checkpoint.WEIGHTS)
+    weights = tensors.read_tensors(args.acoustic / "model" / checkpoint.WEIGHTS)
     checkpoint.save_model(args.out, model, weights, dtype=torch.int8)
     if args.vocoder is not None:
         about, vocoder = vocoder_folder.read(args.vocoder)

@@ -19,6 +19,7 @@ from tts_fm import Speech, Synthesizer, plugins, repair
 from tts_fm.batch import listener
 from tts_fm.evaluation.recognisers import Recogniser
 from tts_fm.evaluation.wer import errors
+from tts_fm.takes import best_take
 
 T = TypeVar("T")
 TEXTS = {
@@ -101,7 +102,7 @@ def main() -> None:
             )
         )
         (best, _), whole = timed(
-            lambda text=text, seed=seed: repair.best_take(
+            lambda text=text, seed=seed: best_take(
                 lambda one: synthesizer.speak(text, seed=one), range(seed, seed + given.takes), count
             )
         )

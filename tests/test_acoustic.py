@@ -5,7 +5,7 @@ import torch
 from test_nothing_is_lost import assert_same, state_of
 from tiny_run import BACKBONES, SECONDS, config, in_processes, learner, loop, metrics, values, write_corpus
 
-from tts_fm import checkpoint
+from tts_fm import checkpoint, torch_files
 from tts_fm.config import RunConfig, parse
 from tts_fm.data.batching import Place
 from tts_fm.training import sharding
@@ -53,7 +53,7 @@ def test_a_run_of_two_processes_goes_on_with_one(manifest, tmp_path):
     run = tmp_path / "run"
     assert in_processes(2, train(manifest, run, updates=8, save_every=4, keep=9)) == [0, 0]
     whole = metrics(run, "flow_loss")
-    checkpoint.states(run / "checkpoints")[-1].unlink()
+    torch_files.states(run / "checkpoints")[-1].unlink()
     assert in_processes(1, train(manifest, run, updates=8, accumulation=2)) == [0]
     assert_close(metrics(run, "flow_loss"), whole, 1e-4)
 
@@ -76,7 +76,7 @@ def test_a_sharded_run_goes_on_exactly(manifest, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert in_processes(2, train(manifest, whole, updates=6, parallel="fsdp2", save_every=3, keep=9)) == [0, 0]
     assert in_processes(2, train(manifest, parts, updates=6, parallel="fsdp2", save_every=3, keep=9)) == [0, 0]
-    checkpoint.states(parts / "checkpoints")[-1].unlink()
+    torch_files.states(parts / "checkpoints")[-1].unlink()
     assert in_processes(2, train(manifest, parts, updates=6, parallel="fsdp2")) == [0, 0]
     assert_same(state_of(whole)["learner"], state_of(parts)["learner"])
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tts_fm import checkpoint, hub, loading, strict
+from tts_fm import checkpoint, hub, loading, strict, tensors
 from tts_fm.audio import io
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.errors import InputError, ModelError
@@ -215,7 +215,7 @@ def test_scales_that_would_blow_a_matrix_up(folder: Path) -> None:
     save_file({"out.weight": row, "out.weight:scale": column}, folder / "model.safetensors")
     refused(folder)
     with pytest.raises(ModelError, match="are not one a row"):
-        checkpoint.read_tensors(folder / "model.safetensors")
+        tensors.read_tensors(folder / "model.safetensors")
 
 
 def mutate(folder: Path, draw: random.Random) -> None:

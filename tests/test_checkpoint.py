@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tts_fm import checkpoint
+from tts_fm import checkpoint, tensors, torch_files
 from tts_fm.config import ModelConfig
 from tts_fm.errors import ModelError
 
@@ -122,16 +122,16 @@ def test_a_wrong_vocabulary_says_both_numbers(model, folder):
 def test_weights_that_are_not_finite_are_not_saved(folder):
     before = (folder / "model.safetensors").read_bytes()
     with pytest.raises(ValueError, match="'a' is not finite"):
-        checkpoint.write_tensors(folder / "model.safetensors", {"a": torch.tensor([float("nan")])})
+        tensors.write_tensors(folder / "model.safetensors", {"a": torch.tensor([float("nan")])})
     with pytest.raises(ValueError, match="'a' is not finite"):  # too large for float16
-        checkpoint.write_tensors(folder / "model.safetensors", {"a": torch.tensor([1e30])}, dtype=torch.float16)
+        tensors.write_tensors(folder / "model.safetensors", {"a": torch.tensor([1e30])}, dtype=torch.float16)
     assert (folder / "model.safetensors").read_bytes() == before
 
 
 def test_tensors_that_share_memory_are_saved(tmp_path):
     value = torch.arange(6.0).reshape(2, 3)
-    checkpoint.write_tensors(tmp_path / "a.safetensors", {"a": value, "b": value.T, "c": value[0]})
-    back = checkpoint.read_tensors(tmp_path / "a.safetensors")
+    tensors.write_tensors(tmp_path / "a.safetensors", {"a": value, "b": value.T, "c": value[0]})
+    back = tensors.read_tensors(tmp_path / "a.safetensors")
     assert torch.equal(back["b"], value.T) and torch.equal(back["c"], value[0])
 
 
@@ -140,24 +140,24 @@ def test_int8_rounds_each_row_to_its_own_127_steps_and_does_so_once(tmp_path):
     matrix = torch.randn(5, 3, 7, generator=generator) * torch.tensor([1e-6, 1.0, 0.0, 30.0, 1e4])[:, None, None]
     state = {"matrix": matrix, "vector": torch.randn(3, generator=generator), "count": torch.tensor([[7, 300]])}
     path, again = tmp_path / "a.safetensors", tmp_path / "again.safetensors"
-    checkpoint.write_tensors(path, state, dtype=torch.int8)
-    back = checkpoint.read_tensors(path)
+    tensors.write_tensors(path, state, dtype=torch.int8)
+    back = tensors.read_tensors(path)
     assert back.keys() == state.keys()
     half_a_step = matrix.abs().amax(dim=(1, 2)) / 254
     assert ((back["matrix"] - matrix).abs().amax(dim=(1, 2)) <= half_a_step * 1.0001).all()
     assert torch.equal(back["vector"], state["vector"].half()) and torch.equal(back["count"], state["count"])
-    checkpoint.write_tensors(again, back, dtype=torch.int8)
+    tensors.write_tensors(again, back, dtype=torch.int8)
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_int8_weights_that_are_not_finite_are_not_saved_and_scales_alone_not_read(tmp_path):
     path = tmp_path / "a.safetensors"
     with pytest.raises(ValueError, match="'a' is not finite"):
-        checkpoint.write_tensors(path, {"a": torch.tensor([[1.0, float("inf")]])}, dtype=torch.int8)
+        tensors.write_tensors(path, {"a": torch.tensor([[1.0, float("inf")]])}, dtype=torch.int8)
     assert not path.exists()
     save_file({"a:scale": torch.ones(1, 1)}, path)
     with pytest.raises(ModelError, match="no whole safetensors file"):
-        checkpoint.read_tensors(path)
+        tensors.read_tensors(path)
 
 
 def test_an_interrupted_save_leaves_the_old_model(model, folder, monkeypatch):
@@ -168,13 +168,13 @@ def test_an_interrupted_save_leaves_the_old_model(model, folder, monkeypatch):
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.write_tensors(folder / "model.safetensors", {"a": torch.zeros(1)})
+        tensors.write_tensors(folder / "model.safetensors", {"a": torch.zeros(1)})
     assert (folder / "model.safetensors").read_bytes() == before
     assert sorted(os.listdir(folder)) == ["README.md", "config.yaml", "model.safetensors"]
 
 
 def test_training_states_are_kept_and_found(tmp_path):
-    assert checkpoint.states(tmp_path / "none") == []
+    assert torch_files.states(tmp_path / "none") == []
     moments = {0: {"step": torch.tensor(3.0), "exp_avg": torch.randn(2, 2)}}
     rng = torch.Generator().manual_seed(5).get_state()
     for update in (1, 2, 10, 1000):
@@ -182,11 +182,11 @@ def test_training_states_are_kept_and_found(tmp_path):
             "update": update,
             "optimizer": {"state": moments, "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.99)}]},
         }
-        checkpoint.save_state(checkpoint.state_path(tmp_path, update), {**state, "rng": rng}, keep=2)
+        torch_files.save_state(torch_files.state_path(tmp_path, update), {**state, "rng": rng}, keep=2)
     assert sorted(os.listdir(tmp_path)) == ["update-00000010.pt", "update-00001000.pt"]
-    older, newest = checkpoint.states(tmp_path)
-    assert (checkpoint.updates_of(older), checkpoint.updates_of(newest)) == (10, 1000)
-    back = checkpoint.load_state(newest)
+    older, newest = torch_files.states(tmp_path)
+    assert (torch_files.updates_of(older), torch_files.updates_of(newest)) == (10, 1000)
+    back = torch_files.load_state(newest)
     assert back["update"] == 1000 and torch.equal(back["rng"], rng)
     assert back["optimizer"]["param_groups"] == state["optimizer"]["param_groups"]
     assert torch.equal(back["optimizer"]["state"][0]["exp_avg"], moments[0]["exp_avg"])
@@ -203,7 +203,7 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path):
         path = tmp_path / f"{i}.pt"
         write(path)
         with pytest.raises(ModelError) as caught:
-            checkpoint.load_state(path)
+            torch_files.load_state(path)
         assert "\n" not in str(caught.value)
     assert not canary.exists()
 
@@ -213,34 +213,34 @@ def test_damaged_states_are_one_line(tmp_path, content):
     path = tmp_path / "update-00000001.pt"
     path.write_bytes(content)
     with pytest.raises(ModelError) as caught:
-        checkpoint.load_state(path)
+        torch_files.load_state(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
     with pytest.raises(ModelError):
-        checkpoint.load_state(tmp_path / "missing.pt")
+        torch_files.load_state(tmp_path / "missing.pt")
 
 
 def test_a_killed_save_never_spoils_the_latest(tmp_path):
     code = f"""
 import torch
 from pathlib import Path
-from tts_fm import checkpoint
+from tts_fm import checkpoint, tensors, torch_files
 folder = Path({str(tmp_path)!r})
 for update in range(1, 100000):
     state = {{"update": update, "w": torch.ones(20000) * update}}
-    checkpoint.save_state(checkpoint.state_path(folder, update), state, keep=2)
+    torch_files.save_state(torch_files.state_path(folder, update), state, keep=2)
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=checkpoint.Path(__file__).parents[1])
     deadline = time.monotonic() + 60
-    while not checkpoint.states(tmp_path) and time.monotonic() < deadline:
+    while not torch_files.states(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.02)
     for _ in range(15):  # what is called a state is one, at any moment
-        newest = checkpoint.states(tmp_path)[-1]
+        newest = torch_files.states(tmp_path)[-1]
         try:
-            state = checkpoint.load_state(newest)
+            state = torch_files.load_state(newest)
         except ModelError as error:
             assert "No such file" in str(error), error  # removed by `keep` in between
             continue
         assert torch.equal(state["w"], torch.ones(20000) * state["update"])
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert checkpoint.load_state(checkpoint.states(tmp_path)[-1])["update"] > 0
+    assert torch_files.load_state(torch_files.states(tmp_path)[-1])["update"] > 0

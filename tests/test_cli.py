@@ -193,7 +193,7 @@ def test_a_recording_without_words_is_transcribed(
             assert len(samples) == pytest.approx(3 * 16_000, abs=2)  # type: ignore[arg-type]
             return [types.SimpleNamespace(text=" Some words"), types.SimpleNamespace(text=" said.")], None
 
-    monkeypatch.setattr("tts_fm.hub.whisper_folder", lambda size: tmp_path if size == "small" else None)
+    monkeypatch.setattr("tts_fm.whisper_files.folder", lambda size: tmp_path if size == "small" else None)
     module = types.ModuleType("faster_whisper")
     module.WhisperModel, module.__spec__ = WhisperModel, types.SimpleNamespace()  # type: ignore[attr-defined,assignment]
     monkeypatch.setitem(sys.modules, "faster_whisper", module)

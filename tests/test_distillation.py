@@ -5,7 +5,7 @@ import torch
 from test_nothing_is_lost import assert_same, state_of
 from tiny_run import BACKBONES, SECONDS, learner, loop, metrics, values, write_corpus
 
-from tts_fm import checkpoint, infill
+from tts_fm import checkpoint, infill, torch_files
 from tts_fm.backbones import Backbone
 from tts_fm.config import RunConfig, parse
 from tts_fm.sampler import Sampler, SamplingOptions
@@ -138,7 +138,7 @@ def test_a_distillation_goes_on_exactly(manifest, teacher, tmp_path):
     half = {"share": 0.5}
     loop(student(manifest, teacher, distill=half, updates=6, save_every=3, keep=9), whole).run()
     loop(student(manifest, teacher, distill=half, updates=6, save_every=3, keep=9), parts).run()
-    checkpoint.states(parts / "checkpoints")[-1].unlink()
+    torch_files.states(parts / "checkpoints")[-1].unlink()
     loop(student(manifest, teacher, distill=half, updates=6), parts).run()
     assert_same(state_of(whole)["learner"], state_of(parts)["learner"])
     assert metrics(whole, "flow_loss") == metrics(parts, "flow_loss")

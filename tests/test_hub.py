@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tts_fm import hub
+from tts_fm import hub, hub_files
 from tts_fm.errors import ModelError
 
 SHA, OLD = "a" * 40, "b" * 40
@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     (tmp_path / "cache").mkdir()
-    monkeypatch.setattr(hub, "_download", lambda *args: pytest.fail(f"asked the network for {args}"))
+    monkeypatch.setattr(hub_files, "_download", lambda *args: pytest.fail(f"asked the network for {args}"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "cache"
 
@@ -131,7 +131,9 @@ def test_e2_takes_the_vocabulary_of_f5(cache):
 @pytest.mark.parametrize("entry", hub.published(), ids=lambda entry: entry.name)
 def test_published_entries_are_complete(entry):
     assert entry.license and entry.gigabytes > 0 and entry.about
-    assert hub._split(entry.checkpoint)[1].endswith(".safetensors") and hub._split(entry.vocab)[1].endswith("vocab.txt")
+    assert hub_files.split(entry.checkpoint)[1].endswith(".safetensors") and hub_files.split(entry.vocab)[1].endswith(
+        "vocab.txt"
+    )
 
 
 @pytest.mark.parametrize("model", ["F5TTS_v1_Base", "hf://someone/something", "hf://someone/something@v1/sub"])
@@ -148,8 +150,8 @@ def test_without_a_network_the_command_is_named_at_once(cache, monkeypatch):
     def unreachable(*args, **kwargs):
         raise OSError("Network is unreachable")
 
-    monkeypatch.setattr(hub, "getproxies", dict)
-    monkeypatch.setattr(hub.socket, "create_connection", unreachable)
+    monkeypatch.setattr(hub_files, "getproxies", dict)
+    monkeypatch.setattr(hub_files.socket, "create_connection", unreachable)
     message = refused("F5TTS_v1_Base")
     assert "is not reached" in message and "run: tts-fm models download F5TTS_v1_Base" in message
 
@@ -193,7 +195,7 @@ def test_a_repository_that_holds_something_else(cache, monkeypatch):
     def absent(repo, path, revision, command):
         raise LookupError(path)
 
-    monkeypatch.setattr(hub, "_download", absent)
+    monkeypatch.setattr(hub_files, "_download", absent)
     assert "it has no config.yaml" in refused("hf://me/other")
     assert "has no file a/b.pt" in refused("hf://me/other/a/b.pt", architecture="F5TTS_Base")
 
@@ -211,7 +213,7 @@ def test_files_are_downloaded_once_and_from_one_commit(cache, monkeypatch):
         calls.append((path, revision, command))
         return put(cache, repo, {path: files[path]}) / path
 
-    monkeypatch.setattr(hub, "_download", download)
+    monkeypatch.setattr(hub_files, "_download", download)
     first = hub.resolve("hf://me/voice")
     assert [call[:2] for call in calls] == [("config.yaml", None), *((name, SHA) for name in list(files)[1:])]
     assert calls[0][2] == "tts-fm models download hf://me/voice"
@@ -227,7 +229,7 @@ def test_download_brings_the_vocoder_too(cache, monkeypatch):
             raise LookupError(path)
         return put(cache, repo, {path: "x"}) / path
 
-    monkeypatch.setattr(hub, "_download", download)
+    monkeypatch.setattr(hub_files, "_download", download)
     hub.download("F5TTS_v1_Base")
     assert calls[2:] == [
         f"charactr/vocos-mel-24khz/{name}" for name in ("config.yaml", "model.safetensors", "pytorch_model.bin")

@@ -160,7 +160,7 @@ def test_decoding_stops_at_the_limit_when_the_header_lies(tmp_path, monkeypatch)
         return block
 
     monkeypatch.setattr(soundfile.SoundFile, "read", counted)
-    monkeypatch.setattr("tts_fm.audio.io._check_header", lambda *args: None)
+    monkeypatch.setattr("tts_fm.audio.checks.check_header", lambda *args: None)
     assert "more than 10 s" in refused(path, max_seconds=10.0)
     assert sum(decoded) <= 10 * RATE + 65_536
 

@@ -14,7 +14,7 @@ from test_evaluation import Copies
 from test_gallery import Page
 from test_hub import SHA, cache, put  # noqa: F401 (a fixture)
 
-from tts_fm import hub, plugins
+from tts_fm import hub, plugins, whisper_files
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.errors import ModelError
@@ -143,19 +143,19 @@ def test_a_whisper_that_is_not_there_is_one_line(model: Path, monkeypatch: pytes
         whisper.Whisper([])
     (model / "model.bin").unlink()
     with pytest.raises(ModelError, match=r"is no Whisper for CTranslate2: it has no model.bin; give its folder, hf://"):
-        hub.whisper_folder(str(model))
+        whisper_files.folder(str(model))
     with pytest.raises(ModelError, match=r"'?bse'? is no Whisper .*one of tiny, base, small"):
-        hub.whisper_folder("bse")
+        whisper_files.folder("bse")
 
 
 def test_a_size_comes_from_the_hub(cache: Path, monkeypatch, asked: list[dict[str, object]]) -> None:  # noqa: F811
-    assert not hub.has_whisper("base") and not whisper.Whisper.is_ready()
+    assert not whisper_files.is_cached("base") and not whisper.Whisper.is_ready()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError) as caught:
-        hub.whisper_folder("base")
+        whisper_files.folder("base")
     assert str(caught.value).endswith("run: tts-fm models download hf://Systran/faster-whisper-base")
     snapshot = put(cache, "Systran/faster-whisper-base", FILES)
-    assert hub.whisper_folder("base") == snapshot and whisper.Whisper.is_ready()
+    assert whisper_files.folder("base") == snapshot and whisper.Whisper.is_ready()
     assert hub.download("hf://Systran/faster-whisper-base").folder == snapshot
     assert whisper.Whisper([]).about == f"whisper base at {SHA[:12]} (faster-whisper 1.2, int8, beam 5)"
     assert Path(str(asked[0]["folder"])) == snapshot

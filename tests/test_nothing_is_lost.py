@@ -21,7 +21,7 @@ import torch
 import yaml
 from tiny_run import SECONDS, config, in_processes, learner, loop, metrics, values, write_corpus
 
-from tts_fm import checkpoint
+from tts_fm import torch_files
 from tts_fm.errors import ModelError, TrainingError
 from tts_fm.training import loop as loops
 
@@ -32,7 +32,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def state_of(folder: Path) -> dict:
-    return checkpoint.load_state(checkpoint.states(folder / loops.CHECKPOINTS)[-1])
+    return torch_files.load_state(torch_files.states(folder / loops.CHECKPOINTS)[-1])
 
 
 def assert_same(a, b, name: str = "") -> None:
@@ -60,7 +60,7 @@ def test_two_hundred_kills_while_saving_leave_no_unreadable_checkpoint(tmp_path)
 
     def save(update: int) -> None:
         state = {"update": update, "weights": torch.full((200_000,), float(update))}
-        checkpoint.save_state(checkpoint.state_path(tmp_path, update), state, keep=2)
+        torch_files.save_state(torch_files.state_path(tmp_path, update), state, keep=2)
 
     def first_save(update: int) -> float:
         """How long a new process takes until it has saved, as busy as the machine is."""
@@ -83,11 +83,11 @@ def test_two_hundred_kills_while_saving_leave_no_unreadable_checkpoint(tmp_path)
         time.sleep(draw.uniform(0.0, 3 * longest))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        for path in checkpoint.states(tmp_path):
-            state = checkpoint.load_state(path)
-            assert state["update"] == checkpoint.updates_of(path)
+        for path in torch_files.states(tmp_path):
+            state = torch_files.load_state(path)
+            assert state["update"] == torch_files.updates_of(path)
             assert bool((state["weights"] == float(state["update"])).all())
-        newest = [checkpoint.updates_of(path) for path in checkpoint.states(tmp_path)]
+        newest = [torch_files.updates_of(path) for path in torch_files.states(tmp_path)]
         assert max(newest, default=0) >= saved
         saved = max(newest, default=0)
     assert saved > 20  # in most of the 200 lives something was saved
@@ -159,7 +159,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_is_tried_again(manifest, tmp_
     there: dict[int, list[int]] = {}
 
     def watch(update, _):  # before update 3 and after update 7 there is room
-        there[update] = [checkpoint.updates_of(p) for p in checkpoint.states(tmp_path / "run" / loops.CHECKPOINTS)]
+        there[update] = [torch_files.updates_of(p) for p in torch_files.states(tmp_path / "run" / loops.CHECKPOINTS)]
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000 if 3 <= update <= 7 else hard, hard))
 
     try:
@@ -177,7 +177,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_is_tried_again(manifest, tmp_
 
 def test_a_disk_that_stays_full_ends_in_an_error_that_says_what_there_is(manifest, tmp_path, monkeypatch):
     run = config(manifest, updates=4, save_every=2)
-    save = checkpoint.save_state
+    save = torch_files.save_state
 
     def full(path, state, keep):
         if state["update"] > 2:
@@ -213,7 +213,7 @@ def test_a_step_without_numbers_is_skipped_counted_and_changes_nothing(manifest,
     poison(made, range(2, 4))
     made.run()
     states = [
-        checkpoint.load_state(path)["learner"] for path in checkpoint.states(tmp_path / "run" / loops.CHECKPOINTS)
+        torch_files.load_state(path)["learner"] for path in torch_files.states(tmp_path / "run" / loops.CHECKPOINTS)
     ]
     for part in ("weights", "average", "optimizer"):
         assert_same(states[1][part]["state"] if part == "optimizer" else states[1][part],
@@ -315,7 +315,7 @@ def test_a_run_that_is_done_goes_on_with_more_updates_and_an_unfinished_one_does
         longer = loop(config(manifest, updates=4, save_every=1, keep=5), folder)
     longer.run()
     assert state_of(folder)["update"] == 4 and list(metrics(folder, "flow_loss")) == [1, 2, 3, 4]
-    third = checkpoint.state_path(folder / loops.CHECKPOINTS, 3)
+    third = torch_files.state_path(folder / loops.CHECKPOINTS, 3)
     run = config(manifest, updates=9)
     with pytest.raises(ValueError, match=r"training.updates was 4 and is 9"):
         loops.Loop(learner(run, folder), run.training, folder).resume(third)
@@ -348,7 +348,7 @@ def test_a_malicious_checkpoint_runs_no_code(manifest, tmp_path):
 
     folder = tmp_path / "run"
     loop(config(manifest, updates=2, save_every=1), folder).run()
-    older, newest = checkpoint.states(folder / loops.CHECKPOINTS)
+    older, newest = torch_files.states(folder / loops.CHECKPOINTS)
     torch.save({"facts": Canary()}, newest)
     with pytest.warns(UserWarning, match="holds more than weights and numbers"):
         assert loop(config(manifest, updates=2), folder).update == 1  # the older one is whole
@@ -363,10 +363,10 @@ def test_going_on_from_an_older_checkpoint_leaves_the_later_ones_aside(manifest,
     run = config(manifest, updates=4, save_every=1, keep=9)
     loop(run, folder).run()
     whole = state_of(folder)
-    second = checkpoint.state_path(folder / loops.CHECKPOINTS, 2)
+    second = torch_files.state_path(folder / loops.CHECKPOINTS, 2)
     made = loops.Loop(learner(run, folder), run.training, folder)
     assert made.resume(second) and made.update == 2
-    assert [checkpoint.updates_of(p) for p in checkpoint.states(folder / loops.CHECKPOINTS)] == [1, 2]
+    assert [torch_files.updates_of(p) for p in torch_files.states(folder / loops.CHECKPOINTS)] == [1, 2]
     made.run()
     assert_same(whole["learner"], state_of(folder)["learner"])
     assert list(metrics(folder, "flow_loss")) == [1, 2, 3, 4]

@@ -16,6 +16,7 @@ from tts_fm.audio.io import read
 from tts_fm.doubts import Fault, faults
 from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.sampler import SamplingOptions
+from tts_fm.takes import CountErrors, best_take, judge
 
 pytest.importorskip("pocketsphinx")
 TEXT = "The old house cost five dollars in May."
@@ -114,7 +115,7 @@ def test_where_no_try_is_better_everything_stays():
     assert done.old_span == done.new_span
 
 
-def _worse(than: Speech) -> repair.CountErrors:
+def _worse(than: Speech) -> CountErrors:
     """Somebody who hears one error more in every other sound."""
     return lambda waveform, _: int(len(waveform.samples) != len(than.waveform.samples))
 
@@ -124,17 +125,17 @@ def test_a_passage_without_its_words_is_named_and_left_alone():
     silent = replace(clean(), waveform=Waveform(torch.zeros(48_000), 24_000), passages=(replace(passage, end=2.0),))
     mended = repair.mend(synthesizer(), silent)
     assert mended.speech is silent and mended.repairs == () and mended.unheard == (passage.text,)
-    assert repair.judge(silent)[1:] == (8, math.inf)
+    assert judge(silent)[1:] == (8, math.inf)
 
 
 def test_of_takes_the_one_with_fewest_doubts_is_kept_and_the_first_of_equals():
     takes = [damaged("noise")[0], clean(), damaged("cut")[0], clean()]
-    best, seed = repair.best_take(lambda i: takes[i], range(4))
+    best, seed = best_take(lambda i: takes[i], range(4))
     assert best is clean() and seed == 1
-    errors = repair.best_take(lambda i: takes[i], range(4), _worse(takes[2]))
+    errors = best_take(lambda i: takes[i], range(4), _worse(takes[2]))
     assert errors == (takes[2], 2)
     with pytest.raises(ValueError, match="no take"):
-        repair.best_take(lambda i: takes[i], ())
+        best_take(lambda i: takes[i], ())
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 import yaml
 from tiny_run import SECONDS, metrics, values, write_corpus
 
-from tts_fm import checkpoint, config, strict
+from tts_fm import config, strict, torch_files
 from tts_fm.training.loop import CHECKPOINTS
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def run_file(manifest: Path, tmp_path: Path) -> Path:
 
 
 def newest(folder: Path) -> int:
-    return checkpoint.updates_of(checkpoint.states(folder / CHECKPOINTS)[-1])
+    return torch_files.updates_of(torch_files.states(folder / CHECKPOINTS)[-1])
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_resume_auto_never_and_a_path(train, tmp_path):
     again = train()
     assert again.code == 0 and "going on from update 3" in again.stderr
     assert (folder / "metrics.jsonl").read_text() == before
-    second = train("--resume", checkpoint.state_path(folder / CHECKPOINTS, 2))
+    second = train("--resume", torch_files.state_path(folder / CHECKPOINTS, 2))
     assert second.code == 0 and "going on from update 2" in second.stderr
     assert list(metrics(folder, "flow_loss")) == [1, 2, 3]
     anew = train("--resume", "never")
@@ -152,7 +152,7 @@ def test_speaking_samples_does_not_change_what_is_learned(tts_fm_command, speaki
         changes = ["--set", f"training.sample_every={every}", "--set", "training.sample_pairs=1"]
         done = tts_fm_command("train", speaking_run, "-o", folder, "--device", "cpu", *changes)
         assert done.code == 0, done.stderr
-        averages.append(checkpoint.load_state(checkpoint.states(folder / CHECKPOINTS)[-1])["learner"]["average"])
+        averages.append(torch_files.load_state(torch_files.states(folder / CHECKPOINTS)[-1])["learner"]["average"])
     for name, expected in averages[0].items():
         assert torch.equal(expected, averages[1][name]), name
 

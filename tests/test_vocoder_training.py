@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import yaml
 from test_nothing_is_lost import assert_same
 from tiny_run import metrics
 
-from tts_fm import checkpoint, vocoder_folder
+from tts_fm import torch_files, vocoder_folder
 from tts_fm.training import vocoder
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
 from tts_fm.training.loop import CHECKPOINTS, Loop
@@ -93,6 +94,63 @@ def test_feature_distance_is_summed_over_layers_and_averaged_over_judges():
     assert float(feature_distance(real, fake)) == pytest.approx((1 + 3) / 2)
 
 
+def test_losses_are_those_of_the_vocos_package_by_its_sums_but_in_float32():
+    losses = pytest.importorskip("vocos.loss")
+    real, fake = (
+        [verdict(torch.randn(6, generator=rng).tolist(), *torch.randn(3, 50, generator=rng).tolist()) for _ in range(5)]
+        for rng in (torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
+    )
+    scores = [[one.scores for one in verdicts] for verdicts in (real, fake)]
+    features = [[[*one.features] for one in verdicts] for verdicts in (real, fake)]
+    both = [Verdict(torch.cat([a, b]), ()) for a, b in zip(*scores, strict=True)]
+    assert float(judging(both)) == pytest.approx(float(losses.DiscriminatorLoss()(*scores)[0]) / 5, rel=1e-6)
+    assert float(pleasing(fake)) == pytest.approx(float(losses.GeneratorLoss()(scores[1])[0]) / 5, rel=1e-6)
+    exact = float(losses.FeatureMatchingLoss()(*features)) / 5
+    assert float(feature_distance(real, fake)) == pytest.approx(exact, rel=1e-6)
+
+    halves = [[[layer.bfloat16() for layer in layers] for layers in each] for each in features]
+    ours = feature_distance(*([Verdict(torch.zeros(1), tuple(layers)) for layers in each] for each in halves))
+    theirs = float(losses.FeatureMatchingLoss()(*halves)) / 5
+    assert abs(float(ours) / exact - 1) < 1e-3 < abs(theirs / exact - 1)
+
+
+def test_a_mel_loss_of_the_vocos_package_is_ours_for_its_mel(config, tmp_path):
+    losses = pytest.importorskip("vocos.loss")
+    learner = made(config, tmp_path / "run").learner
+    real, fake = (torch.randn(2, 2048, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    theirs = losses.MelSpecReconstructionLoss(8000, 256, 64, 20)(fake, real)
+    torch.testing.assert_close(learner.reconstruction(real, fake)["mel"], theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_judges_of_the_vocos_package_teach_as_ours_do(config, tmp_path):
+    discriminators = pytest.importorskip("vocos.discriminators")
+    value = yaml.safe_load(config.read_text())
+    value["discriminators"] = {"published": True, "periods": [3], "resolutions": [64]}
+    config.write_text(yaml.safe_dump(value))
+    learner = made(config, tmp_path / "run").learner
+    period, resolution = learner.judges.judges
+    real, fake = (torch.randn(2, 1024, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    with torch.no_grad():
+        theirs = discriminators.MultiPeriodDiscriminator((3,))
+        theirs.load_state_dict({f"discriminators.0.{name}": value for name, value in period.judge.state_dict().items()})
+        (on_real,), (on_fake,), (seen,), _ = theirs(real, fake)
+    verdict_on_real = period(real)
+    assert torch.equal(verdict_on_real.scores, on_real) and torch.equal(period(fake).scores, on_fake)
+    assert all(torch.equal(a, b) for a, b in zip(verdict_on_real.features, seen, strict=True))
+    before = [next(judge.parameters()).detach().clone() for judge in (period, resolution)]
+    step = learner.learn(2)
+    assert not step.is_skipped and {"judges", "adversarial", "feature_matching"} < set(step.values)
+    for judge, old in zip((period, resolution), before, strict=True):
+        assert not torch.equal(next(judge.parameters()), old)
+
+
+def test_judges_of_a_package_that_is_not_installed_are_refused_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vocos", None)
+    monkeypatch.setitem(sys.modules, "vocos.discriminators", None)
+    with pytest.raises(ValueError, match=r"pip install 'tts-fm\[vocos\]'"):
+        Discriminators(DiscriminatorOptions(published=True))
+
+
 def test_stft_distance_of_a_scaled_signal_is_known():
     samples = torch.randn(2, 4096, generator=torch.Generator().manual_seed(0))
     assert float(stft_distance(samples, samples, (256, 512))) == 0
@@ -149,7 +207,7 @@ def test_training_in_pieces_equals_training_in_one(config, tmp_path):
         piece.watch = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
         assert piece.run() == (signal.SIGTERM if update < 6 else 0)
         assert metrics(pieces, "mel").keys() == set(range(1, update + 1))
-    states = [checkpoint.load_state(checkpoint.states(folder / CHECKPOINTS)[-1]) for folder in (whole, pieces)]
+    states = [torch_files.load_state(torch_files.states(folder / CHECKPOINTS)[-1]) for folder in (whole, pieces)]
     assert_same(states[0]["learner"], states[1]["learner"])
     assert metrics(whole, "mel") == metrics(pieces, "mel") and metrics(whole, "judges") == metrics(pieces, "judges")
     assert sorted(metrics(whole, "judges")) == [3, 5] and sorted(metrics(whole, "adversarial")) == [3, 4, 5, 6]
@@ -167,7 +225,7 @@ def test_what_is_published_is_the_average_and_loads(config, tmp_path, tts_fm_com
     done = tts_fm_command("train", config, "--output", tmp_path / "run", "--device", "cpu")
     assert done.code == 0, done.stderr
     loaded = vocoder_folder.load(tmp_path / "run" / "model", MelSpec(**MEL))  # type: ignore[arg-type]
-    average = checkpoint.load_state(checkpoint.states(tmp_path / "run" / CHECKPOINTS)[-1])["learner"]["average"]
+    average = torch_files.load_state(torch_files.states(tmp_path / "run" / CHECKPOINTS)[-1])["learner"]["average"]
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, average[name].half().float()), name
     weights = tmp_path / "run" / "model" / "model.safetensors"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import pickle
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,22 @@ def test_our_head_keeps_phases_that_the_package_s_rounds_in_bfloat16(tmp_path):
 
     assert error(modules["head"]) > 0.01
     assert error(lambda x: ours.to_samples(ours.spectrum(x))) == 0
+
+
+def test_the_package_cannot_be_needed_by_everybody():
+    """It asks for one release of encodec and imports it, and that one is not for commercial use."""
+    pytest.importorskip("vocos")
+    (encodec,) = (needed for needed in metadata.requires("vocos") if needed.startswith("encodec"))
+    assert encodec.replace(" ", "") == "encodec==0.1.1" and "encodec" in sys.modules
+    assert "NonCommercial" in metadata.metadata("encodec")["License"]
+
+
+def test_a_single_frame_is_no_sound_here_and_an_error_there(tmp_path):
+    config, modules = official()
+    write(tmp_path, config, modules.state_dict())
+    assert published.load(tmp_path, SMALL).decode(torch.zeros(1, 1, 20)).shape == (1, 0)
+    with torch.no_grad(), pytest.raises(RuntimeError):
+        modules["head"](modules["backbone"](torch.zeros(1, 20, 1)))
 
 
 def test_another_mel_is_refused_naming_both(tmp_path):

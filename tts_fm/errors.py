@@ -37,3 +37,10 @@ class WorkersError(RuntimeError):
 def without_paths(message: str) -> str:
     """Return ``message`` with only the last name of each path in it, for people who do not own this machine."""
     return _PATH.sub(r"\1", message).replace("the audio stream", "the recording")
+
+
+def first_sentence(error: BaseException) -> str:
+    """Return the beginning of what a library said, which may be many lines."""
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else type(error).__name__
+    return first[:160].rstrip(".")

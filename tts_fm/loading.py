@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -25,12 +26,49 @@ from tts_fm.vocoders import Vocoder
 _MAX_WORDS = 20_000  # bytes of voice.txt
 
 
-def bound_kernel_cache() -> None:
+def _bound_kernel_cache() -> None:
     """Let oneDNN keep 64 kernels instead of 1024: it keeps one for every length of a sentence, of a quarter megabyte.
 
     It reads this once, when its first kernel is made; who has set it already is not overruled.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
+
+class Loaded(NamedTuple):
+    """What a :class:`Synthesizer` is made of, in its order."""
+
+    config: ModelConfig
+    backbone: Backbone
+    frontend: Frontend
+    vocoder: Vocoder
+    dtype: torch.dtype
+    default_prompt: Prompt | None
+    weak: Backbone | None
+    grids: dict[int, list[float]]
+
+
+def load(
+    model: str,
+    vocab: str | None,
+    architecture: str | None,
+    vocoder: str | None,
+    device: str,
+    precision: str,
+    weak_model: str | None,
+) -> Loaded:
+    """Return all that speaks with ``model``; arguments and errors are those of :meth:`Synthesizer.load`."""
+    _bound_kernel_cache()
+    where = pick_device(device)
+    dtype = pick_dtype(precision, where)
+    source = hub.resolve(model, vocab=vocab, architecture=architecture)
+    config, backbone, frontend = load_model(source, where)
+    weak = None if weak_model is None else load_weak(weak_model, config, backbone)
+    for network in (backbone, weak):
+        if network is not None and dtype != torch.float32:
+            nn_precision.hold(network, dtype, network.float32_parts)
+    grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
+    own_vocoder = load_vocoder(config, source.folder, vocoder).settle(where)
+    return Loaded(config, backbone, frontend, own_vocoder, dtype, own_voice(source.folder), weak, grids)
 
 
 def load_model(source: ModelSource, device: torch.device) -> tuple[ModelConfig, Backbone, Frontend]:

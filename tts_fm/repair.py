@@ -1,10 +1,9 @@
-"""Hears what was said, says anew the words that it does not hear, and keeps the best of several takes."""
+"""Hears what was said, and says anew the words that it does not hear."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tts_fm.alignment import TimedWord, words_heard
@@ -18,10 +17,9 @@ from tts_fm.errors import ArgumentError, InputError
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
+from tts_fm.takes import CountErrors, Rank, cost, sound_of
 from tts_fm.timing import Passage
 
-CountErrors = Callable[[Waveform, str], int]
-"""Returns how many words of a text somebody else, such as a recogniser, does not hear in a sound."""
 TRIES = 3
 _GIVEN_SOUNDS = "/"  # a reading has none of its own
 
@@ -77,10 +75,6 @@ class _Heard:
         return (replace(word, start=word.start + start, end=word.end + start) for word in self.words)
 
 
-Rank = tuple[int, int, float]
-"""Errors that somebody else hears, words that the aligner doubts, and the score of the words as a cost: less is better."""
-
-
 @dataclass(frozen=True, eq=False)
 class _Try:
     """A passage said anew in part, and its place in the whole."""
@@ -90,42 +84,6 @@ class _Try:
     rank: Rank
     old_span: Span
     new_span: Span
-
-
-def best_take(
-    speak: Callable[[int], Speech], seeds: Iterable[int], count_errors: CountErrors | None = None
-) -> tuple[Speech, int]:
-    """Return what ``speak`` makes of that of ``seeds`` whose words are heard best, and the seed.
-
-    It is the one in which ``count_errors`` finds least, if that is given; then the one with the fewest words that the
-    aligner doubts; then the one whose words it likes best; then the first.
-
-    Args:
-        speak: makes a take.
-        seeds: a take each.
-        count_errors: who else listens.
-
-    Raises:
-        ValueError: no seed, or the extra ``edit``, which has the aligner, is not installed.
-    """
-    best: tuple[Rank, Speech, int] | None = None
-    for seed in seeds:
-        take = speak(seed)
-        rank = judge(take, count_errors)
-        if best is None or rank < best[0]:
-            best = rank, take, seed
-    if best is None:
-        raise ValueError("there is no take to choose from; give at least one seed")
-    return best[1], best[2]
-
-
-def judge(speech: Speech, count_errors: CountErrors | None = None) -> Rank:
-    """Return how well the words of ``speech`` are heard, to be compared with another speech of the same text: less is better."""
-    errors = 0 if count_errors is None else count_errors(speech.waveform, " ".join(speech.chunks))
-    words = [
-        word for passage in speech.passages for word in words_heard(_sound(speech.waveform, passage), passage.text)
-    ]
-    return errors, sum(word.is_doubtful for word in words), _cost(words)
 
 
 def check_language(synthesizer: Synthesizer) -> None:
@@ -177,7 +135,7 @@ def mend(
     waveform = speech.waveform
     heard = [_listen(waveform, passage) for passage in speech.passages]
     unheard = tuple(one.passage.text for one in heard if not one.words)
-    found = [(i, fault) for i, one in enumerate(heard) for fault in faults(_sound(waveform, one.passage), one.words)]
+    found = [(i, fault) for i, one in enumerate(heard) for fault in faults(sound_of(waveform, one.passage), one.words)]
     repairs: list[Repair] = []
     for done, (i, fault) in enumerate(reversed(found)):  # from the last on, so that earlier times stay what they are
         if on_step is not None:
@@ -276,33 +234,22 @@ def _try(
 
 def _rank(waveform: Waveform, heard: _Heard, fault: Fault, count_errors: CountErrors | None) -> Rank:
     """Return how well a passage is heard; the score is that of the words of ``fault`` and their neighbours alone."""
-    sound = _sound(waveform, heard.passage)
+    sound = sound_of(waveform, heard.passage)
     errors = 0 if count_errors is None else count_errors(sound, heard.passage.text)
     near = heard.words[max(fault.words.start - 1, 0) : fault.words.stop + 1]
     doubted = sum(len(one.words) for one in faults(sound, heard.words)) if heard.words else len(heard.passage.written)
-    return errors, doubted, _cost(near)
+    return errors, doubted, cost(near)
 
 
 def _doubts(one: _Try, fault: Fault) -> bool:
     near = range(fault.words.start - 1, fault.words.stop + 1)
-    found = faults(_sound(one.waveform, one.heard.passage), one.heard.words)
+    found = faults(sound_of(one.waveform, one.heard.passage), one.heard.words)
     return any(word in near for other in found for word in other.words)
 
 
 def _listen(waveform: Waveform, passage: Passage) -> _Heard:
-    words = () if _GIVEN_SOUNDS in passage.text else words_heard(_sound(waveform, passage), passage.text)
+    words = () if _GIVEN_SOUNDS in passage.text else words_heard(sound_of(waveform, passage), passage.text)
     return _Heard(passage, tuple(words) if any(word.end > word.start for word in words) else ())
-
-
-def _sound(waveform: Waveform, passage: Passage) -> Waveform:
-    rate = waveform.sample_rate
-    return Waveform(waveform.samples[round(passage.start * rate) : round(passage.end * rate)], rate)
-
-
-def _cost(words: Sequence[TimedWord]) -> float:
-    """Return how little the aligner likes ``words``, by the mean of what it says of each; infinite where there is none."""
-    costs = [-word.score for word in words if word.end > word.start]
-    return sum(costs) / len(costs) if costs else math.inf
 
 
 def _later(span: Span, seconds: float) -> Span:

@@ -10,18 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import doubts, infill, timing
-from tts_fm.audio.equalize import like
+from tts_fm import doubts, infill
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import fade
 from tts_fm.config import ModelConfig
 from tts_fm.frontends import Frontend
 from tts_fm.frontends.phonemes import PUNCTUATION
+from tts_fm.rendering import AROUND, Renderer
 from tts_fm.sampler import OnStep, Sampler
 from tts_fm.text.lexicon import shown
-from tts_fm.timing import Passage, SpokenWord
-from tts_fm.types import Condition, MelSpec
-from tts_fm.vocoders import Vocoder
+from tts_fm.timing import SpokenWord
+from tts_fm.types import Condition
+from tts_fm.utterances import Utterance
 
 FIRST = 1.5
 """Seconds of the first phrase, at most, where the text has a place to cut."""
@@ -29,7 +29,6 @@ _LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
 _LEAST = 0.5  # seconds: a phrase is not shorter
 _HEARD = 4.0  # seconds of the prompt that every phrase hears; what it makes of them does not grow with more
 _MEMORY = 1.5  # seconds of what was just said that the next phrase hears
-_AROUND = 16  # frames on each side that the vocoder hears too; HiFi-GAN sees 14
 _SOONEST = 0.3  # seconds of the first piece of sound: the rest of its phrase is made while it plays
 _ENDING = frozenset(".!?…;:,—")
 _MORE = 1.3  # limits: a phrase may be so much longer where that ends it at a mark, or the text
@@ -68,27 +67,8 @@ class Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class Utterance:
-    """A part of a text that is told to the model as a whole, as in speech that is not streamed.
-
-    Attributes:
-        text: as it is read.
-        written: as in :class:`Passage`.
-        tokens: those of ``text``.
-        condition: what the model is told for all of it after the whole prompt.
-        pause: seconds of silence behind it, where something follows.
-    """
-
-    text: str
-    written: tuple[str, ...]
-    tokens: tuple[str, ...]
-    condition: Condition
-    pause: float
-
-
-@dataclass(frozen=True, eq=False)
 class Streamer:
-    """What it takes to stream: a model, its text frontend, its vocoder, how to sample, and a prompt.
+    """What it takes to stream: a model, its text frontend, how its mels become sound, how to sample, and a prompt.
 
     Attributes:
         prompt_mel: the prompt as the model hears it, scaled.
@@ -97,7 +77,7 @@ class Streamer:
 
     config: ModelConfig
     frontend: Frontend
-    vocoder: Vocoder
+    renderer: Renderer
     sampler: Sampler
     prompt_mel: Float[Tensor, "p c"]
     gain: float
@@ -119,7 +99,7 @@ class Streamer:
         for number, utterance in enumerate(utterances):
             lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
             phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
-            words = told_words(utterance, self.frontend, self.config.mel, (done + len(lead)) / rate)
+            words = utterance.words(self.frontend, self.config.mel, (done + len(lead)) / rate)
             for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, seed, on_step)):
                 is_first = i == 0
                 faded = fade(samples, rate, is_first and number > 0, is_last and number < len(utterances) - 1)
@@ -155,13 +135,12 @@ class Streamer:
             (mel,) = self.sampler.sample([condition], [seed + i], on_step)
             said = torch.cat([said, mel[int(condition.is_prompt.sum()) :]])
             is_last = phrases is None or i == len(phrases) - 1
-            log_mel, prompt = (self.config.mel_scale.unscaled(each) for each in (said, self.prompt_mel))
-            log_mel = like(log_mel, prompt, self.config.match_prompt)
-            ready = len(said) if is_last else len(said) - _AROUND
+            log_mel = self.renderer.log_mel(said, self.prompt_mel)
+            ready = len(said) if is_last else len(said) - AROUND
             soonest = round(_SOONEST * rate)
             for end in (soonest, ready) if done == 0 and soonest < ready else (ready,):
                 if end > done:
-                    yield self._vocode(log_mel, done, end), is_last and end == len(said)
+                    yield self.renderer.sound(log_mel, self.gain, done, end).samples, is_last and end == len(said)
                     done = end
 
     def _told(self, condition: Condition, phrase: tuple[int, int], said: Float[Tensor, "n c"]) -> Condition:
@@ -176,22 +155,6 @@ class Streamer:
         ids, (_, *frames) = condition.token_ids[0].tolist(), condition.token_frames[0].tolist()
         kept = [n if first <= i < last else 0 for i, n in enumerate(frames)]
         return infill.continue_prompt(given, ids, len(given) + sum(kept), [len(given), *kept])
-
-    def _vocode(self, log_mel: Float[Tensor, "n c"], start: int, end: int) -> Float[Tensor, " s"]:
-        """Return the sound of the frames from ``start`` to ``end``, as it is among all of them."""
-        first = max(start - _AROUND, 0)
-        sound = self.vocoder.decode(log_mel[None, first : end + _AROUND])[0].float().cpu() * self.gain
-        hop = self.config.mel.hop_length
-        return sound[(start - first) * hop : None if end == len(log_mel) else (end - first) * hop]
-
-
-def told_words(utterance: Utterance, frontend: Frontend, mel: MelSpec, start: float) -> tuple[SpokenWord, ...]:
-    """Return the words of ``utterance``, which begins at ``start``; none where the model does not know when they are."""
-    spans = timing.told_spans(utterance.condition, frontend, utterance.text, mel.frame_rate)
-    if spans is None:
-        return ()
-    passage = Passage(utterance.text, utterance.written, start, start, spans)
-    return timing.words([passage], Waveform(torch.zeros(0), mel.sample_rate))
 
 
 def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float) -> Float[Tensor, "q c"]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from tts_fm import checkpoint, doubts, hub, loading, threads, timing
-from tts_fm.audio.equalize import like
+from tts_fm import doubts, loading, threads
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join, places
-from tts_fm.audio.level import Span
 from tts_fm.audio.mel import log_mel
 from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
@@ -22,17 +18,16 @@ from tts_fm.editing import Edit, Editor
 from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
-from tts_fm.nn.precision import hold
 from tts_fm.pacing import Voice
-from tts_fm.plan import Plan, PlannedPiece
+from tts_fm.plan import Plan
+from tts_fm.rendering import Renderer
 from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
 from tts_fm.speech import Speech
-from tts_fm.stream import Piece, Streamer, Utterance, told_words
+from tts_fm.stream import Piece, Streamer
 from tts_fm.telling import Teller
-from tts_fm.text.clean import check
 from tts_fm.text.lexicon import Lexicon, shown
-from tts_fm.text.normalize import Reading, WrittenWord, read, written_words
-from tts_fm.timing import Passage, SpokenWord
+from tts_fm.text.normalize import Reading
+from tts_fm.utterances import read, tell
 from tts_fm.vocoders import Vocoder
 
 _MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
@@ -71,7 +66,7 @@ class Synthesizer:
         self.dtype, self.default_prompt, self.weak = dtype, default_prompt, weak
         self.path: Path = config.flow.path.build(Path)
         self.grids = {} if grids is None else grids
-        self.teller = Teller(config, frontend, backbone)
+        self.teller, self.renderer = Teller(config, frontend, backbone), Renderer(config, vocoder)
 
     @classmethod
     def load(
@@ -101,19 +96,8 @@ class Synthesizer:
             ModelError: the model is not there, or does not fit its configuration.
             ValueError: a device that this machine has not, or an option that means nothing.
         """
-        loading.bound_kernel_cache()
         threads.bound()
-        where = loading.pick_device(device)
-        dtype = loading.pick_dtype(precision, where)
-        source = hub.resolve(model, vocab=vocab, architecture=architecture)
-        config, backbone, frontend = loading.load_model(source, where)
-        weak = None if weak_model is None else loading.load_weak(weak_model, config, backbone)
-        for network in (backbone, weak):
-            if network is not None and dtype != torch.float32:
-                hold(network, dtype, network.float32_parts)
-        grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
-        own_vocoder = loading.load_vocoder(config, source.folder, vocoder).settle(where)
-        return cls(config, backbone, frontend, own_vocoder, dtype, loading.own_voice(source.folder), weak, grids)
+        return cls(*loading.load(model, vocab, architecture, vocoder, device, precision, weak_model))
 
     @property
     def device(self) -> torch.device:
@@ -203,28 +187,24 @@ class Synthesizer:
             ValueError: a speed or duration out of range.
         """
         began = time.perf_counter()
-        reading = self.read(text, normalized=normalized, lexicon=lexicon)
         own = self._voice_or_default(prompt)
-        voice = self.teller.listen(own)
-        speed, slowed = doubts.possible_speed(speed, voice.prompt) if seconds is None else (speed, ())
-        written = written_words(text, lexicon, is_spelled_out=normalized)
-        utterances = self._utterances(reading, written, voice, speed, seconds)
-        conditions, pauses = [each.condition for each in utterances], [each.pause for each in utterances]
+        told = tell(self.teller, text, own, speed=speed, seconds=seconds, normalized=normalized, lexicon=lexicon)
+        voice = told.voice
+        conditions, pauses = zip(*((each.condition, each.pause) for each in told.utterances), strict=True)
         sampler = self._sampler(sampling, None if on_state is None else self._showing(on_state, voice))
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
-        log_mels = [self._log_mel(mel, voice) for mel in mels]
-        pieces = [self._vocode(mel, voice.prompt.output_gain) for mel in log_mels]
-        unknown = [token for each in utterances for token in self.frontend.unknown(each.tokens)]
+        given = len(voice.mel)
+        log_mels = [self.renderer.log_mel(mel[given:], mel[:given]) for mel in mels]
+        pieces = [self.renderer.sound(log_mel, voice.prompt.output_gain) for log_mel in log_mels]
         waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began
-        remarks = self._doubts_of(own, voice)
         return Speech(
             waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
-            text=shown(reading.text),
-            passages=self._passages(utterances, places(pieces, pauses)),
-            unknown=tuple(dict.fromkeys(unknown)),
+            text=shown(told.reading.text),
+            passages=told.passages(places(pieces, pauses)),
+            unknown=told.unknown,
             seconds=seconds_taken,
-            remarks=(*remarks, *slowed, *doubts.of_speech(waveform)),
+            remarks=(*self._doubts_of(own, voice), *told.remarks, *doubts.of_speech(waveform)),
         )
 
     def stream(
@@ -259,16 +239,13 @@ class Synthesizer:
             InputError: a text or a recording that nothing can be done with.
             ValueError: a speed out of range.
         """
-        reading = self.read(text, normalized=normalized, lexicon=lexicon)
         own = self._voice_or_default(prompt)
-        voice = self.teller.listen(own)
-        speed, slowed = doubts.possible_speed(speed, voice.prompt)
-        remarks = (*self._doubts_of(own, voice), *slowed)
-        utterances = self._utterances(reading, written_words(text, lexicon, is_spelled_out=normalized), voice, speed)
+        told = tell(self.teller, text, own, speed=speed, normalized=normalized, lexicon=lexicon)
+        voice = told.voice
         streamer = Streamer(
-            self.config, self.frontend, self.vocoder, self._sampler(sampling), voice.mel, voice.prompt.output_gain
+            self.config, self.frontend, self.renderer, self._sampler(sampling), voice.mel, voice.prompt.output_gain
         )
-        return streamer.stream(utterances, seed, on_step, remarks)
+        return streamer.stream(told.utterances, seed, on_step, (*self._doubts_of(own, voice), *told.remarks))
 
     @torch.inference_mode()
     def plan(
@@ -282,21 +259,15 @@ class Synthesizer:
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Return how :meth:`speak` would speak ``text`` with the same arguments, without speaking it."""
-        reading = self.read(text, normalized=normalized, lexicon=lexicon)
-        voice = self.listen(prompt)
-        speed, _ = doubts.possible_speed(speed, voice.prompt)
-        written = written_words(text, lexicon, is_spelled_out=normalized)
-        pieces: list[PlannedPiece] = []
-        words: list[SpokenWord] = []
-        unknown: list[str] = []
-        start = 0.0
-        for each in self._utterances(reading, written, voice, speed, seconds):
-            n_frames = each.condition.is_valid.shape[1] - len(voice.mel)
-            pieces.append(PlannedPiece(each.text, n_frames / self.config.mel.frame_rate, each.pause))
-            words += told_words(each, self.frontend, self.config.mel, start)
-            unknown += self.frontend.unknown(each.tokens)
-            start += pieces[-1].seconds + each.pause
-        return Plan(reading, tuple(pieces), tuple(words), tuple(dict.fromkeys(unknown)))
+        return tell(
+            self.teller,
+            text,
+            self._voice_or_default(prompt),
+            speed=speed,
+            seconds=seconds,
+            normalized=normalized,
+            lexicon=lexicon,
+        ).plan()
 
     def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
         """Return how ``text`` is read, with ``normalized`` and ``lexicon`` as in :meth:`speak`.
@@ -305,32 +276,7 @@ class Synthesizer:
             InputError: nothing in it can be spoken by this model.
             ValueError: a lexicon whose sounds this model does not know.
         """
-        check(text)
-        if lexicon is not None:
-            self._check_sounds(lexicon)
-        reading = read(text, lexicon, is_spelled_out=normalized)
-        if not self.frontend.says_something(reading.text):
-            shortened = text.strip()[:20] + ("..." if len(text.strip()) > 20 else "")
-            raise InputError(
-                f"there is nothing that the model {self.config.name} can read in {shortened!r}; "
-                f"give words in the script of its language"
-            )
-        return reading
-
-    def _check_sounds(self, lexicon: Lexicon) -> None:
-        for entry in lexicon.entries:
-            if entry.sounds is None:
-                continue
-            if not self.frontend.reads_sounds:
-                raise ValueError(
-                    f"{entry.where or entry.word}: the model {self.config.name} reads letters, not the International Phonetic "
-                    f"Alphabet; write how {entry.word!r} is read in letters"
-                )
-            if unknown := self.frontend.unknown(list(entry.sounds)):
-                raise ValueError(
-                    f"{entry.where or entry.word}: the model {self.config.name} knows no sound {', '.join(unknown)}; "
-                    f"use the symbols that espeak-ng writes"
-                )
+        return read(self.teller, text, normalized, lexicon)
 
     def edit(
         self,
@@ -366,21 +312,7 @@ class Synthesizer:
     def copy(self, waveform: Waveform) -> Waveform:
         """Return ``waveform`` through mel and vocoder: what the vocoder alone loses."""
         samples = waveform.resampled(self.config.mel.sample_rate).samples
-        return self._vocode(log_mel(samples.to(self.device), self.config.mel), 1.0)
-
-    def _passages(self, utterances: Sequence[Utterance], spans: Sequence[Span]) -> tuple[Passage, ...]:
-        """Return what is said where, at ``spans`` of the joined sound."""
-        rate = self.config.mel.frame_rate
-        return tuple(
-            Passage(
-                shown(each.text),
-                each.written,
-                span.start,
-                span.end,
-                timing.told_spans(each.condition, self.frontend, each.text, rate),
-            )
-            for each, span in zip(utterances, spans, strict=True)
-        )
+        return self.renderer.sound(log_mel(samples.to(self.device), self.config.mel))
 
     def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
         return Sampler(
@@ -411,24 +343,6 @@ class Synthesizer:
         """Return ``prompt``, or the model's own voice where it is None, as the model hears it. Raises InputError."""
         return self.teller.listen(self._voice_or_default(prompt))
 
-    def _utterances(
-        self,
-        reading: Reading,
-        written: Sequence[WrittenWord],
-        voice: Voice,
-        speed: float,
-        seconds: float | None = None,
-    ) -> list[Utterance]:
-        """Return what the model is told to say ``reading``, which is that of the ``written`` words."""
-        chunks, pauses = self.teller.pieces(reading.paragraphs, voice)
-        names = timing.as_written(written, chunks)
-        tokens = [tuple(self.frontend.tokens(piece)) for piece in chunks]
-        conditions = [
-            self.teller.to_speak(voice, piece, its_tokens, speed, share)
-            for piece, its_tokens, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
-        ]
-        return [Utterance(*each) for each in zip(chunks, names, tokens, conditions, pauses, strict=True)]
-
     def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
         prompt = self.default_prompt if prompt is None else prompt
         if prompt is None:
@@ -436,18 +350,3 @@ class Synthesizer:
                 f"the model {self.config.name} has no voice of its own; give a reference recording and its transcript"
             )
         return prompt
-
-    def _log_mel(self, mel: Float[Tensor, "n c"], voice: Voice) -> Float[Tensor, "q c"]:
-        """Undo the scale, leave the prompt away, and equalise what was generated."""
-        both, given = self.config.mel_scale.unscaled(mel), len(voice.mel)
-        return like(both[given:], both[:given], self.config.match_prompt)
-
-    def _vocode(self, log_mel_: Float[Tensor, "n c"], gain: float) -> Waveform:
-        samples = self.vocoder.decode(log_mel_[None])[0].float().cpu() * gain
-        return Waveform(samples, self.config.mel.sample_rate)
-
-
-def _shares(chunks: Sequence[str], seconds: float | None) -> list[float | None]:
-    """Share ``seconds`` between the chunks by their characters."""
-    whole = sum(map(len, chunks))
-    return [None if seconds is None else seconds * len(piece) / whole for piece in chunks]

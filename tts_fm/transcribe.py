@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from tts_fm import hub
+from tts_fm import whisper_files
 from tts_fm.audio.io import Waveform
 from tts_fm.errors import ArgumentError, InputError, ModelError
 
@@ -36,7 +36,7 @@ def transcribe(waveform: Waveform) -> str:
     from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports] (an extra)
 
     try:
-        folder = hub.whisper_folder(MODEL)
+        folder = whisper_files.folder(MODEL)
         model = WhisperModel(str(folder), device="cpu", compute_type="int8")
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tts_fm import atomic, checkpoint, plugins, strict
+from tts_fm import atomic, checkpoint, plugins, strict, tensors
 from tts_fm.errors import ModelError
 from tts_fm.interop import vocos
 from tts_fm.nn import sizes
@@ -56,19 +56,19 @@ def read(folder: Path) -> tuple[VocoderConfig, Vocoder]:
             vocoder: Vocoder = config.vocoder.build(Vocoder, config.mel)
     except ValueError as error:
         raise ModelError(f"no vocoder: {' '.join(str(error).split())}") from None
-    checkpoint.fill_from(vocoder, folder / checkpoint.WEIGHTS)
+    tensors.fill_from(vocoder, folder / checkpoint.WEIGHTS)
     return config, vocoder.eval().requires_grad_(False)
 
 
 def save(
     folder: Path, vocoder: Vocoder, *, name: str = "", license: str = "", dtype: torch.dtype = torch.float16
 ) -> None:
-    """Write ``vocoder`` into ``folder``, its weights stored as ``dtype``; see :func:`checkpoint.write_tensors`."""
+    """Write ``vocoder`` into ``folder``, its weights stored as ``dtype``; see :func:`tensors.write_tensors`."""
     config = VocoderConfig(name=name, license=license, mel=vocoder.mel, vocoder=_choice(vocoder))
     folder.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(folder / checkpoint.CONFIG) as beside:
         beside.write_text(strict.dump(config), encoding="utf-8")
-    checkpoint.write_tensors(folder / checkpoint.WEIGHTS, vocoder.state_dict(), dtype=dtype)
+    tensors.write_tensors(folder / checkpoint.WEIGHTS, vocoder.state_dict(), dtype=dtype)
 
 
 def _choice(vocoder: Vocoder) -> strict.Choice:

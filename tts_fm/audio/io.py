@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
-import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,29 +20,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tts_fm import atomic
-from tts_fm.audio import containers, encoding
+from tts_fm.audio import checks, containers, encoding
 from tts_fm.audio.encoding import BLOCK, FORMATS
+from tts_fm.audio.source import File, Readable, opened, shown
 from tts_fm.errors import InputError
 
-MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
-MAX_CHANNELS = 8
 _SILENT, _LOST = 1e-4, 0.05  # of the louder channel's power: a channel that says nothing, a mean in which both cancel
 _OVERSHOOT = 2.0  # of a lossy codec; more is another scale
 MAX_SECONDS = 120.0  # that are read where nothing else is said
-MIN_PEAK = 1e-3  # -60 dBFS
-_MAX_PIPED_BYTES = 200_000_000
-# libsndfile's readers of other codecs (IMA ADPCM: CVE-2026-37555) are not trusted with other people's files
-_SUBTYPES = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS"}
-_SUBTYPES |= {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"}
-_File = io.BufferedReader | io.BytesIO
-_WAV_CODECS = {1, 3, 6, 7, 0x50, 0x55, 0xFFFE}  # PCM, float, A-law, mu-law, MPEG, MP3, extensible
-
-
-@runtime_checkable
-class Readable(Protocol):
-    """A stream of bytes to read, which need not be able to seek."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
 
 
 @runtime_checkable
@@ -99,21 +81,21 @@ def read(source: str | Path | Readable, *, min_seconds: float = 0.0, max_seconds
     Raises:
         InputError: no sound that can be used; one line that says why, and what to do.
     """
-    with _opened(source) as (file, name):
+    with opened(source) as (file, name):
         kind = containers.kind_of(file.read(12))
         file.seek(0)
         decode = _from_libsndfile if kind is None else partial(_from_container, kind=kind)
         samples, rate = decode(file, name, max_seconds)
-    _check_sound(samples, rate, name, min_seconds)
+    checks.check_sound(samples, rate, name, min_seconds)
     return Waveform(torch.from_numpy(samples), rate)
 
 
-def _from_libsndfile(file: _File, name: str, max_seconds: float) -> tuple[np.ndarray, int]:
+def _from_libsndfile(file: File, name: str, max_seconds: float) -> tuple[np.ndarray, int]:
     """Return samples and sample rate of a file that libsndfile knows."""
-    _check_wav_header(file, name)
+    checks.check_wav_header(file, name)
     try:
         with soundfile.SoundFile(file) as sound:
-            _check_header(sound, name, max_seconds)
+            checks.check_header(sound, name, max_seconds)
             rate, promised = sound.samplerate, sound.frames
             samples = _decode(_blocks(sound), rate, name, max_seconds)
     except (soundfile.LibsndfileError, TypeError) as error:
@@ -122,14 +104,14 @@ def _from_libsndfile(file: _File, name: str, max_seconds: float) -> tuple[np.nda
             f"{name} is no audio that can be read ({reason}); give a whole WAV, FLAC, OGG or MP3"
         ) from None
     if 0 < len(samples) < 0.9 * promised:
-        raise _truncated(name, f"{promised / rate:.1f} s", f"{len(samples) / rate:.1f} s")
+        raise checks.truncated(name, f"{promised / rate:.1f} s", f"{len(samples) / rate:.1f} s")
     return samples, rate
 
 
-def _from_container(file: _File, name: str, max_seconds: float, kind: str) -> tuple[np.ndarray, int]:
+def _from_container(file: File, name: str, max_seconds: float, kind: str) -> tuple[np.ndarray, int]:
     """Return samples and sample rate of a file that PyAV knows."""
     with containers.opened(file, name, kind) as track:
-        _check_shape(track.sample_rate, track.channels, name)
+        checks.check_shape(track.sample_rate, track.channels, name)
         return _decode(track.blocks, track.sample_rate, name, max_seconds), track.sample_rate
 
 
@@ -156,7 +138,7 @@ def write(
             with atomic.replacing(Path(target)) as beside:
                 beside.write_bytes(data)
         except OSError as error:
-            raise ValueError(f"{_shown(target)} cannot be written: {error.strerror}") from None
+            raise ValueError(f"{shown(target)} cannot be written: {error.strerror}") from None
         return
     data = encode(waveform, "wav" if format is None else format, metadata, subtype)
     if not isinstance(target, (str, Path)):
@@ -177,7 +159,7 @@ def check_target(path: str | Path, format: str | None = None) -> str:
     Raises:
         ValueError: as :func:`write`.
     """
-    path, name = Path(path), _shown(path)
+    path, name = Path(path), shown(path)
     chosen = path.suffix.lower().removeprefix(".") if format is None else format
     if chosen not in FORMATS:
         got = f"suffix {path.suffix!r}" if format is None else f"format {format!r}"
@@ -186,10 +168,10 @@ def check_target(path: str | Path, format: str | None = None) -> str:
         if path.is_dir():
             raise ValueError(f"{name} is a folder; name a file in it")
         if not path.parent.is_dir():
-            raise ValueError(f"{name} cannot be written: there is no folder {_shown(path.parent)}; make it first")
+            raise ValueError(f"{name} cannot be written: there is no folder {shown(path.parent)}; make it first")
         place = path if path.exists() and not path.is_file() else Path(os.path.realpath(path)).parent
         if not os.access(place, os.W_OK):
-            raise ValueError(f"{name} cannot be written: no permission in {_shown(place)}; choose another folder")
+            raise ValueError(f"{name} cannot be written: no permission in {shown(place)}; choose another folder")
     except OSError as error:
         raise ValueError(f"{name} cannot be written: {error.strerror}") from None
     return chosen
@@ -219,7 +201,7 @@ def pcm(waveform: Waveform) -> bytes:
 
 def read_metadata(source: str | Path | Readable) -> dict[str, str]:
     """Return the metadata that :func:`write` put into a file; empty where there is none."""
-    with _opened(source) as (file, name):
+    with opened(source) as (file, name):
         try:
             with soundfile.SoundFile(file) as sound:
                 value = json.loads(sound.comment)
@@ -232,7 +214,7 @@ def read_metadata(source: str | Path | Readable) -> dict[str, str]:
 
 def subtype_of(path: str | Path) -> str:
     """Return how the samples in a file are stored, such as ``PCM_16`` or ``FLOAT``."""
-    with _opened(path) as (file, name):
+    with opened(path) as (file, name):
         if containers.kind_of(file.read(12)) is not None:
             return "PCM_16"
         file.seek(0)
@@ -240,82 +222,6 @@ def subtype_of(path: str | Path) -> str:
             return soundfile.info(file).subtype
         except soundfile.LibsndfileError as error:
             raise InputError(f"{name} cannot be read as audio ({error.error_string})") from None
-
-
-@contextmanager
-def _opened(source: str | Path | Readable) -> Iterator[tuple[_File, str]]:
-    """Yield a seekable file that is not empty, and what to call it in a message."""
-    if not isinstance(source, (str, Path)):
-        yield _held(source, "the audio stream"), "the audio stream"
-        return
-    name = _shown(source)
-    try:
-        with open(source, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                yield _held(file, name), name
-                return
-            if status.st_size == 0:
-                raise InputError(f"{name} is empty (0 bytes); record or copy it again")
-            yield file, name
-    except FileNotFoundError:
-        raise InputError(f"there is no file {name}; check its name and folder") from None
-    except IsADirectoryError:
-        raise InputError(f"{name} is a folder; name an audio file in it") from None
-    except OSError as error:
-        raise InputError(f"{name} cannot be opened: {error.strerror}; check its permissions") from None
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} is no file name; check it") from None
-
-
-def _held(stream: Readable, name: str) -> io.BytesIO:
-    """The bytes of a stream, which need not be able to seek."""
-    data = stream.read(_MAX_PIPED_BYTES + 1)
-    if len(data) > _MAX_PIPED_BYTES:
-        raise InputError(f"{name} has more than {_MAX_PIPED_BYTES // 1_000_000} MB; give a shorter recording")
-    if not data:
-        raise InputError(f"{name} is empty (0 bytes); record or copy it again")
-    return io.BytesIO(data)
-
-
-def _check_wav_header(file: _File, name: str) -> None:
-    """Refuse a WAV file in a codec that is not trusted, before libsndfile sees it, and one that is cut short."""
-    if file.read(12)[:4] == b"RIFF":
-        size = file.seek(0, os.SEEK_END)
-        position = 12
-        while position + 8 <= size:
-            file.seek(position)
-            chunk, length = file.read(4), int.from_bytes(file.read(4), "little")
-            codec = int.from_bytes(file.read(2), "little")
-            if chunk == b"fmt " and position + 10 <= size and codec not in _WAV_CODECS:
-                raise InputError(f"{name} is a WAV in codec {codec:#06x}, which is not read; convert it to 16-bit PCM")
-            if chunk == b"data":
-                is_streamed = length >= 0x7FFF_0000  # a pipe's writer did not know the length
-                if not is_streamed and length > 1.1 * (size - position - 8) + 1024:
-                    raise _truncated(name, f"{length:,} bytes of sound", f"{size - position - 8:,}")
-                break
-            position += 8 + length + length % 2
-    file.seek(0)
-
-
-def _check_header(sound: soundfile.SoundFile, name: str, max_seconds: float) -> None:
-    """Refuse what is not worth decoding."""
-    if sound.subtype not in _SUBTYPES:
-        raise InputError(f"{name} is in codec {sound.subtype}, which is not read; convert it to 16-bit PCM WAV or FLAC")
-    _check_shape(sound.samplerate, sound.channels, name)
-    if sound.frames > max_seconds * sound.samplerate:
-        raise _too_long(name, max_seconds)
-
-
-def _check_shape(rate: int, channels: int, name: str) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise InputError(
-            f"{name} has a sample rate of {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are accepted, so resample it"
-        )
-    if channels > MAX_CHANNELS:
-        raise InputError(f"{name} has {channels} channels; at most {MAX_CHANNELS} are accepted, so mix it down")
 
 
 def _blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
@@ -330,7 +236,7 @@ def _decode(blocks: Iterator[np.ndarray], rate: int, name: str, max_seconds: flo
     for block in blocks:
         total += len(block)
         if total > max_seconds * rate:
-            raise _too_long(name, max_seconds)
+            raise checks.too_long(name, max_seconds)
         parts.append(block if block.shape[1] == 2 else block.mean(axis=1, keepdims=True))
     return _in_range(_mixed(np.concatenate(parts))) if parts else np.zeros(0, np.float32)
 
@@ -351,28 +257,3 @@ def _in_range(samples: np.ndarray) -> np.ndarray:
     if not _OVERSHOOT < peak < math.inf:
         return samples
     return np.ldexp(samples, -math.ceil(math.log2(peak))).astype(np.float32)
-
-
-def _truncated(name: str, promised: str, held: str) -> InputError:
-    return InputError(f"{name} is truncated: it promises {promised} and holds {held}; copy it again")
-
-
-def _too_long(name: str, max_seconds: float) -> InputError:
-    return InputError(f"{name} lasts more than {max_seconds:g} s, the most that is read; give a shorter recording")
-
-
-def _check_sound(samples: np.ndarray, rate: int, name: str, min_seconds: float) -> None:
-    if len(samples) == 0:
-        raise InputError(f"{name} holds no sound (0 samples, or cut off too early); record or copy it again")
-    if not np.isfinite(samples).all():
-        raise InputError(f"{name} is damaged: it holds values that are not finite numbers; export it again")
-    if len(samples) < min_seconds * rate:
-        raise InputError(f"{name} lasts {len(samples) / rate:.2f} s; at least {min_seconds:g} s are needed")
-    if (peak := float(np.abs(samples).max())) <= MIN_PEAK:
-        loudness = f"{20 * np.log10(peak):.0f} dBFS" if peak > 0 else "digital silence"
-        raise InputError(f"{name} is silent (peak {loudness}, above -60 dBFS is needed); check the microphone")
-
-
-def _shown(path: str | Path) -> str:
-    """A path as one printable line."""
-    return str(path) if str(path).isprintable() else repr(str(path))

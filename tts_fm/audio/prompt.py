@@ -9,8 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from tts_fm.audio import io, level
-from tts_fm.audio.io import Readable, Waveform
+from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join
+from tts_fm.audio.source import Readable
 from tts_fm.errors import InputError
 
 MIN_SECONDS, MAX_SECONDS = 1.0, 30.0

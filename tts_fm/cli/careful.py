@@ -11,11 +11,12 @@ from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
-    from tts_fm.repair import CountErrors, Mended
+    from tts_fm.repair import Mended
     from tts_fm.sampler import OnStep, SamplingOptions
     from tts_fm.speech import Speech
     from tts_fm.story import SpokenTurn
     from tts_fm.synthesizer import Synthesizer
+    from tts_fm.takes import CountErrors
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Careful:
     ) -> Speech:
         """Speak as :meth:`Synthesizer.speak` does, with care."""
         from tts_fm import repair
+        from tts_fm.takes import best_take
 
         takes = self.care.takes
 
@@ -93,7 +95,7 @@ class Careful:
         if takes == 1:
             speech, kept = take(seed), seed
         else:
-            speech, kept = repair.best_take(take, range(seed, seed + takes), self.count_errors)
+            speech, kept = best_take(take, range(seed, seed + takes), self.count_errors)
         self.seeds.append(kept)
         if self.care.verify:
             tries = repair.TRIES if self.care.tries is None else self.care.tries

@@ -26,3 +26,18 @@ def check_not_read(
     for source in sources:
         if source is not None and Path(source).exists() and os.path.samefile(source, target):
             raise ValueError(f"the output {target} is {source}, which is read and would be lost; {instead}")
+
+
+def target(output: str | None, folder: str | None, name: str | None, as_json: bool) -> str:
+    """Return where the speech goes; F5-TTS names a folder (``-o``) and a file in it (``-w``)."""
+    if folder is None and output is not None and output != "-" and (name is not None or Path(output).is_dir()):
+        output, folder = None, output
+    if folder is not None or name is not None:
+        if output is not None:
+            raise ValueError("--output names the file already; leave out --output_dir and --output_file")
+        path = Path("." if folder is None else folder)
+        path.mkdir(parents=True, exist_ok=True)
+        return str(path / ("output.wav" if name is None else name))
+    if output == "-" and as_json:
+        raise ValueError("--json and --output - both write to stdout; give --output a file")
+    return "output.wav" if output is None else output

@@ -79,8 +79,8 @@ def _parameters(weights: Path) -> int:
 
     from safetensors import SafetensorError, safe_open
 
-    from tts_fm.checkpoint import SCALE
     from tts_fm.errors import ModelError
+    from tts_fm.tensors import SCALE
 
     try:
         with safe_open(weights, framework="numpy") as file:

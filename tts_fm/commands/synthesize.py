@@ -164,7 +164,7 @@ def synthesize(
     The options of f5-tts_infer-cli (--ref_audio, --gen_text, --nfe_step, ...) mean the same here.
     """
     report: Report = context.obj
-    target = _target(output, output_dir, output_file, as_json)
+    target = outputs.target(output, output_dir, output_file, as_json)
     given = sampling_options(
         leaps,
         steps=steps,
@@ -253,22 +253,6 @@ def synthesize(
     speaker.tell(spoken, report)
     facts = provenance(synthesizer.config.name, seed, sampling, speech.text, **marks)
     delivery.deliver(speech, spoken, facts, target, save_mel, captions, as_json, report)
-
-
-def _target(output: str | None, folder: str | None, name: str | None, as_json: bool) -> str:
-    """Return where the speech goes; F5-TTS names a folder (``-o``) and a file in it (``-w``)."""
-    if folder is None and output is not None and output != "-" and (name is not None or Path(output).is_dir()):
-        output, folder = None, output
-    if folder is not None or name is not None:
-        if output is not None:
-            raise ValueError("--output names the file already; leave out --output_dir and --output_file")
-        path = Path("." if folder is None else folder)
-        path.mkdir(parents=True, exist_ok=True)
-        return str(path / ("output.wav" if name is None else name))
-    target = "output.wav" if output is None else output
-    if target == "-" and as_json:
-        raise ValueError("--json and --output - both write to stdout; give --output a file")
-    return target
 
 
 def _check_early(

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
-from tts_fm import checkpoint
+from tts_fm import tensors
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import rms, speech_spans
 from tts_fm.audio.mel import filterbank
@@ -63,7 +63,7 @@ class VoiceEncoder(nn.Module):
 def voice_encoder() -> VoiceEncoder:
     """Return the encoder, read once."""
     encoder = VoiceEncoder()
-    checkpoint.fill(encoder, checkpoint.read_tensors(WEIGHTS), WEIGHTS)
+    tensors.fill(encoder, tensors.read_tensors(WEIGHTS), WEIGHTS)
     return encoder.eval().requires_grad_(False)
 
 

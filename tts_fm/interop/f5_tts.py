@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tts_fm import checkpoint
+from tts_fm import tensors
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.errors import ModelError
@@ -138,7 +138,7 @@ def load_f5(path: Path, backbone: Backbone, *, prefers_ema: bool = True) -> dict
             "vocab",
         )
     fitted = {key: _fitted(path, key, [foreign[name] for name in names[key]], value) for key, value in ours.items()}
-    checkpoint.check_finite(fitted, path)
+    tensors.check_finite(fitted, path)
     return fitted
 
 
@@ -170,14 +170,14 @@ def read_checkpoint(path: Path, *, prefers_ema: bool = True) -> dict[str, Tensor
     """
     if not path.is_file():
         raise ModelError(f"{path} does not exist; give the path of a checkpoint")
-    value: dict[str, Any] = dict(checkpoint.read_tensors(path)) if path.suffix == ".safetensors" else _read_pickle(path)
+    value: dict[str, Any] = dict(tensors.read_tensors(path)) if path.suffix == ".safetensors" else _read_pickle(path)
     networks = _networks(value)
     if not networks:
         raise ModelError(
             f"{path} is no F5-TTS or E2-TTS checkpoint: it has no text embedding; it holds {_first(value)}"
         )
     network = networks[min(networks, key=lambda where: ("ema" in where) != prefers_ema)]
-    checkpoint.check_stored(network, path)
+    tensors.check_stored(network, path)
     return network
 
 

@@ -12,7 +12,7 @@ import torch
 from pydantic import ConfigDict
 from torch import Tensor
 
-from tts_fm import checkpoint, small_file, strict
+from tts_fm import small_file, strict, tensors, torch_files
 from tts_fm.errors import ModelError
 from tts_fm.nn import sizes
 from tts_fm.plugins import Options
@@ -56,7 +56,7 @@ def load(path: Path, config: Path | None = None, precision: Literal["float32", "
             vocoder = HiFiGAN(options.model_copy(update={"precision": precision}), mel)
     except ValueError as error:
         raise ModelError(f"{config}: {error}") from None
-    checkpoint.fill(vocoder, read_weights(path, options), path)
+    tensors.fill(vocoder, read_weights(path, options), path)
     return vocoder.eval().requires_grad_(False)
 
 
@@ -85,13 +85,13 @@ def _mel(published: PublishedConfig, path: Path) -> MelSpec:
 
 def read_weights(path: Path, options: HiFiGAN.Options) -> dict[str, Tensor]:
     """Return the generator's weights with our names, folded. No code in the file is run. Raises ModelError."""
-    state: Any = checkpoint.load_state(path, is_old_format_read=True)
+    state: Any = torch_files.load_state(path, is_old_format_read=True)
     state = state.get("generator", state)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(
             f"{path} holds no HiFi-GAN generator; expected one mapping of names to tensors, or 'generator'"
         )
-    checkpoint.check_stored(state, path)
+    tensors.check_stored(state, path)
     state = {str(name).removeprefix("module."): value for name, value in state.items()}
     return {_ours(name, options, path): value for name, value in folded(state, path).items()}
 

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tts_fm import atomic, checkpoint, config, strict
+from tts_fm import atomic, config, strict, tensors, torch_files
 from tts_fm.errors import ModelError
 from tts_fm.nn import sizes
 from tts_fm.plugins import Options
@@ -100,7 +100,7 @@ def load(folder: Path, mel: MelSpec | None = None) -> Vocos:
         )
     with sizes.only():
         vocoder = Vocos(published.options, published.mel)
-    checkpoint.fill(vocoder, published.weights, folder)
+    tensors.fill(vocoder, published.weights, folder)
     return vocoder.eval().requires_grad_(False)
 
 
@@ -130,7 +130,7 @@ def save(folder: Path, vocoder: Vocos, dtype: torch.dtype = torch.float16) -> No
     with atomic.replacing(folder / "config.yaml") as beside:
         beside.write_text(strict.dump(written), encoding="utf-8")
     weights = {_replaced(name, THEIRS): value for name, value in vocoder.state_dict().items()}
-    checkpoint.write_tensors(folder / "model.safetensors", weights, dtype=dtype)
+    tensors.write_tensors(folder / "model.safetensors", weights, dtype=dtype)
 
 
 def read(folder: Path) -> PublishedVocos:
@@ -219,10 +219,10 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     """Return the state dict in ``folder``; a pickle may hold tensors and nothing else."""
     safe, pickled = folder / "model.safetensors", folder / "pytorch_model.bin"
     if safe.exists():
-        return checkpoint.read_tensors(safe)
+        return tensors.read_tensors(safe)
     if not pickled.exists():
         raise ModelError(f"{folder} has neither model.safetensors nor pytorch_model.bin; download one of them")
-    weights = checkpoint.load_state(pickled)
+    weights = torch_files.load_state(pickled)
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise ModelError(f"{pickled} must hold a mapping of names to tensors; download it again")
     return weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -18,12 +19,17 @@ SLOPE = 0.1
 
 
 class DiscriminatorOptions(Options):
-    """Which views are judged, and how wide the judges are; the published sizes need a GPU, the defaults a CPU."""
+    """Which views are judged, and how wide the judges are; the defaults are for a CPU.
+
+    With ``published`` the judges are those of the package `vocos` (the extra ``vocos``), whose widths are fixed: they are for
+    a GPU, and ``period_widths`` and ``resolution_widths`` say nothing then.
+    """
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     period_widths: tuple[int, ...] = Field(default=(16, 64, 128, 128), min_length=1)
     resolutions: tuple[int, ...] = (512, 1024, 2048)
     resolution_widths: tuple[int, ...] = Field(default=(16, 32, 32), min_length=1)
+    published: bool = False
 
 
 class Verdict(NamedTuple):
@@ -39,13 +45,41 @@ class Discriminators(nn.Module):
     def __init__(self, options: DiscriminatorOptions) -> None:
         super().__init__()
         self.judges = nn.ModuleList(
-            [PeriodDiscriminator(period, options.period_widths) for period in options.periods]
+            _published(options)
+            if options.published
+            else [PeriodDiscriminator(period, options.period_widths) for period in options.periods]
             + [ResolutionDiscriminator(n_fft, options.resolution_widths) for n_fft in options.resolutions]
         )
 
     def forward(self, samples: Float[Tensor, "b s"]) -> list[Verdict]:
         """Return every judge's verdict."""
         return [judge(samples) for judge in self.judges]
+
+
+class Published(nn.Module):
+    """A judge of the package `vocos`; its last hidden layer are its scores."""
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, samples: Float[Tensor, "b s"]) -> Verdict:
+        """Return the verdict on ``samples``."""
+        scores, features = self.judge(samples)
+        return Verdict(scores, tuple(features))
+
+
+def _published(options: DiscriminatorOptions) -> list[Published]:
+    try:
+        from vocos.discriminators import DiscriminatorP, DiscriminatorR
+    except ModuleNotFoundError:
+        raise ValueError(
+            "discriminators.published takes those of the package vocos; run: pip install 'tts-fm[vocos]', or leave it out"
+        ) from None
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # it calls weight_norm by its older name
+        judges = [DiscriminatorP(period) for period in options.periods]
+        judges += [DiscriminatorR(n_fft) for n_fft in options.resolutions]
+    return [Published(judge) for judge in judges]
 
 
 class PeriodDiscriminator(nn.Module):

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tts_fm import checkpoint, hub, loading
+from tts_fm import checkpoint, hub, loading, tensors
 from tts_fm.backbones import Backbone
 from tts_fm.config import FinetuneOptions, ModelConfig, RunConfig
 from tts_fm.errors import ArgumentError, ModelError
@@ -90,7 +90,7 @@ def load(options: FinetuneOptions, backbone: Backbone, model: ModelConfig, front
         state[name] = with_rows(state[name], table.num_embeddings)
     if backbone.can_leap and not other.can_leap:
         state |= {name: value for name, value in backbone.state_dict().items() if name not in state}
-    checkpoint.fill(backbone, state, options.model, backbone.vocab_size)
+    tensors.fill(backbone, state, options.model, backbone.vocab_size)
     return Start(
         name=options.model,
         config=config,

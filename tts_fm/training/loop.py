@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tts_fm import atomic, checkpoint
+from tts_fm import atomic, torch_files
 from tts_fm.config import LoopOptions
 from tts_fm.errors import ModelError, TrainingError
 from tts_fm.strict import differences
@@ -59,7 +59,7 @@ class Loop:
             ValueError: the run was another one; the line says in what.
             ModelError: the checkpoint at ``path`` cannot be read.
         """
-        newest = self._newest() if path is None else (path, checkpoint.load_state(path))
+        newest = self._newest() if path is None else (path, torch_files.load_state(path))
         if newest is None:
             return False
         path, state = newest
@@ -74,8 +74,8 @@ class Loop:
         self.skipped, self.skipped_in_a_row = state["skipped"], state["skipped_in_a_row"]
         self._means, self._saved = Means(state["means"]), self.update
         if self.team.is_main:
-            for later in checkpoint.states(self.folder / CHECKPOINTS):  # of a way that is not gone on
-                if checkpoint.updates_of(later) > self.update:
+            for later in torch_files.states(self.folder / CHECKPOINTS):  # of a way that is not gone on
+                if torch_files.updates_of(later) > self.update:
                     later.rename(later.with_suffix(".pt.old"))
         return True
 
@@ -166,8 +166,8 @@ class Loop:
         publish, failure = self.learner.publisher(), ""
         try:
             if self.team.is_main:
-                path = checkpoint.state_path(self.folder / CHECKPOINTS, self.update)
-                checkpoint.save_state(path, state, keep=self.options.keep)
+                path = torch_files.state_path(self.folder / CHECKPOINTS, self.update)
+                torch_files.save_state(path, state, keep=self.options.keep)
                 publish(self.folder / MODEL)
         except OSError as error:
             failure = error.strerror or str(error)
@@ -186,9 +186,9 @@ class Loop:
 
     def _newest(self) -> tuple[Path, dict[str, Any]] | None:
         """The newest checkpoint that can be read."""
-        for path in reversed(checkpoint.states(self.folder / CHECKPOINTS)):
+        for path in reversed(torch_files.states(self.folder / CHECKPOINTS)):
             try:
-                return path, checkpoint.load_state(path)
+                return path, torch_files.load_state(path)
             except ModelError as error:
                 warnings.warn(f"{error}; an older checkpoint is taken", stacklevel=2)
         return None

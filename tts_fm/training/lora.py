@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tts_fm import atomic, checkpoint, config, strict
+from tts_fm import atomic, checkpoint, config, strict, tensors
 from tts_fm.backbones import Backbone
 from tts_fm.config import FinetuneOptions, LoraOptions, ModelConfig, RunConfig
 from tts_fm.errors import ModelError
@@ -115,7 +115,7 @@ def save_adapter(
             shutil.copyfile(vocab, beside)
     with atomic.replacing(folder / ABOUT) as beside:
         beside.write_text(strict.dump(adapter), encoding="utf-8")
-    checkpoint.write_tensors(folder / WEIGHTS, weights)
+    tensors.write_tensors(folder / WEIGHTS, weights)
 
 
 def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Tensor]]:
@@ -130,7 +130,7 @@ def load_adapter(folder: Path) -> tuple[Adapter, dict[str, Tensor]]:
         adapter = config.parse(Adapter, config.read_yaml(path), path)
     except ValueError as error:
         raise ModelError(str(error)) from None
-    return adapter, checkpoint.read_tensors(folder / WEIGHTS)
+    return adapter, tensors.read_tensors(folder / WEIGHTS)
 
 
 def complete(

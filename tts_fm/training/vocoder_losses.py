@@ -1,4 +1,8 @@
-"""What a vocoder and its discriminators minimise: hinges, feature matching, and distances of spectra."""
+"""What a vocoder and its discriminators minimise: hinges, feature matching, and distances of spectra.
+
+As in the package `vocos`, but for a mean over the judges in place of the sum, which is taken in float32 whatever the judges
+compute in; a test compares. (Why that package is not imported here: :mod:`tts_fm.vocoders.vocos`.)
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,10 @@ MAX_MAGNITUDE = 1e2
 class Vocos(Vocoder):
     """The architecture of charactr/vocos-mel-24khz with its sizes as options.
 
-    Written here and not imported: the package's head gives no spectrum, whose phases ``refinements`` start from, and rounds
-    them in mixed precision; and importing it loads encodec, torchaudio and scipy. Both compute the same (a test compares).
+    Written here and not imported from the package `vocos`, which is under the MIT licence but needs one release of encodec
+    whose licence forbids commercial use, and loads it on import. Both compute the same, and a file of either is read by both
+    (tests compare). The package's head gives no spectrum, whose phases ``refinements`` start from, and fails on a single
+    frame. Its discriminators judge where ``discriminators.published`` is set.
     """
 
     class Options(plugins.Options):

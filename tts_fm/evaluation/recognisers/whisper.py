@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tts_fm import hub
+from tts_fm import hub_files, whisper_files
 from tts_fm.audio.io import Waveform
 from tts_fm.errors import ModelError
 from tts_fm.evaluation.recognisers import Recogniser
@@ -40,7 +40,7 @@ class Whisper(Recogniser):
         from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports] (an extra)
 
         named = MODEL if model is None else model
-        folder = hub.whisper_folder(named)
+        folder = whisper_files.folder(named)
         try:
             self._model = WhisperModel(
                 str(folder), device="cpu", compute_type="int8", cpu_threads=torch.get_num_threads()
@@ -54,7 +54,7 @@ class Whisper(Recogniser):
 
     @classmethod
     def is_ready(cls) -> bool:
-        return find_spec("faster_whisper") is not None and hub.has_whisper(MODEL)
+        return find_spec("faster_whisper") is not None and whisper_files.is_cached(MODEL)
 
     def transcribe(self, waveform: Waveform) -> str:
         samples = waveform.resampled(RATE).samples.detach().float().cpu()
@@ -73,7 +73,7 @@ class Whisper(Recogniser):
 
 def _exactly(named: str, folder: Path) -> str:
     """Return a model's name, and the commit it comes from; of a folder on this machine what its weights are."""
-    revision = hub.revision(folder)
+    revision = hub_files.commit(folder)
     if revision is not None:
         return f"{named} at {revision[:12]}"
     with (folder / "model.bin").open("rb") as weights:
