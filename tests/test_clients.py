@@ -82,7 +82,7 @@ def url(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command = start(model_folder, tmp_path_factory.mktemp("served"))
     yield command.url
     command.process.terminate()
-    assert command.process.wait(30) == 0
+    assert command.process.wait(300) == 0
     assert command.process.stderr is not None and command.process.stderr.read() == ""  # nothing failed meanwhile
 
 
@@ -202,6 +202,6 @@ def test_sigterm_finishes_what_runs_and_is_no_failure(model_folder, tmp_path):
             sound = next(flow)
             command.process.send_signal(signal.SIGTERM)
             sound += b"".join(flow)
-    assert command.process.wait(30) == 0
+    assert command.process.wait(300) == 0  # the interpreter takes PyTorch down for a second, of a busy machine's many
     (line,) = map(json.loads, (tmp_path / "audit").read_text().splitlines())
     assert line["outcome"] == "done" and len(sound) / 2 / RATE == pytest.approx(line["seconds"], abs=0.1)

@@ -26,6 +26,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
 from tts_fm.serving.guard import Rules
+from tts_fm.serving.service import Service
 from tts_fm.serving.voices import OPENAI_NAMES, Voices
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.timing import SpokenWord
@@ -352,10 +353,8 @@ def test_what_is_too_large_is_refused_whether_it_says_so_or_not(client):
 
 def test_a_body_that_does_not_come_and_a_silent_connection_end(server, monkeypatch):
     monkeypatch.setattr(guard, "_BODY_SECONDS", 0.3)
-    address = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((address[0], int(address[1]))) as slow:
-        slow.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
-        slow.sendall(b"Content-Length: 100\r\n\r\n{")
+    with connected(server) as slow:
+        slow.sendall(post(100) + b"{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
 
 
@@ -377,6 +376,46 @@ def test_who_is_one_too_many_gets_429_at_once_and_all_others_their_speech(model_
         made = [seconds for status, seconds, _ in answers if status == 200]
         assert max(seconds for seconds, _ in away) < min(made)
         assert all(after is not None and int(after) >= 1 for _, after in away)
+
+
+def test_what_a_crowd_asks_is_understood_only_where_there_is_a_place_for_it(model_folder, tmp_path, monkeypatch):
+    understood: list[str] = []
+    order = Service.order
+    monkeypatch.setattr(Service, "order", lambda self, *a, **k: understood.append("") or order(self, *a, **k))
+    body = json.dumps({"input": LONG[:126], "response_format": "pcm"}).encode()
+    with serving(model_folder, tmp_path, most_waiting=2) as served:
+        crowd = [connected(served) for _ in range(40)]
+        for one in crowd:
+            one.sendall(post(len(body)) + body)
+        statuses = [one.recv(12).decode() for one in crowd[::-1]]
+        for one in crowd:
+            one.close()
+    spoken, away = statuses.count("HTTP/1.1 200"), statuses.count("HTTP/1.1 429")
+    assert len(understood) == spoken >= 3 and away == 40 - spoken > 30
+
+
+def test_a_body_that_is_still_on_its_way_takes_no_place(model_folder, tmp_path):
+    with serving(model_folder, tmp_path, most_waiting=0) as served, served.client() as client:
+        half = [connected(served) for _ in range(3)]
+        for one in half:
+            one.sendall(post(100) + b"{")
+        assert speak(client).status_code == 200
+        half[0].sendall(b"x" * 99)
+        assert half[0].recv(12) == b"HTTP/1.1 400"
+        assert speak(client).status_code == 200 and not served.service.queue.kept
+        for one in half:
+            one.close()
+
+
+def connected(served: Served) -> socket.socket:
+    host, port = served.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def post(length: int) -> bytes:
+    """The head of a request for speech."""
+    head = "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {length}\r\n\r\n".encode()
 
 
 def test_a_client_that_leaves_frees_its_place(server):

@@ -20,7 +20,7 @@ from tts_fm.serving import voices as known_voices
 from tts_fm.serving.audit import Audit
 from tts_fm.serving.errors import ApiError
 from tts_fm.serving.metrics import Metrics
-from tts_fm.serving.queue import Check, Job, Queue
+from tts_fm.serving.queue import Check, Job, Place, Queue
 from tts_fm.serving.voices import ChosenVoice, Consents, Voices
 from tts_fm.speech import Speech, provenance
 from tts_fm.synthesizer import Synthesizer
@@ -35,15 +35,17 @@ _TOKENS_PER_SECOND = 20  # as OpenAI counts the sound of an assistant
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the ids of the request and of its key."""
+    """Who asks: the ids of the request and of its key, and the place that is kept for it, if any."""
 
     request: str
     key: str
+    place: Place | None = None
 
     @staticmethod
     def of(connection: HTTPConnection) -> Caller:
         """Return who the guard said it is."""
-        return Caller(connection.state.request, connection.state.key)
+        state = connection.state
+        return Caller(state.request, state.key, getattr(state, "place", None))
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Delivery:
         self._began = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
         self._outcome: str | None = None
-        self._job: Job[Chunk] = service.queue.begin(lambda check: order.make(service.synthesizer, check))
+        self._job: Job[Chunk] = service.queue.begin(lambda check: order.make(service.synthesizer, check), caller.place)
 
     def watch(self, receive: Receive) -> None:
         """Leave as soon as ``receive`` says that the client is gone."""
