@@ -22,8 +22,10 @@ from conftest import TRANSCRIPT
 from serving import LONG, RATE, Served, decoded, serving
 
 from tts_fm import doubts
+from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
+from tts_fm.audio.prompt import Prompt
 from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
 from tts_fm.serving.guard import Rules
 from tts_fm.serving.service import Service
@@ -459,6 +461,62 @@ def test_nothing_stays_in_the_folder_of_temporary_files(server, client, voice_fi
     assert list(tmp_path.iterdir()) == []
 
 
+# ---- mark-up
+
+
+def longest_silence(sound: bytes) -> float:
+    """The seconds in which nothing at all is heard."""
+    heard = np.flatnonzero(decoded(sound, "pcm"))
+    return float(np.diff(heard).max()) / RATE
+
+
+def test_mark_up_is_read_only_where_it_is_asked_for(client):
+    asked = {"input": "Hello. [pause 2s]There.", "response_format": "pcm"}
+    assert longest_silence(speak(client, **asked).content) < 1.5
+    told = speak(client, **asked, markup=True)
+    assert longest_silence(told.content) == pytest.approx(2, abs=0.3)
+    document = '<speak>Hello. <break time="2s"/>There.</speak>'
+    assert speak(client, input=document, response_format="pcm", markup=True).content == told.content
+    batch = {"items": [{"input": asked["input"]}], "markup": True, "seed": 1, "response_format": "pcm"}
+    (item,) = client.post("/v1/audio/speech/batch", json=batch).json()["results"]
+    assert longest_silence(base64.b64decode(item["audio_data"])) == pytest.approx(2, abs=0.3)
+
+
+def test_a_tag_gives_the_word_to_a_voice_of_the_server(server, client, voice_file):
+    server.service.voices.library.add("zoe", Prompt(io.read(voice_file), TRANSCRIPT), "consent")
+    told = speak(client, input="Hello. [voice zoe]Good day. [voice nova]Hello. [voice main]Bye.", markup=True)
+    assert told.headers["x-voice"] == "default, zoe" == server.lines()[-1]["voice"]
+    alone = speak(client, input="[voice zoe]Good day.", markup=True, word_timestamps=True)
+    assert alone.headers["x-voice"] == "zoe"
+    unknown = speak(client, input="[voice nobody]Hello.", markup=True)
+    assert (
+        unknown.status_code == 404
+        and "there is no voice 'nobody'; choose one of default" in error_of(unknown)["message"]
+    )
+    server.service.voices.library.remove("zoe")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Hello. " + "[pause 60s]" * 300 + "There.", "300 tags, 64 at most"),
+        ("<speak>" + "<s>A.</s>" * 64 + "</speak>", "65 tags, 64 at most"),
+        ("Hello. [pause 20s]There. [pause 11s]Bye.", "the pauses last 31 s, 30 s at most"),
+        ("A.\n\n" * 65, "65 stretches, 64 at most"),
+        ("Hello. [paus 1s] There.", "line 1, column 8: the tag [paus 1s] is not understood"),
+    ],
+)
+def test_mark_up_asks_for_no_more_than_a_request_may_have(client, text, why):
+    answer = speak(client, input=text, markup=True)
+    assert answer.status_code == 400 and why in error_of(answer)["message"]
+
+
+def test_as_many_tags_and_pauses_as_there_may_be_are_spoken(client):
+    text = "".join(f"[spell]{c}[/spell], " for c in "abcdefgh" * 7) + "so. [pause 15s]And [pause 15s]so."
+    sound = speak(client, input=text, markup=True, response_format="pcm").content
+    assert longest_silence(sound) == pytest.approx(15, abs=0.3)
+
+
 # ---- what it says of itself
 
 
@@ -553,6 +611,15 @@ def test_a_stream_tells_words_behind_the_sound_in_json(server):
     )
     assert sounds == [] and len(base64.b64decode(sound["audio_b64"])) == done["total_bytes"] > 0
     assert words["audio_b64"] == "" and [word["word"] for word in words["timestamps"]] == ["Hello."]
+
+
+def test_a_stream_reads_mark_up_of_a_whole_text_only(server):
+    config = {"type": "session.config", "response_format": "pcm", "markup": True}
+    told, _ = session(server, {**config, "split_granularity": "sentence"}, until="error")
+    assert "markup needs split_granularity none" in told[-1]["message"]
+    texts = [{"type": "input.text", "text": text} for text in ("Hello. [pau", "se 2s]There.")]
+    _, (sound,) = session(server, config, *texts, {"type": "input.done"})
+    assert longest_silence(sound) == pytest.approx(2, abs=0.3)
 
 
 def test_a_stream_needs_the_key_too(keyed):

@@ -136,7 +136,7 @@ def _event(kind: str, **what: Any) -> str:
 
 def _headers(asked: wire.Manner, order: Order, first: Chunk) -> dict[str, str]:
     """Return what is said about a sound beside its type and length."""
-    headers = {"X-Seed": str(order.seed), "X-Voice": order.voice.name, "X-Sample-Rate": str(order.sample_rate)}
+    headers = {"X-Seed": str(order.seed), "X-Voice": order.voice, "X-Sample-Rate": str(order.sample_rate)}
     if asked.without_effect:
         headers["X-Without-Effect"] = ", ".join(asked.without_effect)
     if first.remarks:
