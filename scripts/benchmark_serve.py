@@ -43,6 +43,7 @@ class Told:
     end: float
     speech: float = 0.0
     retry_after: str | None = None
+    answering: tuple[float, float] = (0.0, 0.0)  # Server.answering() when it was told
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,13 @@ class Server:
         (line,) = [line for line in Path(f"/proc/{self.pid}/status").read_text().splitlines() if "VmRSS" in line]
         return int(line.split()[1]) / 1024
 
+    def answering(self) -> tuple[float, float]:
+        """Return the seconds that the thread which answers has computed, and those it has waited for a processor (Linux)."""
+        if self.pid is None:
+            return 0.0, 0.0
+        computed, waited, _ = Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()
+        return int(computed) / 1e9, int(waited) / 1e9
+
     def files(self) -> int:
         """Return how many files the process has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -114,7 +122,8 @@ async def ask(server: Server, i: int, pause: float = 0.0, leave: float = 0.0) ->
     except (OSError, EOFError):
         return Told(BROKEN, 0.0, time.monotonic() - began)
     speech = size / 2 / RATE if status == 200 else 0.0
-    return Told(status, first, time.monotonic() - began, speech, headers.get("retry-after"))
+    end = time.monotonic() - began
+    return Told(status, first, end, speech, headers.get("retry-after"), server.answering())
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
@@ -214,8 +223,16 @@ async def measure(server: Server, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _crowd(server: Server, n: int, **how: float) -> dict[str, Any]:
-    figures = summary(*await crowd(server, n, **how))
+    before = server.answering()
+    told, seconds = await crowd(server, n, **how)
+    figures = summary(told, seconds)
     if server.pid is not None:
+        away = [one.answering for one in told if one.status == 429]
+        figures["until_all_were_turned_away"] = {  # what of their waiting was ours, and what the machine's
+            name: round(max(one[i] for one in away) - before[i], 3)
+            for i, name in enumerate(("seconds_computed", "seconds_without_a_processor"))
+            if away
+        }
         figures["seconds_until_idle"] = round(await until_idle(server), 3)
         figures["memory_mb"], figures["files"] = round(server.memory(), 1), server.files()
     return figures
