@@ -149,8 +149,7 @@ class Queue:
         return place
 
     def begin(self, work: Callable[[Check], Iterator[T]], place: Place | None = None) -> Job[T]:
-        """Put ``work`` into the queue, at its kept ``place``; it is run in a thread and given a function to call between its
-        steps.
+        """Put ``work`` into the queue, at its kept ``place``, to be run in a thread with a function to call between its steps.
 
         Raises:
             Full: as many as may run and wait do so already.

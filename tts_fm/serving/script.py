@@ -17,8 +17,7 @@ def turns(text: str, *, has_markup: bool) -> tuple[Turn, ...]:
 
     Raises:
         InputError: a text that cannot be spoken, or mark-up that is not understood.
-        ValueError: more tags or longer silence than a request may have: who can ask for a minute of work in ten characters
-            could keep everybody else waiting.
+        ValueError: more tags or longer silence than a request may have.
     """
     clean.check(text)
     if not has_markup:

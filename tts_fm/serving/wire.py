@@ -14,7 +14,8 @@ MAX_CHARACTERS = 4_096
 
 MAX_ITEMS, MAX_BATCH_CHARACTERS = 32, 4 * MAX_CHARACTERS
 MAX_TAGS, MAX_SILENCE = 64, 30.0
-"""Of one text with mark-up: tags, and as many stretches between them, each of which is spoken by itself; seconds."""
+"""Of one text with mark-up: tags, and stretches, each of which is spoken by itself; seconds of pauses. A few characters
+can ask for a minute of silence, and a few others for a run of the solver."""
 
 MAX_BYTES = 10_000_000
 """Of a recording."""
