@@ -10,11 +10,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -26,6 +27,10 @@ TEXTS = (
     "She wrote the number down, folded the paper twice, and put it into her pocket.",
 )
 RATE = 24_000
+LEFT, BROKEN = 499, 0
+"""The statuses of a client that left, and of an answer that did not come to its end."""
+
+_PIECE = 4_096  # bytes that are taken at once
 TIMEOUT = 1_800.0  # seconds
 
 
@@ -38,6 +43,7 @@ class Told:
     end: float
     speech: float = 0.0
     retry_after: str | None = None
+    answering: tuple[float, float] = (0.0, 0.0)  # Server.answering() when it was told
 
 
 @dataclass(frozen=True)
@@ -55,42 +61,98 @@ class Server:
         body = {"model": "tts-1", "input": TEXTS[i % len(TEXTS)], "voice": self.voice, "response_format": "pcm"}
         return body if self.steps is None else {**body, "steps": self.steps}
 
+    @property
+    def host(self) -> str:
+        """Where it listens."""
+        return str(urlsplit(self.url).hostname)
+
+    @property
+    def port(self) -> int:
+        """At which port."""
+        return urlsplit(self.url).port or 80
+
+    def request(self, i: int) -> bytes:
+        """Return request ``i`` as it is sent."""
+        body = json.dumps(self.body(i)).encode()
+        head = (
+            f"POST {urlsplit(self.url).path}/audio/speech HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
+            f"Authorization: Bearer {self.key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        return head.encode() + body
+
     def memory(self) -> float:
         """Return the process's resident memory in MB."""
         (line,) = [line for line in Path(f"/proc/{self.pid}/status").read_text().splitlines() if "VmRSS" in line]
         return int(line.split()[1]) / 1024
+
+    def answering(self) -> tuple[float, float]:
+        """Return the seconds that the thread which answers has computed, and those it has waited for a processor (Linux)."""
+        if self.pid is None:
+            return 0.0, 0.0
+        computed, waited, _ = Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()
+        return int(computed) / 1e9, int(waited) / 1e9
 
     def files(self) -> int:
         """Return how many files the process has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 
-async def ask(client: httpx.AsyncClient, server: Server, i: int, pause: float = 0.0, leave: float = 0.0) -> Told:
-    """Ask for speech; a slow client pauses after each piece it takes, one that leaves does so after so many seconds."""
+async def ask(server: Server, i: int, pause: float = 0.0, leave: float = 0.0) -> Told:
+    """Ask for speech; a slow client pauses after each piece it takes, one that leaves does so after so many seconds.
+
+    Times count from before the connection is made. The request is written by hand: a client that computes for a
+    millisecond or two per request would, of 200 at once, measure itself.
+    """
     began = time.monotonic()
     try:
-        async with asyncio.timeout(leave if leave else None):
-            async with client.stream("POST", f"{server.url}/audio/speech", json=server.body(i)) as answer:
-                first, size = 0.0, 0
-                async for part in answer.aiter_bytes(4_096):
-                    first = first if first else time.monotonic() - began
+        async with asyncio.timeout(leave if leave else TIMEOUT):
+            reader, writer = await asyncio.open_connection(server.host, server.port, limit=_PIECE)
+            try:
+                writer.write(server.request(i))
+                status, headers = await _head(reader)
+                first, size = time.monotonic() - began, 0
+                async for part in _body(reader, headers):
                     size += len(part)
                     await asyncio.sleep(pause)
+            finally:
+                writer.close()
     except TimeoutError:
-        return Told(499, 0.0, time.monotonic() - began)
-    speech = size / 2 / RATE if answer.status_code == 200 else 0.0
-    return Told(answer.status_code, first, time.monotonic() - began, speech, answer.headers.get("retry-after"))
+        return Told(LEFT, 0.0, time.monotonic() - began)
+    except (OSError, EOFError):
+        return Told(BROKEN, 0.0, time.monotonic() - began)
+    speech = size / 2 / RATE if status == 200 else 0.0
+    end = time.monotonic() - began
+    return Told(status, first, end, speech, headers.get("retry-after"), server.answering())
+
+
+async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+    """Return the status and the headers of an answer; they are sent with the first sound."""
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return int(status.split()[1]), {name.lower(): value.strip() for name, value in pairs}
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncIterator[bytes]:
+    """Yield the body of an answer in pieces."""
+    is_chunked = "chunked" in headers.get("transfer-encoding", "")
+    while left := int(await reader.readline(), 16) if is_chunked else int(headers["content-length"]):
+        while left:
+            part = await reader.read(min(left, _PIECE))
+            if not part:
+                raise EOFError
+            left -= len(part)
+            yield part
+        if not is_chunked:
+            return
+        await reader.readline()
 
 
 async def crowd(server: Server, n: int, **how: float) -> tuple[list[Told], float]:
     """Let ``n`` clients ask at the same time; return what they were told, and the seconds it took."""
-    limits = httpx.Limits(max_connections=None)
-    headers = {"Authorization": f"Bearer {server.key}"}
-    async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits, headers=headers) as client:
-        await client.get(server.url.removesuffix("/v1") + "/health")
-        began = time.monotonic()
-        told = await asyncio.gather(*(ask(client, server, i, **how) for i in range(n)))
-        return list(told), time.monotonic() - began
+    began = time.monotonic()
+    told = await asyncio.gather(*(ask(server, i, **how) for i in range(n)))
+    return list(told), time.monotonic() - began
 
 
 def summary(told: list[Told], seconds: float) -> dict[str, Any]:
@@ -128,18 +190,16 @@ async def steadily(server: Server, more: Callable[[int, float], bool]) -> dict[s
     """Let four clients ask again and again as long as there is ``more``; return memory and files on the way."""
     began, done, failed = time.monotonic(), 0, 0
     course: list[dict[str, float]] = []
-    headers = {"Authorization": f"Bearer {server.key}"}
 
-    async def one(client: httpx.AsyncClient) -> None:
+    async def one() -> None:
         nonlocal done, failed
         while more(done, time.monotonic() - began):
             done += 1
-            failed += (await ask(client, server, done)).status != 200
+            failed += (await ask(server, done)).status != 200
             if done % 50 == 0:
                 course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
 
-    async with httpx.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
-        await asyncio.gather(*(one(client) for _ in range(4)))
+    await asyncio.gather(*(one() for _ in range(4)))
     course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
     return {"requests": done, "failed": failed, "seconds": round(time.monotonic() - began, 1), "course": course}
 
@@ -163,8 +223,16 @@ async def measure(server: Server, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _crowd(server: Server, n: int, **how: float) -> dict[str, Any]:
-    figures = summary(*await crowd(server, n, **how))
+    before = server.answering()
+    told, seconds = await crowd(server, n, **how)
+    figures = summary(told, seconds)
     if server.pid is not None:
+        away = [one.answering for one in told if one.status == 429]
+        figures["until_all_were_turned_away"] = {  # what of their waiting was ours, and what the machine's
+            name: round(max(one[i] for one in away) - before[i], 3)
+            for i, name in enumerate(("seconds_computed", "seconds_without_a_processor"))
+            if away
+        }
         figures["seconds_until_idle"] = round(await until_idle(server), 3)
         figures["memory_mb"], figures["files"] = round(server.memory(), 1), server.files()
     return figures
@@ -177,7 +245,7 @@ def started(asked: argparse.Namespace) -> Iterator[Server]:
         yield Server(asked.url.rstrip("/"), asked.key, asked.voice, asked.steps, None)
         return
     program = [sys.executable, "-c", "import sys; from tts_fm.commands import main; sys.exit(main())"]
-    arguments = ["serve", "--port", "0", "--audit", "none", "--model", asked.model]
+    arguments = ["serve", "--port", "0", "--audit", "none", "--model", asked.model, "--waiting", str(asked.waiting)]
     process = subprocess.Popen([*program, *arguments], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
@@ -196,6 +264,7 @@ def main() -> None:
     parser.add_argument("--key", default="none", help="its key")
     parser.add_argument("--voice", default="alloy")
     parser.add_argument("--model", default="default", help="the model of the server that is started")
+    parser.add_argument("--waiting", type=int, default=16, help="places of the server that is started")
     parser.add_argument("--steps", type=int, help="steps of the solver")
     parser.add_argument("--clients", type=int, default=200, help="that ask at the same time")
     parser.add_argument("--leaving", type=int, default=50, help="clients that leave in the middle")

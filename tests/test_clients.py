@@ -82,7 +82,7 @@ def url(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command = start(model_folder, tmp_path_factory.mktemp("served"))
     yield command.url
     command.process.terminate()
-    assert command.process.wait(30) == 0
+    assert command.process.wait(300) == 0
     assert command.process.stderr is not None and command.process.stderr.read() == ""  # nothing failed meanwhile
 
 
@@ -173,22 +173,18 @@ def test_open_webui(url):
     assert told["wrong"][0] == 404  # a voice that is not there; it tells no more of it
 
 
-def test_what_the_openapi_page_promises_is_held(url):
+def test_what_the_openapi_page_promises_is_held(url, tmp_path):
     options = ["--checks", "all", "--max-examples", "15", "--generation-deterministic", "--no-color"]
     options += ["--exclude-checks", "positive_data_acceptance"]  # no schema tells that a text has words, a file sound
-    options += [
-        "--request-timeout",
-        "300",
-        "--suppress-health-check",
-        "all",
-        "--header",
-        f"Authorization: Bearer {KEY}",
-    ]
+    # "all" checks include a limit of 10 s, while a batch may ask for 16,384 characters: what is made, not answered, takes that
+    options += ["--request-timeout", "300", "--max-response-time", "300"]
+    options += ["--suppress-health-check", "all", "--header", f"Authorization: Bearer {KEY}"]
     done = subprocess.run(
         [environment("schemathesis") / "bin/schemathesis", "run", url.removesuffix("v1") + "openapi.json", *options],
         capture_output=True,
         text=True,
         timeout=1800,
+        cwd=tmp_path,  # it leaves a folder of what it has found
     )
     assert done.returncode == 0, done.stdout[-6000:]
 
@@ -202,6 +198,6 @@ def test_sigterm_finishes_what_runs_and_is_no_failure(model_folder, tmp_path):
             sound = next(flow)
             command.process.send_signal(signal.SIGTERM)
             sound += b"".join(flow)
-    assert command.process.wait(30) == 0
+    assert command.process.wait(300) == 0  # the interpreter takes PyTorch down for a second, of a busy machine's many
     (line,) = map(json.loads, (tmp_path / "audit").read_text().splitlines())
     assert line["outcome"] == "done" and len(sound) / 2 / RATE == pytest.approx(line["seconds"], abs=0.1)

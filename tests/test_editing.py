@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
@@ -14,7 +15,7 @@ import soundfile
 import torch
 from conftest import TINY, Finished
 
-from tts_fm import Synthesizer, Waveform, config, infill
+from tts_fm import Synthesizer, Waveform, alignment, config, infill
 from tts_fm.alignment import TimedWord, forced, owned_tokens, timed_words
 from tts_fm.audio import io
 from tts_fm.backbones import Backbone
@@ -100,6 +101,15 @@ def test_a_number_is_one_word_with_one_time() -> None:
     waveform = io.read(BUNDLED.parent / "audio/84-121123-0019.ogg")  # "The old man made a sign in the affirmative."
     words = timed_words(waveform, "The old man made 1 sign in the affirmative.")
     assert words[4].word == WrittenWord("1", "one") and 0.5 < words[4].start < words[4].end < 1.3
+
+
+def test_a_word_for_which_no_time_is_found_was_not_heard():
+    (word,) = written_words("so")
+    timed = alignment._timed(word, [(1.0, 1.0, -3.0)], is_believed=True)
+    assert timed == TimedWord(word, 1.0, 1.0, -math.inf, True)
+    assert alignment._timed(word, [(1.0, 1.5, -3.0), (1.5, 1.6, -1.0)], is_believed=True).score == pytest.approx(
+        -16 / 6
+    )
 
 
 @pytest.mark.slow

@@ -22,10 +22,13 @@ from conftest import TRANSCRIPT
 from serving import LONG, RATE, Served, decoded, serving
 
 from tts_fm import doubts
+from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
+from tts_fm.audio.prompt import Prompt
 from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
 from tts_fm.serving.guard import Rules
+from tts_fm.serving.service import Service
 from tts_fm.serving.voices import OPENAI_NAMES, Voices
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.timing import SpokenWord
@@ -352,10 +355,8 @@ def test_what_is_too_large_is_refused_whether_it_says_so_or_not(client):
 
 def test_a_body_that_does_not_come_and_a_silent_connection_end(server, monkeypatch):
     monkeypatch.setattr(guard, "_BODY_SECONDS", 0.3)
-    address = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((address[0], int(address[1]))) as slow:
-        slow.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
-        slow.sendall(b"Content-Length: 100\r\n\r\n{")
+    with connected(server) as slow:
+        slow.sendall(post(100) + b"{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
 
 
@@ -377,6 +378,46 @@ def test_who_is_one_too_many_gets_429_at_once_and_all_others_their_speech(model_
         made = [seconds for status, seconds, _ in answers if status == 200]
         assert max(seconds for seconds, _ in away) < min(made)
         assert all(after is not None and int(after) >= 1 for _, after in away)
+
+
+def test_what_a_crowd_asks_is_understood_only_where_there_is_a_place_for_it(model_folder, tmp_path, monkeypatch):
+    understood: list[str] = []
+    order = Service.order
+    monkeypatch.setattr(Service, "order", lambda self, *a, **k: understood.append("") or order(self, *a, **k))
+    body = json.dumps({"input": LONG[:126], "response_format": "pcm"}).encode()
+    with serving(model_folder, tmp_path, most_waiting=2) as served:
+        crowd = [connected(served) for _ in range(40)]
+        for one in crowd:
+            one.sendall(post(len(body)) + body)
+        statuses = [one.recv(12).decode() for one in crowd[::-1]]
+        for one in crowd:
+            one.close()
+    spoken, away = statuses.count("HTTP/1.1 200"), statuses.count("HTTP/1.1 429")
+    assert len(understood) == spoken >= 3 and away == 40 - spoken > 30
+
+
+def test_a_body_that_is_still_on_its_way_takes_no_place(model_folder, tmp_path):
+    with serving(model_folder, tmp_path, most_waiting=0) as served, served.client() as client:
+        half = [connected(served) for _ in range(3)]
+        for one in half:
+            one.sendall(post(100) + b"{")
+        assert speak(client).status_code == 200
+        half[0].sendall(b"x" * 99)
+        assert half[0].recv(12) == b"HTTP/1.1 400"
+        assert speak(client).status_code == 200 and not served.service.queue.kept
+        for one in half:
+            one.close()
+
+
+def connected(served: Served) -> socket.socket:
+    host, port = served.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def post(length: int) -> bytes:
+    """The head of a request for speech."""
+    head = "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {length}\r\n\r\n".encode()
 
 
 def test_a_client_that_leaves_frees_its_place(server):
@@ -418,6 +459,62 @@ def test_nothing_stays_in_the_folder_of_temporary_files(server, client, voice_fi
     client.post("/v1/audio/voice_consents", data=names, files={"recording": large})
     speak(client, input=TEXT)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- mark-up
+
+
+def longest_silence(sound: bytes) -> float:
+    """The seconds in which nothing at all is heard."""
+    heard = np.flatnonzero(decoded(sound, "pcm"))
+    return float(np.diff(heard).max()) / RATE
+
+
+def test_mark_up_is_read_only_where_it_is_asked_for(client):
+    asked = {"input": "Hello. [pause 2s]There.", "response_format": "pcm"}
+    assert longest_silence(speak(client, **asked).content) < 1.5
+    told = speak(client, **asked, markup=True)
+    assert longest_silence(told.content) == pytest.approx(2, abs=0.3)
+    document = '<speak>Hello. <break time="2s"/>There.</speak>'
+    assert speak(client, input=document, response_format="pcm", markup=True).content == told.content
+    batch = {"items": [{"input": asked["input"]}], "markup": True, "seed": 1, "response_format": "pcm"}
+    (item,) = client.post("/v1/audio/speech/batch", json=batch).json()["results"]
+    assert longest_silence(base64.b64decode(item["audio_data"])) == pytest.approx(2, abs=0.3)
+
+
+def test_a_tag_gives_the_word_to_a_voice_of_the_server(server, client, voice_file):
+    server.service.voices.library.add("zoe", Prompt(io.read(voice_file), TRANSCRIPT), "consent")
+    told = speak(client, input="Hello. [voice zoe]Good day. [voice nova]Hello. [voice main]Bye.", markup=True)
+    assert told.headers["x-voice"] == "default, zoe" == server.lines()[-1]["voice"]
+    alone = speak(client, input="[voice zoe]Good day.", markup=True, word_timestamps=True)
+    assert alone.headers["x-voice"] == "zoe"
+    unknown = speak(client, input="[voice nobody]Hello.", markup=True)
+    assert (
+        unknown.status_code == 404
+        and "there is no voice 'nobody'; choose one of default" in error_of(unknown)["message"]
+    )
+    server.service.voices.library.remove("zoe")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Hello. " + "[pause 60s]" * 300 + "There.", "300 tags, 64 at most"),
+        ("<speak>" + "<s>A.</s>" * 64 + "</speak>", "65 tags, 64 at most"),
+        ("Hello. [pause 20s]There. [pause 11s]Bye.", "the pauses last 31 s, 30 s at most"),
+        ("A.\n\n" * 65, "65 stretches, 64 at most"),
+        ("Hello. [paus 1s] There.", "line 1, column 8: the tag [paus 1s] is not understood"),
+    ],
+)
+def test_mark_up_asks_for_no_more_than_a_request_may_have(client, text, why):
+    answer = speak(client, input=text, markup=True)
+    assert answer.status_code == 400 and why in error_of(answer)["message"]
+
+
+def test_as_many_tags_and_pauses_as_there_may_be_are_spoken(client):
+    text = "".join(f"[spell]{c}[/spell], " for c in "abcdefgh" * 7) + "so. [pause 15s]And [pause 15s]so."
+    sound = speak(client, input=text, markup=True, response_format="pcm").content
+    assert longest_silence(sound) == pytest.approx(15, abs=0.3)
 
 
 # ---- what it says of itself
@@ -514,6 +611,15 @@ def test_a_stream_tells_words_behind_the_sound_in_json(server):
     )
     assert sounds == [] and len(base64.b64decode(sound["audio_b64"])) == done["total_bytes"] > 0
     assert words["audio_b64"] == "" and [word["word"] for word in words["timestamps"]] == ["Hello."]
+
+
+def test_a_stream_reads_mark_up_of_a_whole_text_only(server):
+    config = {"type": "session.config", "response_format": "pcm", "markup": True}
+    told, _ = session(server, {**config, "split_granularity": "sentence"}, until="error")
+    assert "markup needs split_granularity none" in told[-1]["message"]
+    texts = [{"type": "input.text", "text": text} for text in ("Hello. [pau", "se 2s]There.")]
+    _, (sound,) = session(server, config, *texts, {"type": "input.done"})
+    assert longest_silence(sound) == pytest.approx(2, abs=0.3)
 
 
 def test_a_stream_needs_the_key_too(keyed):

@@ -83,7 +83,9 @@ def words_heard(waveform: Waveform, transcript: str) -> list[TimedWord]:
 
 
 def _timed(word: WrittenWord, phones: Sequence[ScoredPhone], is_believed: bool) -> TimedWord:
-    score = sum((end - start) * score for start, end, score in phones) / sum(end - start for start, end, _ in phones)
+    length = sum(end - start for start, end, _ in phones)
+    weighed = sum((end - start) * score for start, end, score in phones)
+    score = weighed / length if length > 0 else -math.inf  # no time was found for it: it was not heard
     return TimedWord(word, phones[0][0], phones[-1][1], score, not is_believed or score < DOUBT)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -95,28 +96,20 @@ class Guard:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the surface answer, while the body is bounded in size and time, and few large ones come in together.
 
-        Where no place is free, that is told before anything is read: a crowd is sent away at little cost.
+        Where no place is free, that is told before anything is read, or else before it is understood: a crowd is sent away
+        at little cost.
         """
-        if scope["method"] == "POST" and scope["path"] in SPOKEN:
-            try:
+        is_spoken = scope["method"] == "POST" and scope["path"] in SPOKEN
+        try:
+            if is_spoken:
                 self._queue.check()
-            except (Full, Stopping) as full:
-                return await errors.understood(full).response()(scope, receive, send)
-        length = Headers(scope=scope).get("content-length")
-        is_large = length is None and "transfer-encoding" in Headers(scope=scope)
-        if length is not None:
-            size = int(length) if length.isdecimal() else 0
-            is_large = size > _LARGE
-            if size > MAX_BODY:
-                too_large = ApiError(413, f"the request has more than {MAX_BODY:,} bytes", code="too_large")
-                return await too_large.response()(scope, receive, send)
-        if is_large and self._large >= _MOST_LARGE:
-            busy = ApiError(429, "too many large requests at once; come again", code="busy", retry_after=1)
-            return await busy.response()(scope, receive, send)
+            is_large = self._is_large(Headers(scope=scope))
+        except (ApiError, Full, Stopping) as refusal:
+            return await errors.understood(refusal).response()(scope, receive, send)
         body = _Body(receive, self._forget_large if is_large else lambda: None)
         self._large += is_large
         try:
-            await self.app(scope, body.receive, send)
+            await (self._with_place if is_spoken else self.app)(scope, body, send)
         except TimeoutError:  # of a client that takes nothing
             pass
         except Exception as error:  # it was answered where it could be; here it is kept from a log with paths in it
@@ -124,6 +117,32 @@ class Guard:
                 errors.log_failure(error)
         finally:
             body.done()
+
+    async def _with_place(self, scope: Scope, body: _Body, send: Send) -> None:
+        """Let the surface answer what needs a place in the queue, and keep one for it as soon as all of it is here."""
+        try:
+            await body.arrive()
+            place = self._queue.keep()
+        except (ApiError, Full, Stopping) as refusal:
+            return await errors.understood(refusal).response()(scope, body, send)
+        scope["state"]["place"] = place
+        try:
+            await self.app(scope, body, send)
+        finally:
+            place.give_back()
+
+    def _is_large(self, headers: Headers) -> bool:
+        """Return whether a body is one of few that may come in together. Raises ApiError where it may not come in."""
+        length = headers.get("content-length")
+        is_large = length is None and "transfer-encoding" in headers
+        if length is not None:
+            size = int(length) if length.isdecimal() else 0
+            is_large = size > _LARGE
+            if size > MAX_BODY:
+                raise ApiError(413, f"the request has more than {MAX_BODY:,} bytes", code="too_large")
+        if is_large and self._large >= _MOST_LARGE:
+            raise ApiError(429, "too many large requests at once; come again", code="busy", retry_after=1)
+        return is_large
 
     def _forget_large(self) -> None:
         self._large -= 1
@@ -136,8 +155,20 @@ class _Body:
         self._receive, self._on_done = receive, on_done
         self._size, self._is_done = 0, False
         self._deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
+        self._arrived: deque[Message] = deque()
 
-    async def receive(self) -> Message:
+    async def arrive(self) -> None:
+        """Wait until all of it is here, or its client is gone."""
+        while True:
+            self._arrived.append(message := await self._next())
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
+
+    async def __call__(self) -> Message:
+        """Return the next message, as ASGI's ``receive`` does."""
+        return self._arrived.popleft() if self._arrived else await self._next()
+
+    async def _next(self) -> Message:
         if self._is_done:
             return await self._receive()
         try:

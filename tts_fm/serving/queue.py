@@ -102,6 +102,17 @@ class Job(Generic[T]):
             self._queue.learn(seconds)
 
 
+class Place:
+    """A place that is kept for a request while it is understood."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def give_back(self) -> None:
+        """Let somebody else have it; once is enough."""
+        self._queue.kept.discard(self)
+
+
 class Queue:
     """The places of a device.
 
@@ -116,6 +127,7 @@ class Queue:
         self.workers = ThreadPoolExecutor(at_once, thread_name_prefix="generation")
         self.busy: set[Job] = set()
         self.held: set[Job] = set()
+        self.kept: set[Place] = set()
         self.is_stopping = False
         self._usual_seconds = 1.0
 
@@ -129,13 +141,22 @@ class Queue:
         """How many works wait for their turn."""
         return len(self.busy) - self.running
 
-    def begin(self, work: Callable[[Check], Iterator[T]]) -> Job[T]:
-        """Put ``work`` into the queue; it is run in a thread and given a function to call between its steps.
+    def keep(self) -> Place:
+        """Keep a place for a work that :meth:`begin` is given later. Raises as that does."""
+        self.check()
+        place = Place(self)
+        self.kept.add(place)
+        return place
+
+    def begin(self, work: Callable[[Check], Iterator[T]], place: Place | None = None) -> Job[T]:
+        """Put ``work`` into the queue, at its kept ``place``, to be run in a thread with a function to call between its steps.
 
         Raises:
             Full: as many as may run and wait do so already.
             Stopping: the server takes nothing more.
         """
+        if place is not None:
+            place.give_back()
         self.check()
         job = Job(self, work)
         self.busy.add(job)
@@ -146,7 +167,8 @@ class Queue:
         """Raise what :meth:`begin` would raise now."""
         if self.is_stopping:
             raise Stopping
-        if len(self.busy) >= self.at_once + self.most_waiting or len(self.held) >= self.most_held:
+        busy, held = len(self.busy) + len(self.kept), len(self.held) + len(self.kept)
+        if busy >= self.at_once + self.most_waiting or held >= self.most_held:
             raise Full(self.expected_seconds())
 
     def expected_seconds(self) -> int:

@@ -6,25 +6,26 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive
 
+from tts_fm import story
 from tts_fm.audio.prompt import Prompt
 from tts_fm.sampler import SamplingOptions
-from tts_fm.serving import formats, wire
+from tts_fm.serving import formats, script, wire
 from tts_fm.serving import voices as known_voices
 from tts_fm.serving.audit import Audit
 from tts_fm.serving.errors import ApiError
 from tts_fm.serving.metrics import Metrics
-from tts_fm.serving.queue import Check, Job, Queue
+from tts_fm.serving.queue import Check, Job, Place, Queue
 from tts_fm.serving.voices import ChosenVoice, Consents, Voices
 from tts_fm.speech import Speech, provenance
+from tts_fm.story import MAIN, Role, Turn
 from tts_fm.synthesizer import Synthesizer
-from tts_fm.text import clean
 from tts_fm.timing import SpokenWord
 
 MODEL_NAMES = ("default", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
@@ -35,15 +36,17 @@ _TOKENS_PER_SECOND = 20  # as OpenAI counts the sound of an assistant
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the ids of the request and of its key."""
+    """Who asks: the ids of the request and of its key, and the place that is kept for it, if any."""
 
     request: str
     key: str
+    place: Place | None = None
 
     @staticmethod
     def of(connection: HTTPConnection) -> Caller:
         """Return who the guard said it is."""
-        return Caller(connection.state.request, connection.state.key)
+        state = connection.state
+        return Caller(state.request, state.key, getattr(state, "place", None))
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class Order:
     """A text to speak, with all that was found right about it."""
 
     text: str
-    voice: ChosenVoice
+    turns: tuple[Turn, ...]
+    voices: Mapping[str, ChosenVoice]
     format: wire.Format
     sample_rate: int
     speed: float
@@ -80,21 +84,26 @@ class Order:
     flows: bool
     wants_words: bool
 
+    @property
+    def voice(self) -> str:
+        """What the voices that speak are called."""
+        return ", ".join(dict.fromkeys(voice.name for voice in self.voices.values()))
+
     def make(self, synthesizer: Synthesizer, check: Check) -> Iterator[Chunk]:
         """Yield the file as it is made; ``check`` is called between the steps of the solver."""
         facts = provenance(synthesizer.config.name, self.seed, self.sampling, self.text)
         encoder = formats.encoder(self.format, self.sample_rate, facts)
         how = {"seed": self.seed, "speed": self.speed, "sampling": self.sampling, "on_step": lambda *_: check()}
-        prompt = self.voice.load()
+        roles = {name: Role(voice.load()) for name, voice in self.voices.items()}
         words: tuple[SpokenWord, ...] | str = ()
-        if self.flows and self.wants_words:
-            words = synthesizer.plan(self.text, prompt, speed=self.speed).words
+        if self.flows and self.wants_words and len(self.turns) == 1:
+            words = story.plan(synthesizer, self.turns, roles, speed=self.speed)[0].words
         if self.flows and (words or not self.wants_words):
-            for piece in synthesizer.stream(self.text, prompt, **how):
+            for piece in story.stream(synthesizer, self.turns, roles, **how):
                 yield Chunk(encoder.add(piece.waveform), piece.waveform.seconds, words=words, remarks=piece.remarks)
                 words = ()
-        else:  # whole, too, where only an aligner finds the words
-            speech = synthesizer.speak(self.text, prompt, **how)
+        else:  # whole, too, where only an aligner finds the words, or several turns have some
+            speech = story.speak(synthesizer, self.turns, roles, **how).speech
             words = _words(speech) if self.wants_words else ()
             yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words, remarks=speech.remarks)
         yield Chunk(encoder.end(), is_last=True)
@@ -115,7 +124,7 @@ class Delivery:
         self._began = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
         self._outcome: str | None = None
-        self._job: Job[Chunk] = service.queue.begin(lambda check: order.make(service.synthesizer, check))
+        self._job: Job[Chunk] = service.queue.begin(lambda check: order.make(service.synthesizer, check), caller.place)
 
     def watch(self, receive: Receive) -> None:
         """Leave as soon as ``receive`` says that the client is gone."""
@@ -173,13 +182,15 @@ class Service:
         if asked.model not in self.model_names:
             message = f"there is no model {asked.model[:80]!r}; choose one of {', '.join(self.model_names)}"
             raise ApiError(404, message, param="model", code="model_not_found")
-        clean.check(text)
+        turns = script.turns(text, has_markup=asked.markup)
         formats.check(asked.response_format, asked.sample_rate)
-        voice = self.voices.choose(asked.voice_name) if asked.ref_audio is None else _sent_voice(asked)
+        main = self.voices.choose(asked.voice_name) if asked.ref_audio is None else _sent_voice(asked)
+        names = dict.fromkeys(turn.voice for turn in turns)
         given = {"steps": asked.steps, "guidance": asked.guidance}
         return Order(
             text=text,
-            voice=voice,
+            turns=turns,
+            voices={name: main if name == MAIN else self.voices.choose(name) for name in names},
             format=asked.response_format,
             sample_rate=asked.sample_rate,
             speed=asked.speed,
@@ -202,7 +213,7 @@ class Service:
             self.audit.write(
                 request=caller.request,
                 key=caller.key,
-                voice=order.voice.name,
+                voice=order.voice,
                 text=order.text,
                 seed=order.seed,
                 seconds=seconds,

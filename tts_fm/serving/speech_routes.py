@@ -25,8 +25,8 @@ _MAX_HEADER = 4_096  # bytes: servers and clients refuse longer headers
 _EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
-def service_of(request: Request) -> Service:
-    """Return what the server has."""
+async def service_of(request: Request) -> Service:
+    """Return what the server has; a plain function would be sent through a thread for each request."""
     return request.app.state.service
 
 
@@ -77,7 +77,7 @@ async def create_batch(body: wire.BatchRequest, request: Request, service: Ours)
         for i, order in enumerate(orders):
             yield _spoken(i, order, service, caller, check)
 
-    job = service.queue.begin(work)
+    job = service.queue.begin(work, caller.place)
     watcher = watch(request.receive, job.leave)
     try:
         results = [result async for result in job]
@@ -136,7 +136,7 @@ def _event(kind: str, **what: Any) -> str:
 
 def _headers(asked: wire.Manner, order: Order, first: Chunk) -> dict[str, str]:
     """Return what is said about a sound beside its type and length."""
-    headers = {"X-Seed": str(order.seed), "X-Voice": order.voice.name, "X-Sample-Rate": str(order.sample_rate)}
+    headers = {"X-Seed": str(order.seed), "X-Voice": order.voice, "X-Sample-Rate": str(order.sample_rate)}
     if asked.without_effect:
         headers["X-Without-Effect"] = ", ".join(asked.without_effect)
     if first.remarks:

@@ -146,6 +146,8 @@ class Session:
                 raise ValueError("stream_audio needs response_format pcm")
             if settings.word_timestamps and not settings.stream_audio:
                 raise ValueError("word_timestamps needs stream_audio, and with it response_format pcm")
+            if settings.markup and settings.split_granularity != "none":
+                raise ValueError("markup needs split_granularity none: a tag must not be cut in two")
             self.service.order(settings, "ping", flows=False)  # a mistake is told now, not with the first sentence
         except ValidationError as error:
             first = error.errors()[0]

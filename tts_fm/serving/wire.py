@@ -13,6 +13,10 @@ MAX_CHARACTERS = 4_096
 """Of one text, as OpenAI's."""
 
 MAX_ITEMS, MAX_BATCH_CHARACTERS = 32, 4 * MAX_CHARACTERS
+MAX_TAGS, MAX_SILENCE = 64, 30.0
+"""Of one text with mark-up: tags, and stretches, each of which is spoken by itself; seconds of pauses. A few characters
+can ask for a minute of silence, and a few others for a run of the solver."""
+
 MAX_BYTES = 10_000_000
 """Of a recording."""
 
@@ -48,6 +52,9 @@ class Manner(BaseModel):
     ] = None
     ref_text: Annotated[str | None, Field(max_length=MAX_CHARACTERS, description="The words in it.")] = None
     sample_rate: SampleRate = 24_000
+    markup: Annotated[bool, Field(description="Whether tags as [pause 0.5s], or SSML, in the text are directions.")] = (
+        False
+    )
     word_timestamps: Annotated[bool, Field(description="Say in X-Word-Timestamps when each word is heard.")] = False
 
     @property
