@@ -13,7 +13,7 @@ from tts_fm.errors import InputError
 from tts_fm.story import Role, Turn, directed, plan, speak
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text import tags
-from tts_fm.text.directions import Stretch
+from tts_fm.text.directions import STRANGERS, Stretch
 from tts_fm.text.lexicon import shown
 from tts_fm.text.normalize import read, written_words
 
@@ -152,6 +152,7 @@ def test_words_are_read_as_their_tags_say(text, spoken):
         ("<speak>a <voice>b</voice></speak>", "line 1, column 10", 'needs name="..."'),
         ("<speak>Salt & pepper</speak>", "line 1, column 14", "this is no XML"),
         ("<speak>One</p></speak>", "line 1, column 13", "this is no XML"),
+        ("a [pause 40s][pause 30s] b", "line 1, column 14", "last 70 s together; give 60s at most"),
         ("<speak>&other;</speak>", "line 1, column 8", "no XML"),
         ("<?xml version='1.0'?>\n<speak>One <x/></speak>", "line 2, column 12", "<x>"),
     ],
@@ -161,6 +162,26 @@ def test_a_wrong_tag_is_one_line_with_its_place(text, where, message):
         directed(text)
     assert str(caught.value).startswith(f"{where}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("is_xml", [False, True])
+def test_strangers_have_so_many_tags_and_so_much_silence_and_no_more(is_xml):
+    pause, rate = (
+        ('<break time="{}s"/>', '<prosody rate="2">a</prosody> ') if is_xml else ("[pause {}s]", "[rate 2]a[/rate] ")
+    )
+
+    def text(body: str) -> str:
+        return f"<speak>{body}</speak>" if is_xml else body
+
+    most = STRANGERS.directions - is_xml  # <speak> is one
+    assert len(directed(text(rate * most), STRANGERS)) == most
+    with pytest.raises(InputError, match=r"^line 1, column \d+: the text has more than 200 tags"):
+        directed(text(rate * (most + 1)), STRANGERS)
+    halves = f"a {pause.format(STRANGERS.silence / 2)}" * 2
+    assert sum(turn.pause for turn in directed(text(f"{halves} b"), STRANGERS)) == STRANGERS.silence
+    with pytest.raises(InputError, match=r"^line 1, column \d+: the pauses of the text last more than 60 s together"):
+        directed(text(f"{halves} b {pause.format(0.1)} c"), STRANGERS)
+    assert len(directed(text(rate * 300 + f"{halves} b {pause.format(60)} c"))) > 300  # whose machine it is
 
 
 @settings(max_examples=200, deadline=None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
 from tts_fm.errors import InputError
 from tts_fm.text import clean, ssml, tags
-from tts_fm.text.directions import Break
+from tts_fm.text.directions import Bounds, Break
 from tts_fm.text.lexicon import Lexicon
 
 MAIN = "main"
@@ -94,13 +94,15 @@ def parse(text: str) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def directed(text: str) -> tuple[Turn, ...]:
+def directed(text: str, bounds: Bounds | None = None) -> tuple[Turn, ...]:
     """Return the turns of a ``text`` with mark-up: a document of SSML, or any other with tags in square brackets.
 
+    What others send should be within ``bounds``, such as :data:`tts_fm.text.directions.STRANGERS`.
+
     Raises:
-        InputError: mark-up that is not understood, with its line and column.
+        InputError: mark-up that is not understood or is beyond ``bounds``, with its line and column.
     """
-    stretches = (ssml if ssml.is_ssml(text) else tags).parse(text)
+    stretches = (ssml if ssml.is_ssml(text) else tags).parse(text, bounds)
     return tuple(
         Turn(
             MAIN if one.voice is None else one.voice,

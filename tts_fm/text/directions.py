@@ -46,10 +46,27 @@ class Stretch:
     lexicon: Lexicon | None = None
 
 
-class Script:
-    """Takes words and directions in their order, and tells the stretches; ``where`` is the place of each, for errors."""
+@dataclass(frozen=True)
+class Bounds:
+    """What a text may ask for by its mark-up: how many directions, and how many seconds of silence in all."""
 
-    def __init__(self) -> None:
+    directions: int
+    silence: float
+
+
+STRANGERS = Bounds(directions=200, silence=60.0)
+"""For whoever sends a text to a page or a server, and must not keep the others waiting for hours."""
+
+
+class Script:
+    """Takes words and directions in their order, and tells the stretches; ``where`` is the place of each, for errors.
+
+    Without ``bounds`` there may be as many directions as one likes.
+    """
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds
+        self._n_directions, self._silence = 0, 0.0
         self._done: list[Stretch] = []
         self._text = ""
         self._entries: list[Entry] = []
@@ -67,6 +84,15 @@ class Script:
     def rate(self) -> float | None:
         """How fast it is said now."""
         return self._rate
+
+    def count(self, where: str) -> None:
+        """Count a direction. Raises InputError where there are too many."""
+        self._n_directions += 1
+        if self._bounds is not None and self._n_directions > self._bounds.directions:
+            raise InputError(
+                f"{where}: the text has more than {self._bounds.directions:,} tags, which is the most that is taken here; "
+                f"give it in parts"
+            )
 
     def say(self, text: str) -> None:
         """Go on with ``text``."""
@@ -92,6 +118,14 @@ class Script:
         if not self._done:
             raise InputError(f"{where}: a pause lies between words, and there are none before it; leave it out")
         self._pause = seconds + (self._pause if isinstance(self._pause, float) else 0.0)
+        self._silence += seconds
+        if self._pause > MAX_PAUSE:
+            raise InputError(f"{where}: the pauses here last {self._pause:g} s together; give {MAX_PAUSE:g}s at most")
+        if self._bounds is not None and self._silence > self._bounds.silence:
+            raise InputError(
+                f"{where}: the pauses of the text last more than {self._bounds.silence:g} s together, which is the most that "
+                f"is taken here; make them shorter, or give the text in parts"
+            )
         self._last_pause_at = where
 
     def sentence(self) -> None:

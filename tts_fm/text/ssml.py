@@ -13,7 +13,7 @@ from defusedxml.sax import parse as parse_xml
 
 from tts_fm.errors import InputError
 from tts_fm.text import directions
-from tts_fm.text.directions import Script, Stretch
+from tts_fm.text.directions import Bounds, Script, Stretch
 
 _ATTRIBUTES = {
     "speak": {"version", "xmlns", "xml:lang", "xmlns:xsi", "xsi:schemaLocation", "xmlns:mstts"},
@@ -35,13 +35,14 @@ def is_ssml(text: str) -> bool:
     return re.match(r"\s*<(?:\?xml|!DOCTYPE|speak)[\s>/]", text) is not None
 
 
-def parse(text: str) -> tuple[Stretch, ...]:
+def parse(text: str, bounds: Bounds | None = None) -> tuple[Stretch, ...]:
     """Return the stretches of a document.
 
     Raises:
-        InputError: XML that is none, declares entities, or says what can not be spoken, with its line and column.
+        InputError: XML that is none, declares entities, says what can not be spoken or is beyond ``bounds``, with its line
+            and column.
     """
-    reader = _Reader()
+    reader = _Reader(bounds)
     declared = re.match(r"\s*<\?xml[^>]*\?>", text)  # it may name an encoding; places stay as they are
     body = text if declared is None else re.sub(r"[^\n]", " ", declared[0]) + text[declared.end() :]
     try:
@@ -57,9 +58,9 @@ def parse(text: str) -> tuple[Stretch, ...]:
 
 
 class _Reader(ContentHandler):
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds | None) -> None:
         super().__init__()
-        self.script = Script()
+        self.script = Script(bounds)
         self._locator = Locator()
         self._open: list[tuple[str, str, AttributesImpl, tuple[str | None, float | None]]] = []
         self._word: str | None = None
@@ -74,6 +75,7 @@ class _Reader(ContentHandler):
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         where = self.where
+        self.script.count(where)
         if name not in _ATTRIBUTES:
             raise InputError(f"{where}: the element <{name}> can not be spoken; there are {', '.join(_ATTRIBUTES)}")
         if unknown := sorted(set(attrs.getNames()) - _ATTRIBUTES[name]):

@@ -6,26 +6,26 @@ import re
 
 from tts_fm.errors import InputError
 from tts_fm.text import directions
-from tts_fm.text.directions import Script, Stretch
+from tts_fm.text.directions import Bounds, Script, Stretch
 
 _TAG = re.compile(r"\\[\[\]]|\[(?P<end>/?)(?P<name>\w*)[ \t]*(?P<value>[^\[\]\n]*)\]|[\[\]]|\n[^\S\n]*\n\s*")
 _FORMS = "[pause 0.5s], [spell]NASA[/spell], [say ˈniːʃ]niche[/say], [rate 0.9]...[/rate], [voice anna]"
 _WITH_VALUE, _WITHOUT_END = ("pause", "say", "rate", "voice"), ("pause", "voice")
 
 
-def parse(text: str) -> tuple[Stretch, ...]:
+def parse(text: str, bounds: Bounds | None = None) -> tuple[Stretch, ...]:
     r"""Return the stretches of ``text``; ``\[`` and ``\]`` are brackets of it.
 
     Raises:
-        InputError: a tag that is not understood, with its line and column.
+        InputError: a tag that is not understood or is beyond ``bounds``, with its line and column.
     """
-    return _Reader(text.replace("\r\n", "\n")).read()
+    return _Reader(text.replace("\r\n", "\n"), bounds).read()
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, bounds: Bounds | None) -> None:
         self._source = text
-        self._script = Script()
+        self._script = Script(bounds)
         self._open: list[tuple[re.Match[str], float | None]] = []  # tags that wait for their end, and the rate before
         self._word: str | None = None  # inside [say] or [spell], what has been read of it
 
@@ -67,6 +67,7 @@ class _Reader:
 
     def _begin(self, tag: re.Match[str]) -> None:
         name, value, where = tag["name"], tag["value"].strip(), self._where(tag)
+        self._script.count(where)
         if name not in (*_WITH_VALUE, "spell") or (value != "") != (name in _WITH_VALUE):
             is_name = not value and name not in (*_WITH_VALUE, "spell")
             hint = f"; [voice {name}] gives the word to a voice, \\[ is a bracket" if is_name else ""
