@@ -12,6 +12,8 @@ from conftest import TINY
 
 from tts_fm import checkpoint, config, stream
 from tts_fm.audio import io
+from tts_fm.audio.io import Waveform
+from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.commands import main
 from tts_fm.errors import InputError
@@ -121,6 +123,25 @@ def test_a_story_is_streamed_turn_by_turn(told: Synthesizer) -> None:
     first = next(piece for piece in pieces if piece.text.startswith("I"))
     begin = first.words[0].start - first.start
     assert begin > 0.4 and first.waveform.samples[: round(0.39 * 24_000)].abs().max() == 0
+
+
+def test_a_soft_voice_of_a_streamed_story_is_raised_by_what_its_prompt_lacks(told: Synthesizer) -> None:
+    assert told.default_prompt is not None
+    own = told.default_prompt.waveform
+    samples = 0.5 * own.samples / own.samples.abs().max()
+    loud, soft = (
+        Prompt(Waveform(samples * gain, own.sample_rate), told.default_prompt.transcript) for gain in (1, 0.1)
+    )
+    turns = [Turn("main", "One came."), Turn("town", "Two stayed.")]
+
+    def sounds(second: Prompt, is_levelled: bool) -> list[torch.Tensor]:
+        roles = {"main": Role(loud), "town": Role(second)}
+        return [piece.waveform.samples for piece in stream_story(told, turns, roles, is_levelled=is_levelled)]
+
+    (first, second), (same, raised) = sounds(soft, False), sounds(soft, True)
+    assert torch.equal(first, same)
+    assert float(raised.abs().max() / second.abs().max()) == pytest.approx(10, rel=0.02)  # its peak, 0.05, allows 20
+    assert all(map(torch.equal, sounds(loud, True), sounds(loud, False)))
 
 
 def test_a_text_that_can_not_be_spoken_is_refused_before_the_first_piece_is_asked_for(told: Synthesizer) -> None:

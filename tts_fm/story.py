@@ -10,11 +10,11 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from tts_fm import doubts
-from tts_fm.audio import level
+from tts_fm import doubts, levelling
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join, places
 from tts_fm.audio.prompt import Prompt
+from tts_fm.levelling import Level
 from tts_fm.plan import Plan
 from tts_fm.sampler import OnStep, SamplingOptions
 from tts_fm.speech import Speech
@@ -38,8 +38,6 @@ __all__ = [
     "stream",
     "without_directions",
 ]
-
-_SAME_LOUDNESS = 1.6  # 4 dB: as much may lie between voices that nobody would call louder or softer
 
 
 @runtime_checkable
@@ -192,14 +190,16 @@ def stream(
     sampling: SamplingOptions | None = None,
     normalized: bool = False,
     lexicon: Lexicon | None = None,
+    is_levelled: bool = True,
     on_step: OnStep | None = None,
 ) -> Iterator[Piece]:
     """Yield the story piece by piece, see :meth:`Synthesizer.stream`; arguments as for :func:`speak`.
 
-    A turn without a seed of its own counts on from ``seed`` by the pieces before it. Voices stay as loud as they are: they
-    could be levelled only when all has been said.
+    A turn without a seed of its own counts on from ``seed`` by the pieces before it. How loud the voices will be is known
+    from their prompts, so that they are levelled before all has been said.
     """
     check_roles((turn.voice for turn in turns), roles)
+    gains = _expected_gains(synthesizer, turns, roles) if is_levelled else {}
     done, n_pieces = 0.0, 0
     for number, turn in enumerate(turns):
         role = roles[turn.voice]
@@ -216,10 +216,19 @@ def stream(
         start = done
         for i, piece in enumerate(pieces):
             pause = turn.pause if number > 0 and i == 0 else 0.0
-            moved = piece.later(start, pause)
+            moved = piece.louder(gains.get(turn.voice, 1.0)).later(start, pause)
             start += pause
             done, n_pieces = moved.end, n_pieces + 1
             yield moved
+
+
+def _expected_gains(synthesizer: Synthesizer, turns: Sequence[Turn], roles: Mapping[str, Role]) -> dict[str, float]:
+    """Return what brings the voices to one loudness if each speaks as loud as its prompt; nothing where there is but one."""
+    names = dict.fromkeys(turn.voice for turn in turns)
+    if len(names) == 1:
+        return {}
+    prompts = {name: synthesizer.listen(roles[name].prompt).prompt for name in names}
+    return levelling.gains({name: Level.of(own.waveform, own.output_gain) for name, own in prompts.items()})
 
 
 def check_roles(tags: Iterable[str], names: Collection[str]) -> None:
@@ -241,16 +250,8 @@ def _levelled(turns: Sequence[Turn], speeches: Sequence[Speech]) -> list[Speech]
         voice: join([speech.waveform for turn, speech in zip(turns, speeches, strict=True) if turn.voice == voice])
         for voice in dict.fromkeys(turn.voice for turn in turns)
     }
-    loudness = {voice: level.loudness(sound.samples, sound.sample_rate) for voice, sound in by_voice.items()}
-    gains = {voice: _gain(sound, loudness[voice], max(loudness.values())) for voice, sound in by_voice.items()}
+    gains = levelling.gains({voice: Level.of(sound) for voice, sound in by_voice.items()})
     return [_louder(speech, gains[turn.voice]) for turn, speech in zip(turns, speeches, strict=True)]
-
-
-def _gain(sound: Waveform, loudness: float, wanted: float) -> float:
-    """Return what brings ``sound`` to the loudness that is wanted, as far as its peaks allow; 1 where it is near to it."""
-    if loudness == 0 or wanted <= _SAME_LOUDNESS * loudness:
-        return 1.0
-    return max(1.0, min(wanted / loudness, 1 / float(sound.samples.abs().max())))
 
 
 def _louder(speech: Speech, gain: float) -> Speech:

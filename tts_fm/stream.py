@@ -57,6 +57,10 @@ class Piece:
         """Seconds at which it ends in the speech."""
         return self.start + self.waveform.seconds
 
+    def louder(self, gain: float) -> Piece:
+        """Return the same with its sound multiplied by ``gain``."""
+        return replace(self, waveform=Waveform(self.waveform.samples * gain, self.waveform.sample_rate))
+
     def later(self, seconds: float, silence: float = 0.0) -> Piece:
         """Return the same ``seconds`` later, begun by so much ``silence``, which is not counted in them."""
         rate = self.waveform.sample_rate

@@ -49,7 +49,9 @@ class Monologue:
 
         return [(MAIN, synthesizer.plan(self.text, self.prompt, seconds=seconds, **self._reading))]
 
-    def stream(self, synthesizer: Synthesizer, seed: int, sampling: SamplingOptions) -> Iterator[Piece]:
+    def stream(
+        self, synthesizer: Synthesizer, seed: int, sampling: SamplingOptions, is_levelled: bool
+    ) -> Iterator[Piece]:
         """Yield it piece by piece."""
         return synthesizer.stream(self.text, self.prompt, seed=seed, sampling=sampling, **self._reading)
 
@@ -100,11 +102,21 @@ class Dialogue:
         plans = story.plan(synthesizer, self.turns, self.roles, seconds=seconds, **self._reading)
         return [(turn.voice, plan) for turn, plan in zip(self.turns, plans, strict=True)]
 
-    def stream(self, synthesizer: Synthesizer, seed: int, sampling: SamplingOptions) -> Iterator[Piece]:
+    def stream(
+        self, synthesizer: Synthesizer, seed: int, sampling: SamplingOptions, is_levelled: bool
+    ) -> Iterator[Piece]:
         """Yield it piece by piece."""
         from tts_fm import story
 
-        return story.stream(synthesizer, self.turns, self.roles, seed=seed, sampling=sampling, **self._reading)
+        return story.stream(
+            synthesizer,
+            self.turns,
+            self.roles,
+            seed=seed,
+            sampling=sampling,
+            is_levelled=is_levelled,
+            **self._reading,
+        )
 
     def speak(
         self,

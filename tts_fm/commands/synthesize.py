@@ -233,7 +233,7 @@ def synthesize(
     if heard:
         for remark in remarks:
             report.warn(remark)
-        pieces = script.stream(synthesizer, seed, sampling)
+        pieces = script.stream(synthesizer, seed, sampling, not keep_loudness)
         facts = provenance(synthesizer.config.name, seed, sampling, script.text)
         with heard.open(synthesizer.config.mel.sample_rate, facts) as sinks:
             said = live.speak(pieces, sinks, report)
