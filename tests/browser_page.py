@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DATA = pairs.BUNDLED.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-TABS = ["Speak", "Story", "Edit", "Compare", "Voices"]
+TABS = ["Speak", "Story", "Dub", "Edit", "Compare", "Voices"]
 TEXT = "Every morning the old man walked down to the river."
 MISHEARD = 0.2  # share of the words; the bundled voice has 0.06 on average, noise about 1
 LONGEST_START = 60  # seconds; a machine that does much else at once is slow

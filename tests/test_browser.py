@@ -15,7 +15,7 @@ from tts_fm.audio import io
 pytestmark = pytest.mark.browser
 
 STEPS = 64  # the most that the page takes
-BUTTONS = ["Generate", "Tell it", "Make the change", "Compare", "Keep this voice"]
+BUTTONS = ["Generate", "Tell it", "Dub it", "Make the change", "Compare", "Keep this voice"]
 """What is written on the main button of each tab."""
 
 

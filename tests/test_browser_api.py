@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 FUNCTIONS = {
-    "speak": ["text", "source", "voice", "recording", "transcript", "consent"],
+    "speak": ["text", "is_marked_up", "source", "voice", "recording", "transcript", "consent"],
     "story": ["text", "voice_1", "voice_2"],
+    "dub": ["text", "voice_1", "consent", "fastest"],
     "edit": ["recording", "transcript", "new_text", "consent"],
     "compare": ["text", "voice", "consent", "model_a", "solver_a", "model_b", "solver_b"],
     "keep_voice": ["name", "recording", "transcript", "note", "consent"],
@@ -85,6 +86,27 @@ def test_a_program_tells_a_story(client: Client) -> None:
     sound, turns, *_ = client.predict(story, **SETTINGS, api_name="/story")
     assert turns.count("<tr><td>") == 2
     assert 2 < io.read(sound).seconds < 12
+
+
+def test_a_program_gets_words_and_subtitles_and_may_direct(client: Client) -> None:
+    result = client.predict(
+        "One, two. [pause 1s]Three.", is_marked_up=True, recording=None, **SETTINGS, api_name="/speak"
+    )
+    words = result[5]["words"]
+    assert [word for word, _, _ in words] == ["One,", "two.", "Three."]
+    assert words[2][1] - words[1][2] > 0.95
+    srt, vtt = (Path(file).read_text() for file in result[6:8])
+    assert srt.count("-->") == vtt.count("-->") == 2 and vtt.startswith("WEBVTT")
+    assert "tag" in refusal(client, "speak", text="[paus 1s] One.", is_marked_up=True, recording=None)
+
+
+def test_a_program_dubs(client: Client) -> None:
+    text = "1\n00:00:01,000 --> 00:00:03,000\nHello.\n\n2\n00:00:03,000 --> 00:00:03,100\nFar too long for that.\n"
+    sound, table, _, facts, _, state = client.predict(text, **SETTINGS, api_name="/dub")
+    assert table.count("<tr><td>") == 2 and "s over" in table and "1 of 2 cues" in facts and "Cue 2 needs" in state
+    samples = int16(Path(sound))
+    assert abs(samples[:20_000]).max() < 500 < abs(samples[22_000:60_000]).max()
+    assert "no cues" in refusal(client, "dub", text="Hello.")
 
 
 def test_a_program_edits_a_recording(client: Client, sent: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +52,88 @@ def test_two_voices_tell_one_story(keeper: Visitor, hears: Callable[[Path, str],
     assert ends[1] == pytest.approx(io.read(story).seconds, abs=0.1)
 
 
+def words_shown(visitor: Visitor) -> tuple[list[str], list[float]]:
+    """The words of a speech, and the seconds at which they begin."""
+    shown = visitor["speak-words"].locator(".words span").all_inner_texts()
+    words, starts = zip(*(word.split() for word in shown), strict=True)
+    return list(words), [float(start) for start in starts]
+
+
 def test_the_words_are_shown_with_their_times_and_given_as_subtitles(visitor: Visitor) -> None:
     visitor.type("speak-text", "I paid $5 for it. And then I left.")
     visitor.settle("speak", steps=4)
     visitor.finish("speak")
     seconds = io.read(visitor.download("speak-audio")).seconds
-    shown = visitor["speak-words"].locator("span").all_inner_texts()
-    words, starts = zip(*(word.split() for word in shown), strict=True)
-    assert list(words) == "I paid $5 for it. And then I left.".split()
-    times = [float(start) for start in starts]
+    words, times = words_shown(visitor)
+    assert words == "I paid $5 for it. And then I left.".split()
     assert times == sorted(times) and 0 <= times[0] < times[-1] < seconds
-    first, second = subtitles.load(visitor.press_for_file("speak-srt"))
-    assert (first.text, second.text) == ("I paid $5 for it.", "And then I left.")
-    assert first.start == pytest.approx(times[0], abs=0.01) and second.start == pytest.approx(times[5], abs=0.01)
+    for name in ("speak-srt", "speak-vtt"):
+        first, second = subtitles.load(visitor.press_for_file(name))
+        assert (first.text, second.text) == ("I paid $5 for it.", "And then I left.")
+        assert first.start == pytest.approx(times[0], abs=0.01) and second.start == pytest.approx(times[5], abs=0.01)
+
+
+_LISTEN = """
+window.heard = [];
+const begin = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (at) {
+  window.heard.push([at, this.buffer.duration, document.querySelector("#speak-status").innerText]);
+  return begin.call(this, at);
+};
+"""
+"""Notes when each piece of sound is to be heard, how long it is, and what the page said then."""
+
+
+def test_it_is_heard_while_it_speaks_and_the_words_light_up(visitor: Visitor) -> None:
+    visitor.page.evaluate(_LISTEN)
+    visitor.type("speak-text", "I went down to the river this morning, and saw nobody there. And then I left again.")
+    visitor.settle("speak", steps=4)
+    visitor["speak-generate"].click()
+    visitor["speak-words"].locator(".heard").first.wait_for()
+    visitor.wait("speak", "Done")
+    pieces = visitor.page.evaluate("window.heard")
+    assert len(pieces) >= 3 and "Done" not in pieces[0][2]  # so the first was heard before the last was made
+    assert all(after[0] >= before[0] + before[1] - 1e-6 for before, after in pairwise(pieces))
+    visitor.page.wait_for_function("document.querySelector('#speak-words .live').hidden", timeout=120_000)
+    whole = io.read(visitor.download("speak-audio"))
+    assert sum(seconds for _, seconds, _ in pieces) == pytest.approx(whole.seconds, abs=0.001)
+    _, times = words_shown(visitor)
+    visitor["speak-words"].locator(".words span").nth(9).click()  # of the whole sound
+    visitor["speak-words"].locator(".words span").nth(9).and_(visitor.page.locator(".heard")).wait_for()
+    assert visitor.page.evaluate("document.querySelector('#speak-audio audio').currentTime") >= times[9]
+    assert visitor.complaints == []
+
+
+def test_mark_up_is_read_where_the_box_is_ticked(visitor: Visitor) -> None:
+    visitor.type("speak-text", "[spell]BBC[/spell] news. [pause 1s]Good evening.")
+    assert not visitor["speak-tags"].is_visible()
+    visitor.tick("speak-markup")
+    visitor["speak-tags"].get_by_text("letter by letter").wait_for()
+    visitor.settle("speak", steps=2)
+    visitor.finish("speak")
+    words, times = words_shown(visitor)
+    assert words == ["BBC", "news.", "Good", "evening."] and times[2] - times[1] > 1.2
+
+
+def test_subtitles_are_dubbed_cue_by_cue(visitor: Visitor, hears: Callable[[Path, str], float], tmp_path: Path) -> None:
+    visitor.open("Dub")
+    text = "I went down to the river this morning."
+    file = tmp_path / "river.srt"
+    file.write_text(
+        f"1\n00:00:01,500 --> 00:00:06,000\n{text}\n\n2\n00:00:06,000 --> 00:00:06,200\n[bob] What did you see?\n"
+    )
+    visitor.upload("dub-file", file)
+    visitor["dub-voice-2"].get_by_text("[bob]").wait_for()
+    visitor.settle("dub", steps=4)
+    visitor["dub-generate"].click()
+    visitor.wait("dub", "Cue 2 needs")
+    rows = visitor["dub-cues"].locator("tbody tr").all_inner_texts()
+    assert len(rows) == 2 and "yes" in rows[0] and "s over" in rows[1] and "[bob] What did you see?" in rows[1]
+    dub = visitor.download("dub-audio")
+    assert hears(dub, f"{text} What did you see?") <= 2 * MISHEARD  # the second is hurried
+    sound = io.read(dub)
+    first = next(i for i, sample in enumerate(sound.samples.tolist()) if abs(sample) > 0.02) / sound.sample_rate
+    assert 1.45 < first < 1.75
 
 
 def test_an_edit_changes_its_words_and_not_one_sample_elsewhere(visitor: Visitor) -> None:

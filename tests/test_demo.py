@@ -6,36 +6,38 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 import soundfile
 import torch
 from conftest import TRANSCRIPT, buzz
 from PIL import Image
 
-from tts_fm import demo
+from tts_fm import demo, timing
 from tts_fm.audio import io, picture, watermark
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.audio.prompt import Prompt
 from tts_fm.demo import look, results, safety
+from tts_fm.demo.casting import MAX_ROLES
 from tts_fm.demo.compare import Compare, Trajectory
+from tts_fm.demo.dub import Dub
 from tts_fm.demo.edit import Edit, changed_words
 from tts_fm.demo.generation import Device, Progress, Stopped
 from tts_fm.demo.speak import Speak
-from tts_fm.demo.story import MAX_ROLES, Story, story_in_toml
+from tts_fm.demo.story import Story, story_in_toml
 from tts_fm.demo.studio import Studio, pick_seed
 from tts_fm.demo.voices import Voices
 from tts_fm.editing import Change
 from tts_fm.editing import Edit as Edited
 from tts_fm.errors import InputError, ModelError
-from tts_fm.speech import Speech
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.timing import SpokenWord
 
@@ -202,38 +204,87 @@ def test_progress_says_part_and_step(progress, steps, words):
 # Speak
 
 
-def speak(studio: Studio, text: str = "It costs $5.", voice=KEPT, flow=FLOW, seed: Any = 7, is_locked=True):
-    return Speak(studio).speak(text, *voice, *flow, 1.0, seed, is_locked)
+def speak(
+    studio: Studio, text: str = "It costs $5.", voice=KEPT, flow=FLOW, seed: Any = 7, is_locked=True, marked=False
+):
+    return Speak(studio).speak(text, marked, *voice, *flow, 1.0, seed, is_locked)
 
 
-def test_speech_is_the_synthesizers_in_16_bits_with_its_facts(studio):
+def test_speech_is_the_streams_in_16_bits_with_its_facts(studio):
     def look(values):
         sound, _ = soundfile.read(values[0], dtype="int16")
         return sound, soundfile.info(values[0]).subtype, io.read_metadata(values[0]), values[1:]
 
-    sound, subtype, facts, (mel, read, shown, seed, _, _, state) = last(speak(studio), look)
-    expected = studio.synthesizer.speak("It costs $5.", seed=7).waveform.samples
+    sound, subtype, facts, (mel, read, shown, seed, _, _, _, state) = last(speak(studio), look)
+    expected = torch.cat([piece.waveform.samples for piece in studio.synthesizer.stream("It costs $5.", seed=7)])
     expected = expected / max(1.0, expected.abs().max().item())
     assert subtype == "PCM_16"
     assert (torch.from_numpy(sound.astype("float32")) - expected * 32_768).abs().max() <= 1.0  # not normalised
     assert facts["software"] == "tts-fm" and facts["model"] == "tiny" and facts["seed"] == "7"
     assert (read, seed) == ("It costs five dollars.", 7)
     assert "data:image/png;base64," in mel and "Real-time factor" in shown and ">7<" in shown and "Done" in state
+    assert float(re.search(r"First sound after</dt><dd>([\d.]+) s", shown)[1]) >= 0  # type: ignore[index]
 
 
-def test_words_are_shown_with_their_times_and_offered_as_subtitles(studio, monkeypatch):
+def test_pieces_are_handed_over_one_by_one_and_are_the_speech(studio):
+    text = "It costs $5. " * 40
+    steps = speak(studio, text=text)
+    told, sounds, state = [], {}, ""
+    for values in steps:
+        if values[5] == gr.skip():
+            continue
+        told.append(values[5])
+        for piece in values[5]["pieces"][len(sounds) :]:
+            assert io.read_metadata(piece["sound"]["path"])["software"] == "tts-fm"
+            sounds[piece["start"]] = soundfile.read(piece["sound"]["path"], dtype="int16")[0]
+        if values[0] != gr.skip():
+            whole, state = soundfile.read(values[0], dtype="int16")[0], values[-1]
+    assert [len(each["pieces"]) for each in told] == [0, *range(1, len(sounds) + 1), len(sounds)] and len(sounds) >= 2
+    assert [each["is_whole"] for each in told] == [False] * (len(sounds) + 1) + [True]
+    assert len({each["run"] for each in told}) == 1 and {each["rate"] for each in told} == {24_000}
+    joined = np.concatenate(list(sounds.values()))
+    assert len(joined) == len(whole) and abs(joined.astype(int) - whole).max() <= 2
+    assert [round(start * 24_000) for start in sounds] == [0, *np.cumsum([len(each) for each in sounds.values()])[:-1]]
+    assert "Done" in state
+
+
+def test_words_have_their_times_and_are_offered_as_subtitles(studio, monkeypatch):
     words = (SpokenWord("<Hello", 0.25, 0.5), SpokenWord("there.", 0.5, 1.0))
-    monkeypatch.setattr(Speech, "words", words)
-    shown, srt = last(speak(studio), lambda values: (values[5], Path(values[6]["value"]).read_text()))
-    assert ">&lt;Hello<small>0.25</small>" in shown and 'title="0.50 to 1.00 s"' in shown
+    monkeypatch.setattr(timing, "words", lambda passages, waveform: words)
+    told, srt, vtt = last(
+        speak(studio), lambda values: (values[5], *(Path(v["value"]).read_text() for v in values[6:8]))
+    )
+    assert told["words"] == [["<Hello", 0.25, 0.5], ["there.", 0.5, 1.0]]
     assert srt == "1\n00:00:00,250 --> 00:00:01,000\n<Hello there.\n\n"
+    assert vtt == "WEBVTT\n\n00:00:00.250 --> 00:00:01.000\n&lt;Hello there.\n\n"
 
-    def unheard(_):
+    def unheard(passages, waveform):
         raise ValueError("no aligner")
 
-    monkeypatch.setattr(Speech, "words", property(unheard))
-    shown, offered, state = last(speak(studio), lambda values: values[5:])
-    assert shown == "" and offered["visible"] is False and "Done" in state
+    monkeypatch.setattr(timing, "words", unheard)
+    told, *offered, state = last(speak(studio), lambda values: values[5:])
+    assert told["words"] == [] and [each["visible"] for each in offered] == [False, False] and "Done" in state
+
+
+def test_markup_is_read_where_the_box_is_ticked(studio):
+    text = "One [pause 1.5s] two."
+
+    def look(values):
+        return soundfile.info(values[0]).duration, values[2]
+
+    seconds, read = last(speak(studio, text=text, marked=True), look)
+    assert read == "One\ntwo." and seconds > 1.5
+    assert "pause" in last(speak(studio, text=text), look)[1]
+    assert (
+        "Line 1, column 5: the tag [paus 1s] is not understood; tags are [pause 0.5s], [spell]NASA[/spell]"
+        in mistake(lambda: speak(studio, text="One [paus 1s] two.", marked=True))
+    )
+    assert "more than 60 s together" in mistake(lambda: speak(studio, text="a [pause 60s]" * 9 + "b", marked=True))
+    assert "there is no such voice" in mistake(lambda: speak(studio, text="One [voice nobody]two.", marked=True))
+    studio.library.add("anna", Prompt(Waveform(buzz(2.0, 24_000), 24_000), TRANSCRIPT), "Anna said yes.")
+    assert "consent" in mistake(lambda: speak(studio, text="One [voice anna]two.", marked=True))
+    agreed = (*KEPT[:-1], True)
+    assert last(speak(studio, text="One [voice anna]two.", voice=agreed, marked=True), look)[1] == "One\ntwo."
 
 
 def test_an_unlocked_seed_is_another_one_and_is_told(studio):
@@ -248,7 +299,12 @@ def test_the_files_are_gone_when_they_are_delivered(studio):
 
 def test_progress_comes_before_the_speech_and_touches_nothing_else(studio):
     first = next(steps := speak(studio, text="One. " * 100))
-    assert all(value == gr.skip() for value in first[:-1]) and "<" in first[-1]
+    assert all(value == gr.skip() for value in (*first[:5], *first[6:-1])) and "<" in first[-1]
+    assert (first[5]["pieces"], first[5]["words"], first[5]["is_whole"]) == (
+        [],
+        [],
+        False,
+    )  # what was heard before is over
     steps.close()
 
 
@@ -274,9 +330,9 @@ def test_watermark_is_in_all_that_is_given_out_or_nothing_is(studio, monkeypatch
     )
 
     def look(values):
-        return soundfile.read(values[0])[0].any(), io.read_metadata(values[0])["watermark"]
+        return soundfile.read(values[0])[0].any(), io.read_metadata(values[0])["watermark"], values[5]["pieces"]
 
-    assert last(speak(marked), look) == (False, "perth")
+    assert last(speak(marked), look) == (False, "perth", [])
 
     def fail(waveform):
         raise ModelError("the watermark cannot be loaded")
@@ -360,6 +416,7 @@ def test_what_nobody_expected_is_logged_and_not_told(caplog):
         ("C:\\Users\\me\\a.wav is empty", "a.wav is empty"),
         ("give WAV and/or FLAC, or hf://OWNER/REPO", "give WAV and/or FLAC, or hf://OWNER/REPO"),
         ("'/a/b.wav' is 'x'", "'b.wav' is 'x'"),
+        ("write [/say] behind [say i], \\[ is a bracket", "write [/say] behind [say i], \\[ is a bracket"),
         ("the audio stream is empty", "the recording is empty"),
     ],
 )
@@ -432,6 +489,70 @@ def test_a_toml_gives_its_text_and_reads_no_other_file(tmp_path):
         file.write_text(wrong)
         with pytest.raises(InputError, match="the file"):
             story_in_toml(file)
+
+
+# Dub
+
+
+def dub(studio: Studio, text: str, voices: Sequence[str | None] = ("default",), consent: bool = False):
+    return Dub(studio).dub(text, *voices, *[None] * (MAX_ROLES - len(voices)), consent, 1.35, *FLOW, 3, True)
+
+
+def cue(start: str, end: str, words: str) -> str:
+    return f"1\n00:00:{start} --> 00:00:{end}\n{words}\n\n"
+
+
+def test_a_dub_has_every_cue_in_a_row_and_tells_what_does_not_fit(studio):
+    text = cue("01,000", "07,000", "One came.") + cue(
+        "07,100", "07,200", "This is far too long for a tenth of a second."
+    )
+
+    def look(values):
+        return io.read(values[0]).seconds, io.read_metadata(values[0])["seed"], values[1], values[3], values[-1]
+
+    seconds, seed, table, facts, state = last(dub(studio, text), look)
+    rows = [re.findall("<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    assert [row[0] for row in rows] == ["1", "2"] and rows[0][1] == "1.00–7.00 s" and rows[0][5] == "yes"
+    assert rows[1][3] == "0.10 s" and re.fullmatch(r"[\d.]+ s over", rows[1][5]) and rows[1][4] == "1.35×"
+    assert f"Cue 2 needs {rows[1][2]} and had 0.10 s" in state and "1 of 2 cues" in facts
+    assert seed == "3" and seconds > 7.2
+
+
+def test_cues_have_voices_of_their_own_with_consent(studio):
+    studio.library.add("anna", Prompt(Waveform(buzz(2.0, 24_000), 24_000), TRANSCRIPT), "Anna said yes.")
+    text = (
+        cue("00,000", "03,000", "One came.")
+        + cue("03,000", "06,000", "[bob] Two.")
+        + cue("06,000", "09,000", "ANNA: No.")
+    )
+    rows = Dub(studio).rows(text, *["default"] * MAX_ROLES)
+    assert [row.get("label") for row in rows[:3]] == ["[main]", "[bob]", "[anna]"] and rows[2]["value"] == "anna"
+    assert "consent" in mistake(lambda: dub(studio, text, ["default", "default", "anna"]))
+    table = last(dub(studio, text, ["default", "default", "anna"], consent=True), lambda values: values[1])
+    assert "[bob] Two." in table and "[anna] No." in table
+    assert Dub(studio).rows("nothing", *["default"] * MAX_ROLES) == [gr.skip()] * MAX_ROLES
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "there are no cues"),
+        ("1\n00:00:02,000 --> 00:00:01,000\nNo.\n", "line 2"),
+        ("1\n99:00:00,000 --> 99:00:01,000\nNo.\n", "at most 200, and 600 s"),
+        ("".join(cue("00,000", "01,000", "No.") for _ in range(201)), "there are 201 cues"),
+        (cue("00,000", "01,000", "no " * 2_000), "5,999 characters"),
+        ("x" * 40_001, "40,001 characters"),
+    ],
+)
+def test_subtitles_that_are_refused(studio, text, words):
+    assert words in mistake(lambda: dub(studio, text)).replace("There", "there")
+
+
+def test_a_file_of_subtitles_gives_its_text(studio, tmp_path):
+    (tmp_path / "a.srt").write_text(text := cue("00,000", "01,000", "No."))
+    assert Dub(studio).from_file(str(tmp_path / "a.srt")) == text
+    (tmp_path / "a.srt").write_bytes(b"\xff\xfe")
+    assert str(tmp_path) not in mistake(lambda: Dub(studio).from_file(str(tmp_path / "a.srt")))
 
 
 # Edit
@@ -555,7 +676,7 @@ def test_the_page_has_named_functions_with_docs_and_no_others(studio):
     assert sorted(shown) == sorted(
         f"/{name}"
         for name in [
-            *("speak", "story", "edit", "compare"),
+            *("speak", "story", "dub", "edit", "compare"),
             *("list_voices", "keep_voice", "bring_voice", "show_voice", "delete_voice"),
         ]
     )
@@ -563,7 +684,8 @@ def test_the_page_has_named_functions_with_docs_and_no_others(studio):
         assert len(about["description"]) > 40, name
     names = [parameter["parameter_name"] for parameter in shown["/speak"]["parameters"]]
     assert (
-        names[:6] == ["text", "source", "voice", "recording", "transcript", "consent"] and names[-1] == "is_seed_locked"
+        names[:7] == ["text", "is_marked_up", "source", "voice", "recording", "transcript", "consent"]
+        and names[-1] == "is_seed_locked"
     )
     needed = [each["parameter_name"] for each in shown["/speak"]["parameters"] if not each["parameter_has_default"]]
     assert needed == ["recording"]
@@ -571,7 +693,7 @@ def test_the_page_has_named_functions_with_docs_and_no_others(studio):
 
 def test_all_that_generates_waits_in_one_queue_of_limited_length(studio):
     page = demo.build(studio)
-    generating = [f for f in page.fns.values() if f.api_name in ("speak", "story", "edit", "compare")]
+    generating = [f for f in page.fns.values() if f.api_name in ("speak", "story", "dub", "edit", "compare")]
     assert {f.concurrency_id for f in generating} == {"generation"} and {f.concurrency_limit for f in generating} == {1}
     assert page._queue.max_size == safety.MAX_WAITING and page.delete_cache == (3600, 3600)
     assert page.analytics_enabled is False
@@ -579,7 +701,7 @@ def test_all_that_generates_waits_in_one_queue_of_limited_length(studio):
 
 def test_kept_voices_can_not_be_changed_where_others_come_in(studio):
     shown = demo.build(studio, is_private=False).get_api_info()["named_endpoints"]
-    assert sorted(shown) == ["/compare", "/edit", "/speak", "/story"]
+    assert sorted(shown) == ["/compare", "/dub", "/edit", "/speak", "/story"]
 
 
 def test_elements_have_names_that_stay(studio):
@@ -587,8 +709,9 @@ def test_elements_have_names_that_stay(studio):
     ids = [block.elem_id for block in blocks if getattr(block, "elem_id", None)]
     assert len(ids) == len(set(ids))
     named = {
-        "speak": "text source voice recording transcript consent seed audio mel read facts status",
+        "speak": "text markup tags source voice recording transcript consent seed words audio srt vtt mel read facts status",
         "story": "text voice-1 consent audio turns status",
+        "dub": "text file voice-1 consent fastest audio cues status",
         "edit": "recording transcript new-text consent words before after status",
         "compare": "text a-steps b-steps a-audio b-audio difference trajectory status",
     }

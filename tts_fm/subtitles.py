@@ -151,6 +151,13 @@ def parse(text: str, name: str = "the subtitles") -> list[Cue]:
     return sorted(found, key=lambda cue: cue.start)
 
 
+def speakers(shown: Iterable[Cue]) -> list[str]:
+    """Return who surely speaks: by ``[name]`` before the words, or the file's own mark, in the order of their first cues."""
+    prefixes = [(cue.speaker, _SPEAKER.match(cue.text)) for cue in shown]
+    names = [prefix["tag"] if prefix is not None and speaker is None else speaker for speaker, prefix in prefixes]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
 def with_speakers(shown: Sequence[Cue], names: Collection[str]) -> list[Cue]:
     """Return ``shown`` with who speaks: ``[name]`` or ``name:`` before the words, or none for whoever speaks by default.
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from tts_fm.demo import look, safety
 from tts_fm.demo.compare import Compare
+from tts_fm.demo.dub import Dub
 from tts_fm.demo.edit import Edit
 from tts_fm.demo.speak import Speak
 from tts_fm.demo.story import Story
@@ -32,7 +33,13 @@ def build(studio: Studio, *, is_private: bool = True) -> gr.Blocks:
             f"The model is {escape(studio.synthesizer.config.name)}.</p>",
             elem_id="head",
         )
-        tabs = {"Speak": Speak(studio), "Story": Story(studio), "Edit": Edit(studio), "Compare": Compare(studio)}
+        tabs = {
+            "Speak": Speak(studio),
+            "Story": Story(studio),
+            "Dub": Dub(studio),
+            "Edit": Edit(studio),
+            "Compare": Compare(studio),
+        }
         choices: list[gr.Dropdown] = []
         with gr.Tabs(elem_id="tabs"):
             for name, tab in tabs.items():

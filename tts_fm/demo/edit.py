@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator
 from html import escape
 from typing import Any
 
@@ -11,8 +11,6 @@ import gradio as gr
 import torch
 
 from tts_fm.audio.io import Waveform
-from tts_fm.audio.level import Span
-from tts_fm.audio.mel import log_mel
 from tts_fm.demo import results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import QUIET, Studio, connect, pick_seed
@@ -63,13 +61,13 @@ class Edit:
             outputs=_OUTPUTS,
             steps=options.steps,
         )
-        before, after = prompt.waveform, made.waveform
+        before, after, spec = prompt.waveform, made.waveform, synthesizer.config.mel
         with results.shelf() as folder:
             yield (
                 results.save(before, folder, "before", {}),
                 self.studio.save(after, folder, f"edited-{chosen}", chosen, options, new_text),
-                self._mel(before, "Before", [change.old_span for change in made.changes]),
-                self._mel(after, "After", [change.new_span for change in made.changes]),
+                results.sound_figure(before, spec, "Before", [change.old_span for change in made.changes]),
+                results.sound_figure(after, spec, "After", [change.new_span for change in made.changes]),
                 changed_words(transcript, new_text, [i for i, word in enumerate(made.words) if word.is_doubtful]),
                 results.facts_list(
                     {
@@ -154,11 +152,6 @@ class Edit:
         """Whether this is the recording of the model's own voice."""
         own = self.studio.synthesizer.default_prompt
         return own is not None and torch.equal(own.waveform.samples, waveform.samples)
-
-    def _mel(self, waveform: Waveform, caption: str, marks: Sequence[Span]) -> str:
-        spec = self.studio.synthesizer.config.mel
-        mel = log_mel(waveform.resampled(spec.sample_rate).samples, spec)
-        return results.mel_figure(mel, waveform.seconds, caption, marks)
 
     def _verdict(self, made: Edited) -> str:
         if not made.changes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from tts_fm.sampler import OnStep
@@ -35,13 +36,27 @@ class Device:
         self._is_closed = threading.Event()
 
     def run(self, work: Callable[[OnStep], T]) -> Generator[Progress, None, T]:
-        """Yield how far ``work`` is, a few times a second, and return what it returns.
+        """Yield how far ``work`` is, a few times a second, and return what it returns; otherwise as :meth:`stream`."""
+        results: list[T] = []
+
+        def once(on_step: OnStep) -> Iterator[None]:
+            results.append(work(on_step))
+            yield None
+
+        for progress in self.stream(once):
+            if progress is not None:
+                yield progress
+        return results[0]
+
+    def stream(self, work: Callable[[OnStep], Iterator[T]]) -> Generator[Progress | T, None, None]:
+        """Yield what ``work`` yields as soon as it does, and between that how far it is, a few times a second.
 
         ``work`` is given a function to call after each step. Where this generator is closed, as gradio does on Cancel and
         when a visitor leaves, that function raises :class:`Stopped`, so the work ends with the step it is in.
         """
         is_stopped = threading.Event()
         progress = Progress()
+        parts: SimpleQueue[tuple[T] | None] = SimpleQueue()
 
         def on_step(done: int, total: int) -> None:
             nonlocal progress
@@ -49,19 +64,29 @@ class Device:
                 raise Stopped
             progress = Progress(done, total, is_waiting=False)
 
-        def begin() -> T:
-            on_step(0, 0)
-            return work(on_step)
+        def begin() -> None:
+            try:
+                on_step(0, 0)
+                for part in work(on_step):
+                    parts.put((part,))
+            finally:
+                parts.put(None)
 
-        future: Future[T] = self._worker.submit(begin)
+        future: Future[None] = self._worker.submit(begin)
         try:
+            yield progress
             while True:
-                yield progress
                 try:
-                    return future.result(timeout=_BEAT)
-                except TimeoutError:
-                    if future.done():  # the work itself ran out of time
-                        raise
+                    part = parts.get(timeout=_BEAT)
+                except Empty:
+                    if future.cancelled():
+                        raise Stopped from None
+                    yield progress
+                    continue
+                if part is None:
+                    future.result()
+                    return
+                yield part[0]
         finally:
             is_stopped.set()
             future.cancel()

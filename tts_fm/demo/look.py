@@ -121,7 +121,15 @@ footer img { display: none !important; }
 .dark .words del { color: #ff9d94; }
 .dark .words ins { color: #74e0bf; }
 .words .doubtful { text-decoration: underline wavy #d98a1f; text-underline-offset: 4px; }
-.words.timed span { display: inline-flex; flex-direction: column; margin-right: 6px; line-height: 1.3; }
+.words.timed { max-height: 18em; overflow-y: auto; }
+.words.timed:empty { display: none; }
+.words.timed span { cursor: pointer; border-radius: 5px; padding: 1px 3px; transition: background 0.1s;
+  display: inline-flex; flex-direction: column; margin-right: 3px; line-height: 1.3; }
+.words.timed .heard { background: var(--primary-200); }
+.dark .words.timed .heard { background: var(--primary-700); }
+.live { margin-bottom: 6px; }
+.live button { padding: 4px 14px; border: 1px solid var(--border-color-primary); border-radius: 8px; }
+.live .clock { margin-left: 8px; font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
 .words.timed small { font-size: 0.68rem; font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
 .scroll { overflow-x: auto; }
 table.plain { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -16,9 +16,9 @@ from torch import Tensor
 from tts_fm.audio import picture
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
+from tts_fm.audio.mel import log_mel
 from tts_fm.demo.generation import Progress
-from tts_fm.speech import Speech
-from tts_fm.timing import SpokenWord
+from tts_fm.types import MelSpec
 
 _TICKS = 5
 
@@ -61,28 +61,32 @@ def mel_figure(
     )
 
 
+def sound_figure(waveform: Waveform, spec: MelSpec, caption: str, marks: Sequence[Span] = ()) -> str:
+    """Return the mel of a sound, as ``spec`` has it, as HTML."""
+    mel = log_mel(waveform.resampled(spec.sample_rate).samples, spec)
+    return mel_figure(mel, waveform.seconds, caption, marks)
+
+
 def facts_list(facts: Mapping[str, object]) -> str:
     """Return facts as HTML: a name above each value."""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts.items())
     return f'<dl class="facts">{items}</dl>'
 
 
-def timing(speech: Speech) -> dict[str, object]:
-    """Return how long the speech is and how long it took, as facts."""
+def timing(seconds: float, made_in: float) -> dict[str, object]:
+    """Return how long speech is and how long it took, as facts."""
     return {
-        "Length": f"{speech.waveform.seconds:.2f} s",
-        "Made in": f"{speech.seconds:.2f} s",
-        "Real-time factor": f"{speech.real_time_factor:.2f}",
+        "Length": f"{seconds:.2f} s",
+        "Made in": f"{made_in:.2f} s",
+        "Real-time factor": f"{made_in / seconds:.2f}",
     }
 
 
-def words_with_times(words: Sequence[SpokenWord]) -> str:
-    """Return each word and the second at which it begins, as HTML; the pointer shows when it ends."""
-    spans = " ".join(
-        f'<span title="{word.start:.2f} to {word.end:.2f} s">{escape(word.text)}<small>{word.start:.2f}</small></span>'
-        for word in words
-    )
-    return f'<div class="words timed">{spans}</div>' if words else ""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as HTML; of its cells only the last one breaks its line."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def progress_bar(progress: Progress, steps: int | None = None, what: str = "") -> str:
@@ -109,9 +113,8 @@ def note(words: str, *, kind: str = "quiet") -> str:
     return f'<p class="note {kind}" role="status">{escape(words)}</p>'
 
 
-def verdict(speech: Speech) -> str:
-    """Return that the speech is done, or what may be wrong with it."""
-    unknown = ", ".join(speech.unknown[:20])
-    lines = [f"The model does not know {unknown}; the speech may lack them."] if unknown else []
-    lines += [f"{remark[:1].upper()}{remark[1:]}." for remark in speech.remarks]
+def verdict(remarks: Sequence[str], unknown: Sequence[str] = ()) -> str:
+    """Return that speech is done, or what may be wrong with it."""
+    lines = [f"The model does not know {', '.join(unknown[:20])}; the speech may lack them."] if unknown else []
+    lines += [f"{remark[:1].upper()}{remark[1:]}." for remark in remarks]
     return note(" ".join(lines), kind="warning") if lines else note("Done.")

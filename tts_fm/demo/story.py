@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ import gradio as gr
 
 from tts_fm import story
 from tts_fm.audio.library import BUNDLED
-from tts_fm.demo import results, safety
+from tts_fm.demo import casting, results, safety
 from tts_fm.demo.settings import FlowControls, SeedControls, sampling
 from tts_fm.demo.studio import QUIET, Studio, connect, pick_seed
 from tts_fm.errors import InputError
 from tts_fm.story import Role, Turn
 
-MAX_ROLES = 6
 _MAX_TOML = 100_000  # bytes
 _OUTPUTS = 6
 _AT_A_LINE = re.compile(r"^[ \t]*\[([\w.-]+)\]", re.MULTILINE)
@@ -63,13 +61,8 @@ class Story:
         """
         safety.check_length(text)
         turns, remarks = self._turns(text)
-        names = list(dict.fromkeys(turn.voice for turn in turns))
-        if len(names) > MAX_ROLES:
-            raise InputError(f"the text names {len(names)} voices; this page takes at most {MAX_ROLES}")
-        chosen_voices = [voice_1, voice_2, voice_3, voice_4, voice_5, voice_6][: len(names)]
-        cast = {name: BUNDLED if voice is None else voice for name, voice in zip(names, chosen_voices, strict=True)}
-        if any(voice != BUNDLED for voice in cast.values()):
-            safety.check_consent(consent)
+        voices = (voice_1, voice_2, voice_3, voice_4, voice_5, voice_6)
+        cast = casting.cast(_names(turns), voices, consent)
         roles = {name: Role(self.studio.voice(voice)) for name, voice in cast.items()}
         synthesizer = self.studio.synthesizer
         options = sampling(synthesizer, solver, grid, steps, guidance, sway)
@@ -86,9 +79,15 @@ class Story:
                 self.studio.save(speech.waveform, folder, f"story-{chosen}", chosen, options, speech.text),
                 _who_speaks_when(spoken, cast),
                 results.mel_figure(speech.mel, speech.waveform.seconds, "Mel spectrogram of the story"),
-                results.facts_list({**results.timing(speech), "Turns": len(spoken.turns), "Seed": chosen}),
+                results.facts_list(
+                    {
+                        **results.timing(speech.waveform.seconds, speech.seconds),
+                        "Turns": len(spoken.turns),
+                        "Seed": chosen,
+                    }
+                ),
                 chosen,
-                results.verdict(speech),
+                results.verdict(speech.remarks, speech.unknown),
             )
 
     def rows(self, text: str, *voices: str | None) -> list[Any]:
@@ -96,16 +95,8 @@ class Story:
         try:
             turns, _ = self._turns(text)
         except InputError:  # not finished yet; Generate says what is wrong
-            return [gr.skip()] * MAX_ROLES
-        names = list(dict.fromkeys(turn.voice for turn in turns))[:MAX_ROLES]
-        kept = self.studio.library.names()
-        chosen = [
-            voices[i] if voices[i] not in (None, BUNDLED) or name not in kept else name for i, name in enumerate(names)
-        ]
-        shown = [
-            gr.update(label=f"[{name}]", value=voice, visible=True) for name, voice in zip(names, chosen, strict=True)
-        ]
-        return [*shown, *[gr.update(visible=False)] * (MAX_ROLES - len(names))]
+            return [gr.skip()] * casting.MAX_ROLES
+        return casting.rows(self.studio, _names(turns), voices)
 
     def _turns(self, text: str) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
         """Return the turns of ``text``, and remarks on what was left out. Raises InputError."""
@@ -130,12 +121,8 @@ class Story:
         with gr.Row():
             with gr.Column(scale=5):
                 text = gr.Textbox(_TEXT, label="Story", lines=7, max_length=safety.MAX_TEXT, elem_id="story-text")
-                voices = self._voices()
-                consent = gr.Checkbox(
-                    label="The people whose voices these are agreed to it, and I will say that the speech is synthetic.",
-                    info="Needed for all voices but the model's own.",
-                    elem_id="story-consent",
-                )
+                voices = casting.fields("story", self.studio, _names(story.parse(_TEXT)))
+                consent = casting.consent_box("story")
                 with gr.Accordion("Settings", open=False, elem_id="story-settings"):
                     controls = FlowControls("story", self.studio.synthesizer)
                     with gr.Row():
@@ -168,23 +155,6 @@ class Story:
         file.upload(self.from_toml, file, text, **QUIET)
         return voices
 
-    def _voices(self) -> list[gr.Dropdown]:
-        names = list(dict.fromkeys(turn.voice for turn in story.parse(_TEXT)))
-        there = self.studio.voices()
-        with gr.Row():
-            return [
-                gr.Dropdown(
-                    there,
-                    value=there[0] if there else None,
-                    label=f"[{names[i]}]" if i < len(names) else "",
-                    allow_custom_value=True,
-                    visible=i < len(names),
-                    min_width=200,
-                    elem_id=f"story-voice-{i + 1}",
-                )
-                for i in range(MAX_ROLES)
-            ]
-
 
 def story_in_toml(file: Path) -> str:
     """Return the text of a story, a line for each turn of a voice that it casts. Raises InputError where there is none."""
@@ -204,14 +174,17 @@ def story_in_toml(file: Path) -> str:
     return text.lstrip("\n")
 
 
+def _names(turns: Sequence[Turn]) -> list[str]:
+    """Return who speaks, in the order of their first words."""
+    return list(dict.fromkeys(turn.voice for turn in turns))
+
+
 def _who_speaks_when(spoken: story.Story, cast: dict[str, str]) -> str:
     """Return the turns as a table in HTML."""
-    rows = "".join(
-        f"<tr><td>{each.start:.1f}–{each.end:.1f} s</td><td>{escape(each.turn.voice)}</td>"
-        f"<td>{escape(cast[each.turn.voice])}</td><td>{escape(each.turn.text)}</td></tr>"
-        for each in spoken.turns
-    )
-    return (
-        '<div class="scroll"><table class="plain"><thead><tr><th>When</th><th>Who</th><th>Voice</th><th>Words</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+    return results.table(
+        ("When", "Who", "Voice", "Words"),
+        (
+            (f"{each.start:.1f}–{each.end:.1f} s", each.turn.voice, cast[each.turn.voice], each.turn.text)
+            for each in spoken.turns
+        ),
     )

@@ -65,9 +65,12 @@ class Transcriber:
 
 
 class VoiceChoice:
-    """The controls; ``inputs`` are what :meth:`prompt` takes, in this order."""
+    """The controls; ``inputs`` are what :meth:`prompt` takes, in this order.
 
-    def __init__(self, name: str, studio: Studio) -> None:
+    Where ``may_name_others`` is ticked, the text may name other voices, and consent is asked for, too.
+    """
+
+    def __init__(self, name: str, studio: Studio, may_name_others: gr.Checkbox | None = None) -> None:
         voices = studio.voices()
         has_voice = bool(voices)
         self.source = gr.Radio(
@@ -90,14 +93,15 @@ class VoiceChoice:
             self.transcript = transcript_input(name, self.recording, studio)
         self.consent = gr.Checkbox(label=safety.CONSENT, visible=not has_voice, elem_id=f"{name}-consent")
         self.inputs = [self.source, self.voice, self.recording, self.transcript, self.consent]
+        seen = [self.source, self.voice, *([] if may_name_others is None else [may_name_others])]
         gr.on(
-            [self.source.change, self.voice.change],
-            lambda source, voice: [
+            [each.change for each in seen],
+            lambda source, voice, names_others=False: [
                 gr.update(visible=source == KEPT),
                 gr.update(visible=source == NEW),
-                gr.update(visible=source == NEW or voice != BUNDLED),
+                gr.update(visible=source == NEW or voice != BUNDLED or names_others),
             ],
-            [self.source, self.voice],
+            seen,
             [self.voice, new, self.consent],
             **QUIET,
         )
