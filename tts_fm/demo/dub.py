@@ -179,7 +179,7 @@ class Dub:
         return voices
 
 
-_HEADS = ("Cue", "Shown", "Needed", "Had", "Speed", "Fits", "Words")
+_HEADS = ("Cue", "Fits", "Shown", "Needed", "Had", "Speed", "Words")
 
 
 def _names(cues: list[Cue]) -> list[str]:
@@ -192,11 +192,11 @@ def _row(number: int, spoken: SpokenCue) -> tuple[str, ...]:
     who = "" if cue.speaker is None else f"[{cue.speaker}] "
     return (
         str(number),
+        "yes" if spoken.is_inside else f"{spoken.end - spoken.start - spoken.had:.2f} s over",
         f"{cue.start:.2f}–{cue.end:.2f} s",
         f"{spoken.needed:.2f} s",
         f"{spoken.had:.2f} s",
         f"{spoken.speed:.2f}×",
-        "yes" if spoken.is_inside else f"{spoken.end - spoken.start - spoken.had:.2f} s over",
         f"{who}{cue.text}",
     )
 
