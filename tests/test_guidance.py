@@ -240,6 +240,9 @@ def test_every_mode_is_one_file_whose_settings_come_back(name: str) -> None:
         ("apg=3", "'apg=3' is no mode; write NAME or NAME.OPTION=VALUE"),
         ("apg.along", "'apg.along' is no mode"),
         ("cfg,,apg", "'' is no mode"),
+        (None, "None names no modes; write NAME or NAME.OPTION=VALUE"),
+        (True, "True names no modes"),
+        ({"interval": {1: 2}}, "interval.1 is 1"),
         ({"apg": 3}, "apg is 3; it takes a mapping of along, momentum, norm"),
     ],
 )

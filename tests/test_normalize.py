@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tts_fm.errors import InputError
+from tts_fm.text import normalize as normalize_module
 from tts_fm.text.clean import MAX_CHARACTERS, check, clean
-from tts_fm.text.normalize import normalize, trace
+from tts_fm.text.normalize import normalize, trace, written_words
 from tts_fm.text.numbers import cardinal, fraction, number, ordinal, roman, year
 
 TABLE = [
@@ -175,6 +176,20 @@ def _growth(units: dict[str, str], n_characters: int) -> dict[str, float]:
         [sys.executable, "-c", code], input=data, capture_output=True, text=True, check=True, cwd=root
     )
     return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("unit", ["- ", "word ", "5 kg ", "( ! "])
+def test_written_words_look_at_every_character_a_few_times(unit, monkeypatch):
+    looked_at = []
+
+    def counted(plain: str, start: int, end: int, *rest: object) -> str:
+        looked_at.append(end - start)
+        return spoken(plain, start, end, *rest)
+
+    spoken = normalize_module._spoken
+    monkeypatch.setattr(normalize_module, "_spoken", counted)
+    assert written_words(unit * 500)
+    assert sum(looked_at) <= 3 * len(unit * 500)
 
 
 @pytest.mark.slow

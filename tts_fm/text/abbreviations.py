@@ -29,6 +29,10 @@ STREETS = _read("street")
 PLACES = _read("place")
 """Read like this wherever they stand."""
 
+STATES = {code: name for code, name, *_ in rows("states")}
+STATES_ALONE = {code: name for code, name, *rest in rows("states") if rest}
+"""Read like this behind a town and a comma, too, not only before a ZIP code."""
+
 DIRECTIONS = _read("direction")
 """Read like this before the name of a street and behind an address."""
 

@@ -10,6 +10,7 @@ from tts_fm.text.abbreviations import (
     DIRECTIONS,
     DOMAINS,
     PLACES,
+    STATES_ALONE,
     STREETS,
     WORDLIKE_DOMAINS,
 )
@@ -81,7 +82,9 @@ def _street(match: Match) -> str | None:
     before = previous_word(match)
     behind = match.string[max(0, match.start() - 12) : match.start()]
     is_numbered = re.search(r"\d [A-Z] $|Jr\. $", behind) is not None  # "3000 K St", "King Jr. Dr."
-    is_name = re.fullmatch(r"[A-Z][a-z]+|\d+(?:st|nd|rd|th)", before) is not None and not starts_a_sentence(before)
+    is_name = re.fullmatch(r"[A-Z][a-z]+(?:['’]s)?|\d+(?:st|nd|rd|th)", before) is not None and not starts_a_sentence(
+        before
+    )
     is_street = is_name or is_numbered
     after = re.compile(r" (?P<word>[A-Z]\w*)").match(match.string, match.end())
     is_title = match["name"] in BEFORE_A_NAME and after is not None and not starts_a_sentence(after["word"])
@@ -103,6 +106,13 @@ def _before_a_digit(match: Match) -> str | None:
     if match["name"].islower() and "." not in match[0] and match["sign"] is None:
         return None
     return BEFORE_A_DIGIT[match["name"]] + " "
+
+
+@rule("A-Z", rf"(?<=[a-z], )(?P<state>{any_of(STATES_ALONE)})(?=[.,;:!?)\"”]|$|\s*\n| USA?\b)(?!\.[A-Z])")
+def _state(match: Match) -> str | None:
+    """ "Springfield, IL.": behind a town, which has a capital letter and begins no sentence as "Yes, IN." does."""
+    town = re.search(r"(?<!\w)[A-Z][a-z]{2,20}$", match.string[max(0, match.start() - 24) : match.start() - 2])
+    return None if town is None or starts_a_sentence(town[0]) else STATES_ALONE[match["state"]]
 
 
 @rule(r"\d", r"(?<![\w.,])(?P<n>\d{1,3})(?:st|nd|rd|th) Fl(?!\w)\.?", then="a")
@@ -141,5 +151,5 @@ def _post(match: Match) -> str | None:
 WEB = (_email, _web_address, _path, _domain)
 """Before everything else."""
 
-RULES = (_house, _way, _before_a_digit, _storey, _street, _place, _post)
+RULES = (_house, _way, _before_a_digit, _storey, _street, _state, _place, _post)
 """Before abbreviations."""

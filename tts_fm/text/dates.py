@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tts_fm.text.numbers import cardinal, ordinal, plural, year
 from tts_fm.text.rules import Match, counts_things, full_stop, next_word, previous_word, rule
 from tts_fm.text.units import UNITS
@@ -19,6 +21,12 @@ _ENDING = r"(?:st|nd|rd|th)?(?![\w%]|[.:]\d|[-–]\w{3})"
 _DAY = rf"(?P<day>[12]\d|3[01]|0?[1-9]){_ENDING}"
 _YEAR = r"(?P<year>[1-9]\d{3})(?![\w%]|[.,]\d)"
 _BEFORE_A_DATE = frozenset("on by until till since from in before after and to of between".split())
+_COMPARED = frozenset("scale ratio odds dilution favorite favourite replica".split())
+_IS_COMPARED = re.compile(r"(?:scale|ratio|odds)(?: (?:of|is|was))? $")
+_BEFORE_A_SHORT_YEAR = _BEFORE_A_DATE | frozenset(
+    "during back class summer spring autumn fall winter early late mid or january february march april may june july august "
+    "september october november december".split()
+)
 _ALSO_WORDS = frozenset(("May", "March", "Mar", "Jan", "June", "April", "August"))
 """Months that are verbs or names, too."""
 _DAYTIME = (
@@ -224,13 +232,33 @@ def _month_abbreviation(match: Match) -> str | None:
 
 @rule(
     "MTWFS",
-    rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)(?:\.(?=,? \d)|"
+    rf"(?<!\w)(?P<day>{'|'.join(_WEEKDAYS)})(?!\w)(?:\.(?=,? \d| (?:and|or|to|at|from|until|morning|afternoon|evening|night)\b)|"
     r"\.?(?=,? (?:\d{1,2}(?:st|nd|rd|th|[.:/-]\d|\s?[AaPp]\.?[Mm]|"
     rf",? (?:{'|'.join(month[:3] for month in _MONTHS)})|[,;)]|$)|"
     rf"{'|'.join(month[:3] for month in _MONTHS)})))",
 )
 def _weekday(match: Match) -> str | None:
     return _WEEKDAYS[match["day"]]
+
+
+@rule(
+    "MTWFS",
+    rf"(?<!\w)(?P<a>{'|'.join(_WEEKDAYS)})\.?\s?[-–]\s?(?P<b>{'|'.join(_WEEKDAYS)})(?!\w)\.?",
+)
+def _weekdays(match: Match) -> str | None:
+    """ "Mon-Fri"."""
+    return f"{_WEEKDAYS[match['a']]} to {_WEEKDAYS[match['b']]}{full_stop(match)}"
+
+
+@rule("'‘’", r"(?<![\w$£€.,])['‘’](?P<n>\d\d)(?![\w%'’]|[.,:/-]\d)")
+def _short_year(match: Match) -> str | None:
+    """ "in '98", "the class of '05"."""
+    n = int(match["n"])
+    before = previous_word(match).lower()
+    is_model = before in ("a", "the") and next_word(match)[:1].isupper()  # "the '57 Chevy"
+    if before not in _BEFORE_A_SHORT_YEAR and not is_model:
+        return None
+    return "two thousand" if n == 0 else f"{'oh ' if n < 10 else ''}{cardinal(n)}"
 
 
 @rule(r"\d'‘’", r"(?<![\w$£€.,])(?:(?P<year>1[1-9]\d0|20\d0)|['‘’]?(?P<decade>[2-9]0))['’]?s(?!\w)", then=r"a'’")
@@ -240,13 +268,15 @@ def _decade(match: Match) -> str | None:
 
 @rule(
     r"\d",
-    r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
+    r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3])[:h](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
     rf"(?:{_HALF})?Z?(?!\w)",
-    then=":",
+    then="a:",
 )
 def _clock(match: Match) -> str | None:
     hour, minute = int(match["hour"]), int(match["minute"])
     half = _half(match)
+    if half is None and (next_word(match) in _COMPARED or _IS_COMPARED.search(match.string[: match.start()][-12:])):
+        return None
     if minute == 0 and half is not None:
         words = cardinal(hour)
     elif minute == 0:
@@ -263,7 +293,7 @@ def _hour(match: Match) -> str | None:
     return f"{cardinal(int(match['hour']))} {_half(match)}"
 
 
-@rule(r"\s\-–", r"(?<=[\dmM.])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|(?:\.[0-5]\d)?\s?[AaPp]\.?[Mm]\b))")
+@rule(r"\s\-–", r"(?<=[\dmM.nt])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|(?:\.[0-5]\d)?\s?[AaPp]\.?[Mm]\b))")
 def _until(match: Match) -> str | None:
     """The dash in "9am-5pm" and "10:30-11:30"."""
     return " to "
@@ -280,5 +310,5 @@ def _half(match: Match) -> str | None:
 RULES = (
     _iso_date, _year_first, _digits_date, _numeric_date, _dotted_date, _hyphenated_date, _hyphenated_month, _month_and_year,
     _day_of_a_year, _to_a_decade, _short_decades, _clock_with_dot, _clock_by_its_words, _days_of_month, _month_day,
-    _month_year, _day_month, _month_abbreviation, _weekday, _decade, _clock, _hour, _until,
+    _month_year, _day_month, _month_abbreviation, _weekdays, _weekday, _decade, _short_year, _clock, _hour, _until,
 )  # fmt: skip

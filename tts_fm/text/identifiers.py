@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 
-from tts_fm.text.abbreviations import BEFORE_A_DIGIT
+from tts_fm.text.abbreviations import BEFORE_A_DIGIT, STATES
 from tts_fm.text.numbers import cardinal, digits, year
-from tts_fm.text.rules import Match, rule
+from tts_fm.text.rules import Match, any_of, rule
 from tts_fm.text.tables import rows
 
 _NAMES = {
     kind: [name for first, *names in rows("identifiers") if first == kind for name in names] for kind in ("any", "long")
 }
 _EMERGENCY = "|".join(number for first, *numbers in rows("identifiers") if first == "emergency" for number in numbers)
-_STATES = (
-    "A[LKZR]|C[AOT]|DE|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY]|DC"
-)
 _GROUP = r"[ .-]"
 _END = r"(?![\w-]|[.,]\d)"
 
@@ -47,9 +44,11 @@ def _named(match: Match) -> str | None:
     return f"{name.rstrip()} {'plus ' if '+' in match['n'] else ''}{_groups(match['n'])}"
 
 
-@rule("A-Z", rf"(?<!\w)(?P<state>{_STATES}),? (?P<zip>\d{{5}}(?:-\d{{4}})?){_END}")
+@rule("A-Z", rf"(?<!\w)(?P<state>{any_of(STATES)}),? (?P<zip>\d{{5}}(?:-\d{{4}})?){_END}")
 def _zip(match: Match) -> str | None:
-    return f"{match['state']} {_groups(match['zip'])}"
+    """ "Springfield, IL 62701"."""
+    is_card = match["state"] == "ID" and not match.string[: match.start()].endswith(", ")
+    return None if is_card else f"{STATES[match['state']]} {_groups(match['zip'])}"
 
 
 @rule(r"\d", rf"(?<![\w.,$£€-])\d{{5}}-\d{{4}}{_END}", then=r"\-")
@@ -132,6 +131,20 @@ def _code(match: Match) -> str | None:
     return _characters(match[0]) if len(re.findall(r"[A-Z]+|\d+", match[0])) > 2 else None
 
 
+@rule(
+    r"\d#",
+    r"(?<![\w.,-])(?P<zero>0x)(?P<hex>[\dA-Fa-f]{1,16})(?!\w)|"
+    r"(?<!\w)#(?P<color>(?=[A-Fa-f]*\d)(?=\d*[A-Fa-f])[\dA-Fa-f]{6})(?!\w)",
+)
+def _hexadecimal(match: Match) -> str | None:
+    """ "0x1F" and the color "#FF5733"."""
+    return (
+        f"zero x {_characters(match['hex'].upper())}"
+        if match["zero"]
+        else f"hash {_characters(match['color'].upper())}"
+    )
+
+
 def _characters(text: str) -> str:
     return ", ".join(
         " ".join(digits(character) if character.isdecimal() else character for character in group)
@@ -141,7 +154,7 @@ def _characters(text: str) -> str:
 
 @rule("Ff", r"(?<!\w)(?P<flight>[Ff]light (?:[A-Z]{2} ?)?)(?P<n>\d{2,4})(?![\w-]|[.,]\d)")
 def _flight(match: Match) -> str | None:
-    return f"{match['flight']}{digits(match['n'])}"
+    return f"{match['flight'].rstrip()} {digits(match['n'])}"
 
 
 @rule("#", r"#(?P<n>\d{5,16})(?!\w|[.,]\d)")
@@ -169,7 +182,8 @@ def _room(match: Match) -> str | None:
 
 
 FIRST = (
-    _named, _zip, _room, _long_zip, _called, _emergency_line, _card, _telephone, _bank_account, _code, _flight, _numbered,
+    _zip, _named, _room, _long_zip, _called, _emergency_line, _card, _telephone, _bank_account, _code, _hexadecimal, _flight,
+    _numbered,
 )  # fmt: skip
 """Before dates."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tts_fm.text.numbers import NUMBER, cardinal, number
-from tts_fm.text.rules import Match, previous_word, rule
+from tts_fm.text.numbers import NUMBER, cardinal, number, ungrouped
+from tts_fm.text.rules import Match, previous_word, rule, starts_a_sentence
 from tts_fm.text.tables import rows
 
 _SIGN_NAMES = {sign: name for sign, name in rows("symbols")}
@@ -58,7 +58,7 @@ def _minus(match: Match) -> str | None:
 @rule(r"\d", rf"(?<![\w.,/])(?P<a>{NUMBER})\s?/\s?(?P<b>{NUMBER})(?![\w/]|\s?/\s?\d)", then="/")
 def _quotient(match: Match) -> str | None:
     """ "10 / 2 = 5" is divided by; "1/2 + 1/4 = 3/4" are fractions."""
-    a, b = float(match["a"].replace(",", "")), float(match["b"].replace(",", ""))
+    a, b = float(ungrouped(match["a"])), float(ungrouped(match["b"]))
     is_fraction = " / " not in match[0] and a < b <= 100 and a >= 1
     if is_fraction or not (" / " in match[0] or is_in_equation(match)):
         return None
@@ -170,9 +170,15 @@ def _square(match: Match) -> str | None:
     return _POWERS[match["n"]]
 
 
-@rule(r"\d", r"(?<![\w:.,])(?P<a>\d{1,4}):(?P<b>\d{1,4})(?![\w:]|\.\d)", then=":")
+@rule(r"\d", r"(?<![\w:.,])(?P<a>\d{1,4}):(?P<b>\d{1,6})(?:[-–](?P<to>\d{1,3}))?(?![\w:–-]|\.\d)", then=":")
 def _ratio(match: Match) -> str | None:
-    return f"{cardinal(int(match['a']))} to {cardinal(int(match['b']))}"
+    """ "16:9"; "Psalm 23:1-3" are verses."""
+    book = previous_word(match)
+    is_verse = re.fullmatch(r"[A-Z][a-z]+", book) is not None and not starts_a_sentence(book)
+    if match["to"] is not None and not is_verse:
+        return None
+    until = "" if match["to"] is None else f" to {cardinal(int(match['to']))}"
+    return f"{cardinal(int(match['a']))} {'' if is_verse else 'to '}{cardinal(int(match['b']))}{until}"
 
 
 @rule("#", r"(?<!\S)#{1,6}\s")
@@ -183,7 +189,7 @@ def _heading(match: Match) -> str | None:
 FIRST = (_quotient, _over, _minus, _term, _last_term, _function, _absolute, _factorial, _operator)
 """Before dates and abbreviations."""
 
-RULES = (_times, _square, _superscript)
+RULES = (_times, _square, _superscript, _ratio)
 """After dates, before plain numbers."""
 
-LAST = (_letter, _heading, _ratio)
+LAST = (_letter, _heading)

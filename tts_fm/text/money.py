@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tts_fm.text.numbers import NUMBER, digits, number
-from tts_fm.text.rules import SIGNS, Match, any_of, is_adjective, rule
+from tts_fm.text.numbers import NUMBER, digits, number, ungrouped
+from tts_fm.text.rules import SIGNS, Match, any_of, is_adjective, next_word, rule
 from tts_fm.text.units import CURRENCIES, CURRENCIES_BEHIND, SCALES
 
 _SCALE = (
@@ -38,6 +38,16 @@ def _money(match: Match) -> str | None:
 
 
 @rule(
+    _STARTS,
+    rf"(?<!\w)(?P<symbol>{_SYMBOL})\s?(?P<n>{NUMBER})(?P<from>[kKmMbBT])\s?[-–—]\s?(?P<to>{NUMBER})(?P<until>[kKmMbBT])(?!\w)",
+)
+def _money_with_two_scales(match: Match) -> str | None:
+    """ "$1.5M-2M"."""
+    parts = ((match["n"], match["from"]), (match["to"], match["until"]))
+    return f"{' to '.join(f'{number(n)} {SCALES[scale]}' for n, scale in parts)} {CURRENCIES[match['symbol']][1]}"
+
+
+@rule(
     r"\d.\-−+±~",
     rf"(?P<sign>(?<![\w.)\]%])[-−+±~])?(?<![\w.,])(?P<n>{NUMBER})(?:\s?[-–]\s?(?P<to>{NUMBER}))?(?:{_SCALE})?"
     rf"\s?(?P<symbol>{_SYMBOL_AFTER})(?![\d])",
@@ -56,12 +66,13 @@ def _amounts(match: Match) -> str:
     if not scale and cent and any(re.search(r"\.\d\d$", part) for part in parts):
         return " to ".join(_with_cents(part, singular, plural, cent, cents) for part in parts)
     is_one = parts == ["1"] and not scale
-    name = singular if is_one or is_adjective(match) else plural
+    is_cash = next_word(match) in ("bill", "bills", "note", "notes", "coin", "coins")  # "a few $5 bills"
+    name = singular if is_one or is_cash or is_adjective(match) else plural
     return " ".join(filter(None, [" to ".join(map(number, parts)), scale, name]))
 
 
 def _with_cents(amount: str, singular: str, plural: str, cent: str, cents: str) -> str:
-    whole, _, decimals = amount.replace(",", "").partition(".")
+    whole, _, decimals = ungrouped(amount).partition(".")
     words = []
     if whole.strip("0") or not decimals.strip("0"):
         words.append(f"{number(whole or '0')} {singular if whole == '1' else plural}")
@@ -110,4 +121,4 @@ def _to_an_amount(match: Match) -> str | None:
 COMMAS = (_decimal_comma,)
 """Before dates."""
 
-RULES = (_money, _money_after, _coins, _to_an_amount)
+RULES = (_money_with_two_scales, _money, _money_after, _coins, _to_an_amount)

@@ -93,15 +93,18 @@ def written_words(text: str, lexicon: Lexicon | None = None, *, is_spelled_out: 
 def _words(plain: str, replacements: Sequence[Replacement]) -> list[WrittenWord]:
     starts = [replacement.start for replacement in replacements]
     spans: list[tuple[int, int]] = []
+    is_heard = True  # whether the last of them says something
     for match in re.finditer(r"\S+", plain):
         start, end = match.span()
         before = bisect_left(starts, start)
-        is_read_together = before > 0 and plain[start : replacements[before - 1].end].strip() != ""
-        is_silent = any(
-            not _says_something(_spoken(plain, *span, replacements)) for span in (*spans[-1:], (start, end))
-        )
-        if spans and (is_read_together or is_silent):
+        read_before = replacements[before - 1].end if before > 0 else 0
+        is_read_together = plain[start:read_before].strip() != ""
+        says_more = _says_something(_spoken(plain, max(start, read_before), end, replacements))
+        if spans and (is_read_together or not is_heard or not says_more):
             start, _ = spans.pop()
+            is_heard = is_heard or says_more
+        else:
+            is_heard = says_more
         spans.append((start, end))
     return [WrittenWord(plain[a:b], _spoken(plain, a, b, replacements)) for a, b in spans]
 

@@ -8,10 +8,11 @@ from functools import cache
 _SCALES = ("", "thousand", "million", "billion", "trillion")
 _MAX_DIGITS = 3 * len(_SCALES)
 NUMBER = (
-    r"(?>\d{1,2}(?:,\d\d(?=,)){1,5}+,\d{3}(?!\d)(?:\.\d{1,40}+)?|\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|"
+    r"(?>\d{1,3}(?: \d{3}){1,5}(?<= 000)(?! ?\d)|\d{1,3}(?:['’]\d{3}){1,5}(?!\d)|"
+    r"\d{1,2}(?:,\d\d(?=,)){1,5}+,\d{3}(?!\d)(?:\.\d{1,40}+)?|\d{1,3}(?:,\d{3}){1,6}+(?!\d)(?:\.\d{1,40}+)?|"
     r"\d{1,40}+(?:\.\d{1,40}+)?|\.\d{1,40}+)(?!\d)"
 )
-"""The pattern of a written number: 1,234.5 and 12,34,567, 0.5 and .5."""
+"""The pattern of a written number: 1,234.5 and 12,34,567, 0.5 and .5; 1'000; with spaces only where it is round: 25 000."""
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
@@ -72,12 +73,17 @@ def number(text: str) -> str:
 
     A leading zero, or more than 15 digits, is read digit by digit.
     """
-    whole, _, decimals = text.replace(",", "").partition(".")
+    whole, _, decimals = ungrouped(text).partition(".")
     is_digit_string = len(whole) > _MAX_DIGITS or (len(whole) > 1 and whole[0] == "0")
     words = [digits(whole) if is_digit_string else cardinal(int(whole))] if whole else []
     if decimals:
         words += ["point", digits(decimals)]
     return " ".join(words)
+
+
+def ungrouped(text: str) -> str:
+    """A written number without what parts its thousands."""
+    return re.sub("[, '’]", "", text)
 
 
 def fraction(numerator: int, denominator: int) -> str:

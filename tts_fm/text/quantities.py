@@ -44,6 +44,19 @@ def _slash(match: Match) -> str | None:
     return words if whole is None else f"{cardinal(int(whole[:-1]))} {words}"
 
 
+@rule(r"\d", r"(?<![\w/.,])(?P<mark>\d{1,2}\.\d)/(?P<best>5|10|20|100)(?![\w/]|[.,]\d)", then="/")
+def _mark(match: Match) -> str | None:
+    """ "4.5/5"."""
+    return f"{number(match['mark'])} out of {cardinal(int(match['best']))}"
+
+
+@rule(r"\d", r"(?<![\w.,])(?P<n>480|576|720|1080|1440|2160|4320)(?P<scan>[pi])(?!\w|\.\w)", then="a")
+def _scan_lines(match: Match) -> str | None:
+    """ "1080p"."""
+    n = match["n"]
+    return f"{cardinal(int(n[:-2]))} {cardinal(int(n[-2:]))} {match['scan']}"
+
+
 @rule(rf"\d{''.join(_VULGAR)}", rf"(?<![\w.,])(?P<whole>\d{{1,9}})?\s?(?P<part>[{''.join(_VULGAR)}])", then=FRACTIONS)
 def _vulgar_fraction(match: Match) -> str | None:
     a, b = _VULGAR[match["part"]]
@@ -82,12 +95,28 @@ def _is_recent(text: str) -> bool:
 # Plain numbers
 
 
-@rule(r"\dvV", r"(?<![\w.])[vV]?\d{1,5}(?:\.\d{1,5}){2,6}(?!\w|\.\d)|(?<![\w.])v\d{1,4}(?:\.\d{1,4})?(?!\w|\.\d)")
+@rule(
+    r"\dvV",
+    r"(?<![\w.])[vV]?\d{1,5}(?:\.\d{1,5}){2,6}(?!\w|\.\d)(?P<port>(?<=\d):\d{2,5}(?![\w:]))?|"
+    r"(?<![\w.])v\d{1,4}(?:\.\d{1,4})?(?!\w|\.\d)",
+)
 def _version(match: Match) -> str | None:
-    """Versions are read with "point", four small numbers (an address) with "dot" and digit by digit."""
-    parts = match[0].lstrip("vV").split(".")
-    if len(parts) == 4 and all(int(part) < 256 for part in parts) and match[0][0].isdecimal():
-        return " dot ".join(digits(part) for part in parts)
+    """Versions are read with "point", four small numbers (an address) with "dot" and digit by digit; "1.000.000" is a million."""
+    whole, _, port = match[0].partition(":")
+    parts = whole.lstrip("vV").split(".")
+    is_number = match[0][0].isdecimal()
+    if is_number and len(parts) == 4 and all(int(part) < 256 and (part == "0" or part[0] != "0") for part in parts):
+        return " dot ".join(digits(part) for part in parts) + (f" colon {digits(port)}" if port else "")
+    if (
+        is_number
+        and not port
+        and len(parts[0]) < 4
+        and parts[0][0] != "0"
+        and all(len(part) == 3 for part in parts[1:])
+    ):
+        return number("".join(parts))
+    if port:
+        return None
     return ("version " if match[0][0] in "vV" else "") + " point ".join(number(part) for part in parts)
 
 
@@ -130,5 +159,6 @@ def _is_year(match: Match) -> bool:
 
 
 RULES = (
-    _version, _slash, _vulgar_fraction, _scaled, _decimal_comma, _range_of_numbers, _ordinal_number, _scientific, _plain,
+    _scan_lines, _version, _mark, _slash, _vulgar_fraction, _scaled, _decimal_comma,
+    _range_of_numbers, _ordinal_number, _scientific, _plain,
 )  # fmt: skip

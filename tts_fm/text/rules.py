@@ -51,7 +51,7 @@ def rule(starts: str, pattern: str, then: str = "") -> Callable[[Callable[[Match
 
 
 FRACTIONS = "½¼¾⅛⅜⅝⅞⅓⅔⅕⅖⅗⅘⅙⅚"
-_BEHIND_A_NUMBER = re.compile(r"[\d.,]{1,80}\s?(.?)")
+_BEHIND_A_NUMBER = re.compile(r"(?:\d{1,3}(?: \d{3}){1,5}(?<= 000)(?! ?\d)|[\d.,]{1,80})\s?(.?)")
 
 
 class Scanner:

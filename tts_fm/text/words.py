@@ -37,14 +37,20 @@ def _title(match: Match) -> str | None:
     return BEFORE_A_NAME[match["name"]] + " "
 
 
-@rule("A-Za-z", rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_NUMBER)})\.\s?(?P<number>\d{{1,9}}|(?=[IVXLC]{{2}}|[VX](?!\w)))")
+@rule(
+    "A-Za-z",
+    rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_NUMBER)})\.\s?(?P<number>\d{{1,9}}|[IVXLC]{{2,9}}(?!\w)|[VX](?!\w)|"
+    r"(?=[IVXLC]{2}))",
+)
 def _numbered(match: Match) -> str | None:
     """ "No. 5", but not "He said no. 5 people left.": there the number counts what follows."""
     if match["name"] in ("no", "No") and _is_refusal(match):
         return None
-    words = BEFORE_A_NUMBER[match["name"]]
-    n = match["number"]
-    return (words.capitalize() if match[0][0].isupper() else words) + (f" {number(n)}" if n else " ")
+    words, n = BEFORE_A_NUMBER[match["name"]], match["number"]
+    if n and not n.isdecimal():
+        value = roman(n)
+        n = n if value is None else cardinal(value)
+    return f"{words.capitalize() if match[0][0].isupper() else words} {number(n) if n.isdecimal() else n}"
 
 
 def _is_refusal(match: Match) -> bool:

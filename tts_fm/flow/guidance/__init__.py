@@ -166,6 +166,8 @@ def parse(value: Any) -> dict[str, dict[str, Any]]:
         ValueError: no such mode, option or value.
     """
     given: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {}
+    if not isinstance(value, str | Mapping | list | tuple):
+        raise ValueError(f"{value!r} names no modes; write NAME or NAME.OPTION=VALUE, several with commas, or a list")
     items = value.split(",") if isinstance(value, str) else [] if isinstance(value, Mapping) else value
     for item in items:
         where, is_set, setting = str(item).strip().partition("=")
@@ -182,7 +184,7 @@ def _settings(name: str, settings: Any) -> dict[str, Any]:
     if not isinstance(settings, Mapping):
         raise ValueError(f"{name} is {settings!r}; it takes a mapping of {_listed(kind)}")
     try:
-        return kind.Options(**settings).model_dump()
+        return kind.Options.model_validate(dict(settings)).model_dump()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         option = ".".join(str(part) for part in first["loc"])
