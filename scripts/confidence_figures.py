@@ -102,7 +102,9 @@ def main() -> None:
         with given.rows.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(row)) + "\n" for row in made)
         rows += made
-        print(f"{number} of {len(missing)}: {sum(row.is_misheard for row in made)} of {len(made)}: {one.text}", flush=True)
+        print(
+            f"{number} of {len(missing)}: {sum(row.is_misheard for row in made)} of {len(made)}: {one.text}", flush=True
+        )
     known = {one.id for one in chosen}
     for line in figures([row for row in rows if row.text in known]):
         print(line)
@@ -114,7 +116,9 @@ def texts(hard: int, n_pairs: int) -> list[Text]:
     if not n_pairs:
         return own
     chosen = pairs.thin_out(pairs.read(pairs.BUNDLED), n_pairs)
-    return own + [Text(one.id, "pairs", one.target_text, Prompt.load(one.prompt_audio, one.prompt_text)) for one in chosen]
+    return own + [
+        Text(one.id, "pairs", one.target_text, Prompt.load(one.prompt_audio, one.prompt_text)) for one in chosen
+    ]
 
 
 def read(path: Path) -> list[Row]:

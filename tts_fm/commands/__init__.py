@@ -19,6 +19,7 @@ from tts_fm.cli.cast import StoryCommand
 from tts_fm.cli.terminal import Report, show_help
 from tts_fm.commands import (
     batch,
+    book,
     compare,
     convert,
     data,
@@ -59,6 +60,7 @@ for _name in ("synthesize", "synth"):
         hidden=_name == "synth",
     )(synthesize.synthesize)
 app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
+app.command("book", epilog=book.EXAMPLE)(book.book)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.add_typer(voices.app, name="voices")

@@ -27,6 +27,7 @@ from tts_fm.cli.options import (
 )
 from tts_fm.cli.script import Dialogue, Manner, Monologue
 from tts_fm.cli.terminal import Quiet, Report, Verbose
+from tts_fm.commands import book
 from tts_fm.interop import f5_options
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def synthesize(
     context: typer.Context,
     words: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of TEXT.")] = None,
-    text_file: Annotated[str | None, typer.Option("--text-file", "-f", help="A UTF-8 file of it; - is stdin.")] = None,
+    text_file: Annotated[
+        str | None, typer.Option("--text-file", "-f", help="A UTF-8 file of it; - is stdin; .epub and .md are books.")
+    ] = None,
     ref_audio: RefAudio = None,
     ref_text: RefText = None,
     voice: Annotated[
@@ -159,10 +162,15 @@ def synthesize(
     """Speak a text in the voice of a recording.
 
     Without a recording it is the model's own voice. With --config or --voice TAG=NAME the text is a story, in which
-    a [TAG] gives the word to another voice.
+    a [TAG] gives the word to another voice. A book (--text-file novel.epub) is said as tts-fm book says it.
 
     The options of f5-tts_infer-cli (--ref_audio, --gen_text, --nfe_step, ...) mean the same here.
     """
+    from tts_fm import books
+
+    if text_file is not None and books.is_book(text_file):
+        book.instead_of(context)
+        return
     report: Report = context.obj
     target = outputs.target(output, output_dir, output_file, as_json)
     given = sampling_options(

@@ -1,0 +1,226 @@
+"""A book said chapter by chapter into a folder, with what says when each begins; chapters that are there are not said again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tts_fm import __version__, atomic, loading, story, strict
+from tts_fm.audio import chaptered, io
+from tts_fm.books import Book
+from tts_fm.books.turns import turns
+from tts_fm.errors import InputError
+from tts_fm.sampler import SamplingOptions
+from tts_fm.speech import Speech, provenance
+from tts_fm.story import MAIN, Role, Turn
+from tts_fm.synthesizer import Synthesizer
+from tts_fm.text.lexicon import Lexicon
+
+MANIFEST = "book.json"
+"""How the chapters in a folder were made, and when each is heard."""
+CHAPTER_PAUSE = 1.5
+"""Seconds of silence at the end of a chapter."""
+_SEEDS = 100_000  # between those of two chapters: more sentences than one has
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a book is: characters said of all, and what this run has made in how long."""
+
+    chapter: str
+    done: int
+    total: int
+    seconds: float
+    elapsed: float
+
+    @property
+    def rate(self) -> float:
+        """Seconds of speech made in a second."""
+        return self.seconds / max(self.elapsed, 1e-9)
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class SaidChapter:
+    """A chapter that is said: its title, its file, and from when on it is heard for how long, in seconds of the book."""
+
+    title: str
+    file: Path
+    start: float
+    seconds: float
+    is_new: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Narrator:
+    """Says books with ``synthesizer`` in the voice of ``role``; the others as in :meth:`Synthesizer.speak`."""
+
+    synthesizer: Synthesizer
+    role: Role
+    seed: int = 0
+    speed: float = 1.0
+    sampling: SamplingOptions | None = None
+    normalized: bool = False
+    lexicon: Lexicon | None = None
+    suffix: str = "flac"
+    remarks: list[str] = field(default_factory=list)
+    """What may be wrong with what was said, each once."""
+
+    def narrate(
+        self, book: Book, source: Path, folder: Path, on_progress: OnProgress | None = None
+    ) -> list[SaidChapter]:
+        """Say the chapters of ``book``, which was read from ``source``, that are not in ``folder`` yet; return all of them.
+
+        Raises:
+            ValueError: the folder holds another book, or one that was said otherwise.
+            InputError: a recording that nothing can be done with.
+        """
+        identity = self._identity(book, source)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{folder} cannot be made: {error.strerror}; choose another folder") from None
+        _check_manifest(folder / MANIFEST, identity)
+        _write(folder / MANIFEST, identity)
+        atomic.clean(folder)
+        files = [folder / _file_name(i, chapter.title, self.suffix) for i, chapter in enumerate(book.chapters, 1)]
+        is_new = [not file.is_file() for file in files]
+        missing = sum(one.n_characters for one, new in zip(book.chapters, is_new, strict=True) if new)
+        count = _Count(self.synthesizer, book.n_characters - missing, book.n_characters, on_progress)
+        for i, (chapter, file, new) in enumerate(zip(book.chapters, files, is_new, strict=True)):
+            if new:
+                count.chapter = chapter.title
+                self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
+        said = _placed([chapter.title for chapter in book.chapters], files, is_new)
+        _write(folder / MANIFEST, identity | {"said": [_record(one) for one in said]})
+        return said
+
+    def _say(self, its_turns: Sequence[Turn], count: _Count, file: Path, number: int, title: str) -> None:
+        """Say a chapter into ``file``; what the model cannot read is left out, and told."""
+        readable = [turn for turn in its_turns if self._is_readable(turn)]
+        seed = (self.seed + number * _SEEDS) % (story.MAX_SEED + 1)
+        rate = self.synthesizer.config.mel.sample_rate
+        sounds = [torch.zeros(0)]
+        if readable:
+            made = story.speak(
+                count,
+                readable,
+                {MAIN: self.role},
+                seed=seed,
+                speed=self.speed,
+                sampling=self.sampling,
+                normalized=self.normalized,
+                lexicon=self.lexicon,
+            )
+            sounds = [made.speech.waveform.samples]
+            self.remarks.extend(one for one in made.speech.remarks if one not in self.remarks)
+        sound = io.Waveform(torch.cat([*sounds, torch.zeros(round(CHAPTER_PAUSE * rate))]), rate)
+        io.write(sound, file, metadata=provenance(self.synthesizer.config.name, seed, self._sampling, title))
+
+    def _is_readable(self, turn: Turn) -> bool:
+        try:
+            self.synthesizer.read(turn.text, normalized=self.normalized, lexicon=self.role.words(self.lexicon))
+        except InputError as error:
+            self.remarks.append(f"left out: {error}")
+            return False
+        return True
+
+    @property
+    def _sampling(self) -> SamplingOptions:
+        return self.synthesizer.config.default_sampling if self.sampling is None else self.sampling
+
+    def _identity(self, book: Book, source: Path) -> dict[str, Any]:
+        """Return all that the sound of the book depends on, as JSON has it."""
+        voice = self.synthesizer.default_prompt if self.role.prompt is None else self.role.prompt
+        words = self.role.words(self.lexicon)
+        said = json.dumps([[chapter.title, *(part.text for part in chapter.parts)] for chapter in book.chapters])
+        return {
+            "software": f"tts-fm {__version__}",
+            "book": book.title,
+            "text": _digest(said.encode()),
+            "model": self.synthesizer.config.name,
+            "weights": loading.digest(self.synthesizer.backbone, self.synthesizer.vocoder),
+            "voice": None
+            if voice is None
+            else _digest(voice.waveform.samples.numpy().tobytes() + voice.transcript.encode()),
+            "sampling": self._sampling.model_dump(mode="json"),
+            "precision": str(self.synthesizer.dtype).removeprefix("torch."),
+            "seed": self.seed,
+            "speed": self.speed if self.role.speed is None else self.role.speed,
+            "is_normalized": self.normalized,
+            "lexicon": None if words is None else _digest(repr(words.entries).encode()),
+            "format": self.suffix,
+        }
+
+
+class _Count:
+    """Speaks with a model, and tells how far the book is."""
+
+    def __init__(self, synthesizer: Synthesizer, done: int, total: int, on_progress: OnProgress | None) -> None:
+        self._synthesizer, self._done, self._total, self._on_progress = synthesizer, done, total, on_progress
+        self._began, self._seconds = time.perf_counter(), 0.0
+        self.chapter = ""
+
+    def speak(self, text: str, *args: Any, **kwargs: Any) -> Speech:
+        """Speak as :meth:`Synthesizer.speak` does."""
+        speech = self._synthesizer.speak(text, *args, **kwargs)
+        self._done += len(text)
+        self._seconds += speech.waveform.seconds
+        if self._on_progress is not None:
+            done, elapsed = min(self._done, self._total), time.perf_counter() - self._began
+            self._on_progress(Progress(self.chapter, done, self._total, self._seconds, elapsed))
+        return speech
+
+
+def _placed(titles: Sequence[str], files: Sequence[Path], is_new: Sequence[bool]) -> list[SaidChapter]:
+    rate, sizes = chaptered.lengths([chaptered.Chapter(*one) for one in zip(titles, files, strict=True)])
+    starts = [sum(sizes[:i]) / rate for i in range(len(sizes))]
+    return [SaidChapter(*one) for one in zip(titles, files, starts, [n / rate for n in sizes], is_new, strict=True)]
+
+
+def _record(one: SaidChapter) -> dict[str, Any]:
+    return {"title": one.title, "file": one.file.name, "start": round(one.start, 3), "seconds": round(one.seconds, 3)}
+
+
+def _file_name(number: int, title: str, suffix: str) -> str:
+    """Return the name of a chapter's file: whatever the title is, it is a name in the folder and on every system."""
+    plain = unicodedata.normalize("NFC", title)
+    plain = re.sub(r"[^\w ,'()&!-]+", " ", plain)
+    plain = " ".join(plain.split())[:_LONGEST_NAME].rstrip(" .")
+    return f"{number:03d} {plain}.{suffix}" if plain else f"{number:03d}.{suffix}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _check_manifest(path: Path, identity: dict[str, Any]) -> None:
+    """Raise ValueError where ``path`` is that of a book that would sound otherwise; another version of this program may."""
+    if not path.is_file():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changes = strict.differences({name: before.get(name) for name in identity if name != "software"}, identity)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is none that was written here ({error}); choose another folder") from None
+    if changes:
+        raise ValueError(
+            f"{path.parent} holds a book that was said otherwise: {'; '.join(changes)}; choose another folder"
+        )
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    with atomic.replacing(path) as beside:
+        beside.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
