@@ -36,7 +36,8 @@ def divide(pages: Pages, entries: Sequence[Entry], title: str, footnotes: Footno
     made: list[Chapter] = []
     for (start, name), end in zip(starts, ends, strict=True):
         own = list(_between(list(pages.values()), start, end))
-        parts = tuple(_with_notes(own, notes) if footnotes == "say" else (part for part in own if part.kind != "note"))
+        said = _with_notes(own, notes) if footnotes == "say" else (part for part in own if part.kind != "note")
+        parts = _without_last_breaks(tuple(said))
         has_notes_only = any(part.kind == "note" for part in own) and all(
             part.kind in ("heading", "break") for part in parts
         )
@@ -78,6 +79,12 @@ def _with_notes(parts: Sequence[Part], notes: Mapping[Target, Part]) -> Iterator
         if part.kind != "note":
             yield part
             yield from (replace(notes[target], notes=()) for target in part.notes if target in notes)
+
+
+def _without_last_breaks(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    while parts and parts[-1].kind == "break":
+        parts = parts[:-1]
+    return parts
 
 
 def _called(title: str, parts: tuple[Part, ...], otherwise: str) -> Chapter:

@@ -78,16 +78,14 @@ class Narrator:
     remarks: list[str] = field(default_factory=list)
     """What may be wrong with what was said, each once."""
 
-    def narrate(
-        self, book: Book, source: Path, folder: Path, on_progress: OnProgress | None = None
-    ) -> list[SaidChapter]:
-        """Say the chapters of ``book``, which was read from ``source``, that are not in ``folder`` yet; return all of them.
+    def narrate(self, book: Book, folder: Path, on_progress: OnProgress | None = None) -> list[SaidChapter]:
+        """Say the chapters of ``book`` that are not in ``folder`` yet; return all of them.
 
         Raises:
             ValueError: the folder holds another book, or one that was said otherwise.
             InputError: a recording that nothing can be done with.
         """
-        identity = self._identity(book, source)
+        identity = self._identity(book)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -125,7 +123,8 @@ class Narrator:
                 lexicon=self.lexicon,
             )
             sounds = [made.speech.waveform.samples]
-            self.remarks.extend(one for one in made.speech.remarks if one not in self.remarks)
+            for remark in made.speech.remarks:
+                self._remark(remark)
         sound = io.Waveform(torch.cat([*sounds, torch.zeros(round(CHAPTER_PAUSE * rate))]), rate)
         io.write(sound, file, metadata=provenance(self.synthesizer.config.name, seed, self._sampling, title))
 
@@ -133,15 +132,20 @@ class Narrator:
         try:
             self.synthesizer.read(turn.text, normalized=self.normalized, lexicon=self.role.words(self.lexicon))
         except InputError as error:
-            self.remarks.append(f"left out: {error}")
+            self._remark(f"left out: {error}")
             return False
         return True
+
+    def _remark(self, line: str) -> None:
+        """Keep a remark, unless one that differs in its figures alone is kept already."""
+        if not any(line.partition("(")[0] == one.partition("(")[0] for one in self.remarks):
+            self.remarks.append(line)
 
     @property
     def _sampling(self) -> SamplingOptions:
         return self.synthesizer.config.default_sampling if self.sampling is None else self.sampling
 
-    def _identity(self, book: Book, source: Path) -> dict[str, Any]:
+    def _identity(self, book: Book) -> dict[str, Any]:
         """Return all that the sound of the book depends on, as JSON has it."""
         voice = self.synthesizer.default_prompt if self.role.prompt is None else self.role.prompt
         words = self.role.words(self.lexicon)

@@ -121,7 +121,7 @@ def book(
     sampling = synthesizer.config.sampling_as(given)
     narrator = Narrator(synthesizer, role, seed, speed, sampling, no_normalize, words, format)
     with report.progress("speaking", _MINUTE) as on_step:
-        said = narrator.narrate(own, file, folder, None if on_step is None else lambda one: on_step(*_told(one)))
+        said = narrator.narrate(own, folder, None if on_step is None else lambda one: on_step(*_told(one)))
     for remark in narrator.remarks:
         report.warn(remark)
     if whole is not None:
