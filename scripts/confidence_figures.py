@@ -23,7 +23,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +46,8 @@ TIMES, DRAWS = (0.3, 0.6), 2
 FLOW = ("seeds", "guidance", "misfit", "gain")
 WORST = 200.0
 """Of a word that the aligner does not find at all."""
+LEAST = 10
+"""Words that are misheard, and that are not, below which a share says nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Row:
-    """A word of a take: whether it was misheard, whether ``--verify`` would doubt it, and what is known of it; more is worse."""
+    """A word of a take, whether ``--verify`` would doubt it, and what is known of it: more is worse."""
 
     text: str
     group: str
@@ -70,13 +71,20 @@ class Row:
     word: str
     heard: str
     """All that the recogniser heard in the take."""
-    is_misheard: bool
     is_doubted: bool
     aligner: float
     seeds: float
     guidance: float
     misfit: float
     gain: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A row, and whether the recogniser heard something else there."""
+
+    row: Row
+    is_misheard: bool
 
 
 def main() -> None:
@@ -102,11 +110,9 @@ def main() -> None:
         with given.rows.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(row)) + "\n" for row in made)
         rows += made
-        print(
-            f"{number} of {len(missing)}: {sum(row.is_misheard for row in made)} of {len(made)}: {one.text}", flush=True
-        )
+        print(f"{number} of {len(missing)}: {one.text}", flush=True)
     known = {one.id for one in chosen}
-    for line in figures([row for row in rows if row.text in known]):
+    for line in figures(judged([row for row in rows if row.text in known])):
         print(line)
 
 
@@ -134,13 +140,12 @@ def measured(synthesizer: Synthesizer, judge: Recogniser, one: Text, takes: int)
     for take, speech in enumerate(speeches):
         words = [word for passage in speech.passages for word in passage.text.split()]
         heard = judge.transcribe(speech.waveform)
-        wrong = misheard(judge, words, heard)
         apart = [(speech.mel - other.mel).abs().mean(-1) for i, other in enumerate(speeches) if i != take]
         frames = {"seeds": torch.stack(apart).mean(0), **told_by_flow(synthesizer, one.prompt, speech, seed=take)}
-        placed = zip(spans(synthesizer, speech), aligned(speech), words, wrong, strict=True)
-        for place, (frames_of, (cost, is_doubted), word, is_misheard) in enumerate(placed):
+        placed = zip(spans(synthesizer, speech), aligned(speech), words, strict=True)
+        for place, (frames_of, (cost, is_doubted), word) in enumerate(placed):
             means = {name: round(float(values[frames_of].mean()), 5) for name, values in frames.items()}
-            yield Row(one.id, one.group, take, place, word, heard, is_misheard, is_doubted, cost, **means)
+            yield Row(one.id, one.group, take, place, word, heard, is_doubted, cost, **means)
 
 
 def told_by_flow(
@@ -207,38 +212,51 @@ def _sound(waveform: Waveform, passage: Passage) -> Waveform:
     return Waveform(waveform.samples[round(passage.start * rate) : round(passage.end * rate)], rate)
 
 
-def figures(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the lines of the report."""
-    for group in (None, *dict.fromkeys(row.group for row in rows)):
-        own = [row for row in rows if group in (None, row.group)]
-        wrong = sum(row.is_misheard for row in own)
-        yield f"\n{'all' if group is None else group}: {wrong} of {len(own)} words misheard ({wrong / len(own):.1%})"
-        if group is not None and min(wrong, len(own) - wrong) < 10:
-            continue
-        for name in ("aligner", *FLOW):
-            yield f"  {name:9s} AUROC {_auroc(own, name)}"
-    disputed = _disputed(rows)
-    yield f"\nwords that are misheard in some takes only: {len(disputed)}"
-    if disputed:
-        for name in ("aligner", *(name for name in FLOW if name != "seeds")):
-            yield f"  {name:9s} AUROC {_auroc(disputed, name)}"
-    yield from _regression(rows)
-
-
-def _disputed(rows: Sequence[Row]) -> list[Row]:
-    """Return the words that are heard in one take and misheard in another: there the text says nothing."""
-    outcomes: dict[Any, set[bool]] = {}
+def judged(rows: Sequence[Row]) -> list[Word]:
+    """Compare what was to be said with what was heard, take by take."""
+    takes: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        outcomes.setdefault((row.text, row.place), set()).add(row.is_misheard)
-    return [row for row in rows if len(outcomes[row.text, row.place]) == 2]
+        takes.setdefault((row.text, row.take), []).append(row)
+    return [
+        Word(row, wrong)
+        for own in takes.values()
+        for row, wrong in zip(own, misheard([row.word for row in own], own[0].heard).words, strict=True)
+    ]
 
 
-def _auroc(rows: Sequence[Row], name: str, draws: int = 500) -> str:
+def figures(words: Sequence[Word]) -> Iterator[str]:
+    """Yield the lines of the report."""
+    for group in (None, *dict.fromkeys(word.row.group for word in words)):
+        own = [word for word in words if group in (None, word.row.group)]
+        wrong = sum(word.is_misheard for word in own)
+        yield f"\n{'all' if group is None else group}: {wrong} of {len(own)} words misheard ({wrong / len(own):.1%})"
+        doubted = [word for word in own if word.row.is_doubted]
+        yield f"  {len(doubted)} are doubted, {sum(word.is_misheard for word in doubted)} of them rightly"
+        if min(wrong, len(own) - wrong) >= LEAST:
+            for name in ("aligner", *FLOW):
+                yield f"  {name:9s} AUROC {_auroc(own, name)}"
+    disputed = _disputed(words)
+    yield f"\nwords that are misheard in some takes only: {len(disputed)}"
+    if len(disputed) >= LEAST:
+        for name in ("aligner", *(name for name in FLOW if name != "seeds")):  # which is the same for two takes
+            yield f"  {name:9s} AUROC {_auroc(disputed, name)}"
+    yield from _regression(words)
+
+
+def _disputed(words: Sequence[Word]) -> list[Word]:
+    """Return the words that are heard in one take and misheard in another: there the text says nothing."""
+    outcomes: dict[tuple[str, int], set[bool]] = {}
+    for word in words:
+        outcomes.setdefault((word.row.text, word.row.place), set()).add(word.is_misheard)
+    return [word for word in words if len(outcomes[word.row.text, word.row.place]) == 2]
+
+
+def _auroc(words: Sequence[Word], name: str, draws: int = 500) -> str:
     """Return an AUROC with its interval of 95 %."""
-    labels, values = _arrays(rows, [name])
+    labels, values = _arrays(words, [name])
     by_text: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        by_text.setdefault(row.text, []).append(i)
+    for i, word in enumerate(words):
+        by_text.setdefault(word.row.text, []).append(i)
     places, random = [np.array(own) for own in by_text.values()], np.random.default_rng(0)
     drawn = []
     for _ in range(draws):
@@ -256,11 +274,11 @@ def auroc(labels: np.ndarray, values: np.ndarray) -> float:
     return float((rankdata(values)[labels].sum() - n_true * (n_true + 1) / 2) / (n_true * n_false))
 
 
-def _regression(rows: Sequence[Row]) -> Iterator[str]:
+def _regression(words: Sequence[Word]) -> Iterator[str]:
     """Yield how well all that the flow tells predicts together, and how honest its probabilities are, on unseen texts."""
-    order = {text: i for i, text in enumerate(dict.fromkeys(row.text for row in rows))}
-    learned, unseen = ([row for row in rows if order[row.text] % 2 == k] for k in (0, 1))
-    base = np.mean([row.is_misheard for row in learned])
+    order = {text: i for i, text in enumerate(dict.fromkeys(word.row.text for word in words))}
+    learned, unseen = ([word for word in words if order[word.row.text] % 2 == k] for k in (0, 1))
+    base = np.mean([word.is_misheard for word in learned])
     yield f"\nlogistic regression, {len(learned)} words to learn from, {len(unseen)} others:"
     for title, names in (("aligner", ["aligner"]), ("flow", list(FLOW)), ("both", ["aligner", *FLOW])):
         labels, values = _arrays(learned, names)
@@ -272,9 +290,9 @@ def _regression(rows: Sequence[Row]) -> Iterator[str]:
         yield f"  {title:9s} AUROC {auroc(labels, likely):.3f}, Brier {brier:.4f} ({least:.4f} by the share alone)"
 
 
-def _arrays(rows: Sequence[Row], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.array([row.is_misheard for row in rows])
-    return labels, np.array([[getattr(row, name) for name in names] for row in rows])
+def _arrays(words: Sequence[Word], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.array([word.is_misheard for word in words])
+    return labels, np.array([[getattr(word.row, name) for name in names] for word in words])
 
 
 if __name__ == "__main__":
