@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import jiwer
@@ -38,8 +39,8 @@ def hard_sentences(limit: int | None = None) -> list[tuple[str, str]]:
 
 
 def spoken(text: str) -> list[str]:
-    """Return the words of ``text`` as they are said: "555" is three."""
-    words = (re.sub(r"[^\w'/]", "", word) for word in normalize(text).lower().split())
+    """Return the words of ``text`` as they are said: "555" is three, and "forty-five" two."""
+    words = (re.sub(r"[^\w'/]", "", word) for word in normalize(text).lower().replace("-", " ").split())
     return [word for word in words if word]
 
 
@@ -49,16 +50,21 @@ def misheard(words: Sequence[str], heard: str) -> Misheard:
     Words are compared by their sound, however they are spelled ("Laurie" is "lorry"), and however they are put together
     ("wood chuck"). One that was heard beside those that were to be said counts against the one before it.
     """
-    said, sounds = [_sound(word) for word in words], [_sound(word) for word in spoken(heard)]
-    aligned = jiwer.process_words(" ".join(said), " ".join(sounds))
+    parts = [(i, _sound(part)) for i, word in enumerate(words) for part in word.split("-") if part]
+    said, there = [sound for _, sound in parts], [_sound(word) for word in spoken(heard)]
+    aligned = jiwer.process_words(" ".join(said), " ".join(there))
     wrong: set[int] = set()
     errors = 0
-    for part in aligned.alignments[0]:
-        told, there = said[part.ref_start_idx : part.ref_end_idx], sounds[part.hyp_start_idx : part.hyp_end_idx]
-        if part.type == "equal" or "".join(told) == "".join(there):
+    for is_equal, run in groupby(aligned.alignments[0], key=lambda chunk: chunk.type == "equal"):
+        chunks = list(run)
+        first, last = chunks[0], chunks[-1]
+        told = "".join(said[first.ref_start_idx : last.ref_end_idx])
+        if is_equal or told == "".join(there[first.hyp_start_idx : last.hyp_end_idx]):
             continue
-        wrong.update(range(part.ref_start_idx, part.ref_end_idx) if told else (max(part.ref_start_idx - 1, 0),))
-        errors += max(len(told), len(there))
+        for chunk in chunks:
+            places = range(chunk.ref_start_idx, chunk.ref_end_idx) or (max(chunk.ref_start_idx - 1, 0),)
+            wrong.update(parts[place][0] for place in places)
+            errors += max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
     return Misheard([i in wrong for i in range(len(words))], errors)
 
 

@@ -1,142 +1,157 @@
 """What repairs are worth on hard texts: wrong words as spoken, with repairs, with as many whole takes, and the time each costs.
 
-python -m scripts.repair_figures --recogniser whisper --limit 3
+python -m scripts.repair_figures runs/repairs.jsonl --limit 60 --recogniser whisper
 
-Whoever judges must not be who chooses: takes and repairs are chosen by the aligner, or by the model of ``--check-model``.
+``runs/repairs.jsonl`` keeps a line for each text, and running it again goes on. Whoever judges must not be who chooses: takes
+and repairs are chosen by the aligner, or by the model of ``--check-model``. With ``--leaps`` the model speaks in so few leaps
+that it says more of it badly, and there is more to repair.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from scripts.heard_words import hard_sentences, misheard
 from tts_fm import Speech, Synthesizer, plugins, repair
 from tts_fm.batch import listener
 from tts_fm.evaluation.recognisers import Recogniser
-from tts_fm.evaluation.wer import errors
-from tts_fm.takes import best_take
+from tts_fm.repair import CountErrors
 
 T = TypeVar("T")
-TEXTS = {
-    "tongue twisters": (
-        "She sells sea shells by the sea shore, and the shells she sells are sea shells for sure.",
-        "Peter Piper picked a peck of pickled peppers; how many pickled peppers did Peter Piper pick?",
-        "The sixth sick sheikh's sixth sheep's sick.",
-        "Red lorry, yellow lorry, red lorry, yellow lorry, red lorry, yellow lorry.",
-        "A proper copper coffee pot stood in the rural juror's brewery.",
-        "I thought a thought, but the thought I thought was not the thought I thought I thought.",
-        "Which witch switched the Swiss wristwatches?",
-        "Six slick swimmers swiftly swam south.",
-    ),
-    "repetitions": (
-        "No, no, no, no, I said no, and no means no.",
-        "Buffalo buffalo buffalo, and the buffalo did not mind.",
-        "He had had enough, and that that was so was plain to all.",
-        "One two one two one two three, one two one two one two three.",
-        "Very, very, very old, and very, very, very cold.",
-        "Far far away, behind the word mountains, far from the countries, far away it lies.",
-    ),
-    "numbers": (
-        "The train of 11:47 on 31 December 1999 had 1,111 seats and 1,110 passengers.",
-        "Call 555-0177 or 555-0771, but not 555-0717.",
-        "Pi is 3.14159265358979, and e is 2.718281828459.",
-        "It fell from $1,234.56 to $123.45, that is by 90.0%.",
-        "Rooms 7, 17, 70, 77 and 707 are on floors 6, 16 and 60.",
-    ),
-    "names": (
-        "Siobhan Featherstonehaugh met Nguyen Thi Minh Khai in Llanfairpwll.",
-        "Kierkegaard and Nietzsche never wrote to Schopenhauer or Dostoevsky.",
-        "From Worcester to Gloucester by way of Leominster and Bicester.",
-        "Dr. Wojciechowski and Mrs. Papadopoulos flew from Reykjavik to Ouagadougou.",
-        "Xochitl, Joaquin and Eoghan ordered gnocchi and Gewurztraminer.",
-    ),
-    "short": ("Go!", "Yes. No. Why?", "Oh.", "A or B?"),
-}
 WAYS = ("as spoken", "repairs", "takes")
 
 
-@dataclass
-class Tally:
-    """Words that were wrong, of how many, and the processor's seconds."""
+@dataclass(frozen=True)
+class Outcome:
+    """A text in one way: words that were wrong, of how many, the processor's seconds, and what was heard."""
 
-    wrong: int = 0
-    words: int = 0
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{100 * self.wrong / max(self.words, 1):6.2f} % of {self.words:4d} words wrong, {self.seconds:7.1f} s"
+    text: str
+    group: str
+    way: str
+    wrong: int
+    words: int
+    seconds: float
+    heard: str
+    repairs: tuple[str, ...] = ()
+    mended: int = 0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("outcomes", type=Path, help="JSON lines; what is in it is not measured again")
     parser.add_argument("--model", default="default")
+    parser.add_argument("--leaps", type=int)
     parser.add_argument("--limit", type=int, help="texts, taken from each kind in turn; all if not given")
-    parser.add_argument(
-        "--takes", type=int, default=repair.TRIES + 1, help="of takes, and of tries of a repair one less"
-    )
+    parser.add_argument("--takes", type=int, default=3, help="of takes, and of tries of a repair one less")
     parser.add_argument("--recogniser", default="whisper", help="who judges")
     parser.add_argument("--recogniser-model")
     parser.add_argument("--check-model", help="another model of Whisper that chooses")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    chosen = texts(given.limit)
-    synthesizer = Synthesizer.load(given.model)
-    judge = plugins.build(Recogniser, given.recogniser, chosen, given.recogniser_model)
-    listen = None if given.check_model is None else listener.build("whisper", given.check_model)
-    count = None if listen is None else lambda waveform, text: listen(waveform, text).wrong
-    synthesizer.speak("Good morning.", seed=0)  # the first speech warms up
-    tallies = {way: Tally() for way in WAYS}
-    repairs: list[repair.Repair] = []
-    for number, text in enumerate(chosen):
-        seed = number * given.takes
-        spoken, first = timed(lambda text=text, seed=seed: synthesizer.speak(text, seed=seed))
+    chosen = hard_sentences(given.limit)
+    lines = given.outcomes.read_text(encoding="utf-8").splitlines() if given.outcomes.is_file() else []
+    outcomes = [Outcome(**json.loads(line)) for line in lines]
+    known = {one.text for one in outcomes}
+    missing = [(group, text) for group, text in chosen if text not in known]
+    if missing:
+        trial = Trial.build(given, [text for _, text in missing])
+        for number, (group, text) in enumerate(missing, 1):
+            made = trial.outcomes(group, text, given.takes)
+            with given.outcomes.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(asdict(one)) + "\n" for one in made)
+            outcomes += made
+            print(f"{number} of {len(missing)}: {text}", *made[1].repairs, sep="\n    ", flush=True)
+    report([one for one in outcomes if one.text in {text for _, text in chosen}])
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Who speaks, who judges, and who chooses beside the aligner."""
+
+    synthesizer: Synthesizer
+    judge: Recogniser
+    count_errors: CountErrors | None
+
+    @staticmethod
+    def build(given: argparse.Namespace, texts: Sequence[str]) -> Trial:
+        """Load what the arguments name; the first speech warms up."""
+        synthesizer = Synthesizer.load(given.model)
+        if given.leaps is not None:
+            leaps = synthesizer.config.sampling_as({"leap": True, "steps": given.leaps})
+            synthesizer = synthesizer.with_config(
+                synthesizer.config.model_copy(update={"sampling": leaps, "default_leaps": given.leaps})
+            )
+        listen = None if given.check_model is None else listener.build("whisper", given.check_model)
+        synthesizer.speak("Good morning.", seed=0)
+        return Trial(
+            synthesizer,
+            plugins.build(Recogniser, given.recogniser, texts, given.recogniser_model),
+            None if listen is None else lambda waveform, text: listen(waveform, text).wrong,
+        )
+
+    def outcomes(self, group: str, text: str, takes: int) -> list[Outcome]:
+        """Say a text in the three ways; the first take is what is repaired, too."""
+        spoken = [timed(lambda seed=seed: self.synthesizer.speak(text, seed=seed)) for seed in range(takes)]
+        first, seconds = spoken[0]
         mended, more = timed(
-            lambda spoken=spoken, seed=seed: repair.mend(
-                synthesizer, spoken, seed=seed, tries=given.takes - 1, count_errors=count
-            )
+            lambda: repair.mend(self.synthesizer, first, seed=0, tries=takes - 1, count_errors=self.count_errors)
         )
-        (best, _), whole = timed(
-            lambda text=text, seed=seed: best_take(
-                lambda one: synthesizer.speak(text, seed=one), range(seed, seed + given.takes), count
-            )
+        (best, _), choosing = timed(
+            lambda: repair.best_take(lambda seed: spoken[seed][0], range(takes), self.count_errors)
         )
-        repairs += mended.repairs
-        made = zip(WAYS, (spoken, mended.speech, best), (first, first + more, whole), strict=True)
-        for way, speech, seconds in made:
-            add(tallies[way], judge, speech, text, seconds)
-        print(f"{number + 1} of {len(chosen)}: {text}", *map(told, mended.repairs), sep="\n    ", flush=True)
-    for way, tally in tallies.items():
-        print(f"{way:10s} {tally}")
-    kept, good = sum(one.is_kept for one in repairs), sum(one.is_mended for one in repairs)
-    print(f"{len(repairs)} places were doubted; {kept} were replaced, and {good} are no longer doubted")
+        whole = sum(each for _, each in spoken) + choosing
+        done = [told(one) for one in mended.repairs]
+        return [
+            self._judged(group, text, "as spoken", first, seconds),
+            self._judged(
+                group, text, "repairs", mended.speech, seconds + more, done, sum(r.is_mended for r in mended.repairs)
+            ),
+            self._judged(group, text, "takes", best, whole),
+        ]
+
+    def _judged(
+        self,
+        group: str,
+        text: str,
+        way: str,
+        speech: Speech,
+        seconds: float,
+        repairs: Sequence[str] = (),
+        mended: int = 0,
+    ) -> Outcome:
+        words = " ".join(speech.chunks).split()
+        heard = self.judge.transcribe(speech.waveform)
+        wrong = misheard(words, heard).errors
+        return Outcome(text, group, way, wrong, len(words), round(seconds, 2), heard, tuple(repairs), mended)
 
 
-def texts(limit: int | None) -> list[str]:
-    """Return the first ``limit`` texts, of each kind in turn."""
-    longest = max(map(len, TEXTS.values()))
-    return [kind[i] for i in range(longest) for kind in TEXTS.values() if i < len(kind)][:limit]
+def report(outcomes: Sequence[Outcome]) -> None:
+    """Print the figures, of each kind and of all."""
+    for group in (*dict.fromkeys(one.group for one in outcomes), "all"):
+        print(group)
+        for way in WAYS:
+            own = [one for one in outcomes if one.way == way and group in (one.group, "all")]
+            wrong, words = sum(one.wrong for one in own), sum(one.words for one in own)
+            print(
+                f"  {way:10s} {100 * wrong / words:6.2f} % of {words:4d} words, {sum(one.seconds for one in own):7.1f} s"
+            )
+    doubted, mended = sum(len(one.repairs) for one in outcomes), sum(one.mended for one in outcomes)
+    print(f"{doubted} places were doubted, and {mended} of them are no longer")
 
 
 def timed(make: Callable[[], T]) -> tuple[T, float]:
     """Return what ``make`` makes, and the processor's seconds it takes."""
     began = time.process_time()
     return make(), time.process_time() - began
-
-
-def add(tally: Tally, judge: Recogniser, speech: Speech, text: str, seconds: float) -> None:
-    """Count what ``judge`` hears in ``speech``."""
-    wrong = errors(judge.words(text), judge.words(judge.transcribe(speech.waveform)))
-    tally.wrong, tally.words, tally.seconds = (
-        tally.wrong + wrong.count,
-        tally.words + wrong.words,
-        tally.seconds + seconds,
-    )
 
 
 def told(one: repair.Repair) -> str:
