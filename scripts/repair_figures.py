@@ -86,10 +86,7 @@ class Trial:
         """Load what the arguments name; the first speech warms up."""
         synthesizer = Synthesizer.load(given.model)
         if given.leaps is not None:
-            leaps = synthesizer.config.sampling_as({"leap": True, "steps": given.leaps})
-            synthesizer = synthesizer.with_config(
-                synthesizer.config.model_copy(update={"sampling": leaps, "default_leaps": given.leaps})
-            )
+            synthesizer = synthesizer.with_config(synthesizer.config.model_copy(update={"default_leaps": given.leaps}))
         listen = None if given.check_model is None else listener.build("whisper", given.check_model)
         synthesizer.speak("Good morning.", seed=0)
         return Trial(
