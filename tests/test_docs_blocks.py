@@ -63,6 +63,7 @@ NOT_RUN = {
     "--output - |": "sound on stdout; tests/test_stream.py",
     "--output-raw - |": "sound on stdout; tests/test_stream.py",
     "--play": "a loudspeaker",
+    "novel.m4b": "PyAV; tests/test_narrate.py writes one",
     "gradio_client": "needs a page that runs; tests/test_browser_api.py",
 }
 """What a command or a Python block has in it that cannot be run here, and why."""
@@ -137,6 +138,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     Path("lines.jsonl").write_text('{"id": "a1", "text": "Flow matching."}\n', encoding="utf-8")
     Path("film.srt").write_text("1\n00:00:00,500 --> 00:00:02,000\nHello.\n", encoding="utf-8")
+    Path("novel.md").write_text("# One\n\nIt rained.\n\n# Two\n\nIt stopped.\n", encoding="utf-8")
     soundfile.write("music.wav", 0.01 * samples, rate)
     for name in ("configs", "scripts", "tests"):
         Path(name).symlink_to(ROOT / name)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tts_fm import Speech, Synthesizer, Waveform, repair
-from tts_fm.alignment import words_heard
+from tts_fm.alignment import forced, words_heard
 from tts_fm.audio.io import read
 from tts_fm.doubts import Fault, faults
 from tts_fm.frontends.phonemes import Phonemes
@@ -166,3 +166,12 @@ def test_the_command_makes_takes_keeps_one_and_tells(tts_fm_command, tmp_path):
 def test_options_that_mean_nothing_alone_are_refused(tts_fm_command, options, message):
     done = tts_fm_command("synthesize", TEXT, *options)
     assert done.code == 2 and message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "phones, rate, is_believed", [(1, 2.6, True), (7, 4.6, True), (12, 4.6, False), (12, 5.1, True), (1, 1.9, False)]
+)
+def test_a_few_words_may_be_drawn_out(phones: int, rate: float, is_believed: bool) -> None:
+    each = 1 / rate
+    spans = [[(i * each, (i + 1) * each) for i in range(phones)]]
+    assert forced.is_plausible(forced.Alignment(spans, [[-5.0] * phones], -5.0, 0.0)) == is_believed

@@ -22,6 +22,7 @@ RATE = 16_000
 _LOWEST_SCORE = -30.0
 _EDGE, _ROOM = 0.033, 0.3  # seconds: less silence than this was not found; how much to add then
 _FRAME = 0.01
+_FEW, _SLOWEST_OF_FEW, _SLOWEST, _FASTEST = 10, 2, 5, 24  # phones; per second: a word alone is drawn out at its end
 _OFFSET = 0.0078  # a boundary lies between two windows: half a window minus half a step after its frame's start
 _ONE_AT_A_TIME = threading.Lock()  # there is one decoder
 
@@ -149,7 +150,7 @@ def check(alignment: Alignment, lowest_score: float = _LOWEST_SCORE, most_hurrie
         raise Implausible("too many shortest phones")
     if max(end - start for start, end in spans) > 0.7:
         raise Implausible("a phone over 0.7 s")
-    if not 5 <= len(spans) / speech <= 24:
+    if not (_SLOWEST_OF_FEW if len(spans) < _FEW else _SLOWEST) <= len(spans) / speech <= _FASTEST:
         raise Implausible("speaking rate")
 
 

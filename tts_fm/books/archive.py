@@ -10,7 +10,7 @@ from types import TracebackType
 from urllib.parse import unquote
 from zipfile import BadZipFile, LargeZipFile, ZipFile
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue, reportMissingImports] (an extra)
 
 from tts_fm.errors import InputError
 

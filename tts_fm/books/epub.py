@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue, reportMissingImports] (an extra)
 
 from tts_fm.books import Book, Footnotes, contents
 from tts_fm.books.archive import Archive, inside, page

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lxml import etree
-from markdown_it import MarkdownIt
-from mdit_py_plugins.footnote import footnote_plugin
-from mdit_py_plugins.front_matter import front_matter_plugin
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue, reportMissingImports] (an extra)
+from markdown_it import MarkdownIt  # pyright: ignore[reportMissingImports] (an extra)
+from mdit_py_plugins.footnote import footnote_plugin  # pyright: ignore[reportMissingImports] (an extra)
+from mdit_py_plugins.front_matter import front_matter_plugin  # pyright: ignore[reportMissingImports] (an extra)
 
 from tts_fm import strict
 from tts_fm.books import Book, Footnotes

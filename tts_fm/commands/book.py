@@ -143,7 +143,8 @@ def instead_of(context: typer.Context) -> None:
     given = {
         parameter.name: parameter
         for parameter in context.command.params
-        if parameter.name is not None and context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+        if parameter.name is not None
+        if getattr(context.get_parameter_source(parameter.name), "name", None) == "COMMANDLINE"
     }
     known = inspect.signature(book).parameters
     values = {name: context.params[name] for name in given if name in context.params}
