@@ -106,8 +106,8 @@ def test_a_link_that_looks_like_a_note_takes_no_chapter_away(tmp_path: Path) -> 
 def test_markdown_has_the_chapters_of_its_highest_headings_below_a_title(tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     file.write_text(
-        "---\nauthor: Ann\nlang: en\n---\n# Book\n\nFirst of all.\n\n## One\n\nIt is *good*[^1].\n\n### Deep\n\n- a\n- b\n\n---\n\n"
-        "## Two\n\nSee [here](http://x.y).\n\n    code\n\n<script>never()</script>\n\n[^1]: Very.\n"
+        "---\nauthor: Ann\nlang: en\n---\n# Book\n\nFirst of all.\n\n## One\n\nIt is *good*[^1].\n\n### Deep\n\n- a\n- b\n\n"
+        "---\n\n## Two\n\nSee [here](http://x.y).\n\n    code\n\n<script>never()</script>\n\n[^1]: Very.\n"
     )
     book = books.load(file, "say")
     assert (book.title, book.author, book.language) == ("Book", "Ann", "en")

@@ -175,3 +175,19 @@ def test_a_few_words_may_be_drawn_out(phones: int, rate: float, is_believed: boo
     each = 1 / rate
     spans = [[(i * each, (i + 1) * each) for i in range(phones)]]
     assert forced.is_plausible(forced.Alignment(spans, [[-5.0] * phones], -5.0, 0.0)) == is_believed
+
+
+def test_a_word_behind_the_end_of_the_sound_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_the_end(audio: object, words: list) -> forced.Alignment:
+        spans = [[(0.1 * i, 0.1 * (i + 1)) for i, _ in enumerate(word)] for word in words]
+        spans[-1] = [(0.9, 0.9) for _ in words[-1]]
+        return forced.Alignment(spans, [[-5.0 for _ in word] for word in words], -5.0, 0.0)
+
+    monkeypatch.setattr(forced, "align_whole", at_the_end)
+    said, lost = words_heard(Waveform(torch.zeros(16_000), 16_000), "Good morning.")
+    assert (said.score, lost.score, lost.is_doubtful, lost.end - lost.start) == (
+        pytest.approx(-5.0),
+        -math.inf,
+        True,
+        0,
+    )
