@@ -23,7 +23,7 @@ from scripts.heard_words import hard_sentences, misheard
 from tts_fm import Speech, Synthesizer, plugins, repair
 from tts_fm.batch import listener
 from tts_fm.evaluation.recognisers import Recogniser
-from tts_fm.repair import CountErrors
+from tts_fm.takes import CountErrors, best_take
 
 T = TypeVar("T")
 WAYS = ("as spoken", "repairs", "takes")
@@ -102,9 +102,7 @@ class Trial:
         mended, more = timed(
             lambda: repair.mend(self.synthesizer, first, seed=0, tries=takes - 1, count_errors=self.count_errors)
         )
-        (best, _), choosing = timed(
-            lambda: repair.best_take(lambda seed: spoken[seed][0], range(takes), self.count_errors)
-        )
+        (best, _), choosing = timed(lambda: best_take(lambda seed: spoken[seed][0], range(takes), self.count_errors))
         whole = sum(each for _, each in spoken) + choosing
         done = [told(one) for one in mended.repairs]
         return [

@@ -21,9 +21,10 @@ from tts_fm.books.turns import turns
 from tts_fm.errors import InputError
 from tts_fm.sampler import SamplingOptions
 from tts_fm.speech import Speech, provenance
-from tts_fm.story import MAIN, Role, Turn
+from tts_fm.story import Role
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text.lexicon import Lexicon
+from tts_fm.turns import MAIN, MAX_SEED, Turn
 
 MANIFEST = "book.json"
 """How the chapters in a folder were made, and when each is heard."""
@@ -108,7 +109,7 @@ class Narrator:
     def _say(self, its_turns: Sequence[Turn], count: _Count, file: Path, number: int, title: str) -> None:
         """Say a chapter into ``file``; what the model cannot read is left out, and told."""
         readable = [turn for turn in its_turns if self._is_readable(turn)]
-        seed = (self.seed + number * _SEEDS) % (story.MAX_SEED + 1)
+        seed = (self.seed + number * _SEEDS) % (MAX_SEED + 1)
         rate = self.synthesizer.config.mel.sample_rate
         sounds = [torch.zeros(0)]
         if readable:

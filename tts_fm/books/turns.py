@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from tts_fm.audio.join import PARAGRAPH_PAUSE, PAUSE
 from tts_fm.books import Part
-from tts_fm.story import MAIN, Turn
 from tts_fm.text.chunk import chunk
+from tts_fm.turns import MAIN, Turn
 
 HEADING_PAUSES = {1: (1.5, 1.0), 2: (1.2, 0.8)}
 """Seconds of silence before and after a heading, by its level; of the others that of ``OTHER_HEADING``."""

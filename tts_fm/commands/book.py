@@ -86,8 +86,8 @@ def book(
     report: Report = context.obj
     from tts_fm import books
     from tts_fm.audio import chaptered, encoding
-    from tts_fm.story import MAIN
     from tts_fm.text.lexicon import Lexicon
+    from tts_fm.turns import MAIN
 
     if footnotes not in ("skip", "say"):
         raise ValueError(f"--footnotes is {footnotes!r}; choose skip or say")
