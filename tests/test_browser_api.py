@@ -95,7 +95,7 @@ def test_a_program_gets_words_and_subtitles_and_may_direct(client: Client) -> No
     words = result[5]["words"]
     assert [word for word, _, _ in words] == ["One,", "two.", "Three."]
     assert words[2][1] - words[1][2] > 0.95
-    srt, vtt = (Path(file).read_text() for file in result[6:8])
+    srt, vtt = (Path(file["value"]).read_text() for file in result[6:8])
     assert srt.count("-->") == vtt.count("-->") == 2 and vtt.startswith("WEBVTT")
     assert "tag" in refusal(client, "speak", text="[paus 1s] One.", is_marked_up=True, recording=None)
 

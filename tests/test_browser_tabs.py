@@ -80,6 +80,7 @@ AudioBufferSourceNode.prototype.start = function (at) {
   window.heard.push([at, this.buffer.duration, document.querySelector("#speak-status").innerText]);
   return begin.call(this, at);
 };
+null;  // else a function would be the result, and called
 """
 """Notes when each piece of sound is to be heard, how long it is, and what the page said then."""
 

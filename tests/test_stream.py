@@ -138,9 +138,13 @@ def test_a_soft_voice_of_a_streamed_story_is_raised_by_what_its_prompt_lacks(tol
         roles = {"main": Role(loud), "town": Role(second)}
         return [piece.waveform.samples for piece in stream_story(told, turns, roles, is_levelled=is_levelled)]
 
-    (first, second), (same, raised) = sounds(soft, False), sounds(soft, True)
-    assert torch.equal(first, same)
-    assert float(raised.abs().max() / second.abs().max()) == pytest.approx(10, rel=0.02)  # its peak, 0.05, allows 20
+    gains = [
+        float(raised.abs().max() / plain.abs().max())
+        for raised, plain in zip(sounds(soft, True), sounds(soft, False), strict=True)
+    ]
+    (n_of_first,) = {i for i in range(1, len(gains)) if gains[i] > 2 * gains[i - 1]}
+    assert gains[:n_of_first] == [1.0] * n_of_first
+    assert gains[n_of_first:] == pytest.approx([10] * (len(gains) - n_of_first), rel=0.02)  # its peak, 0.05, allows 20
     assert all(map(torch.equal, sounds(loud, True), sounds(loud, False)))
 
 
@@ -192,7 +196,16 @@ def test_a_server_tells_all_words_with_the_first_sound(told: Synthesizer) -> Non
 
     rate = told.config.mel.sample_rate
     order = Order(
-        TEXT, ChosenVoice("default", lambda: None), "pcm", rate, 1.0, 3, told.config.sampling_as({}), True, True
+        TEXT,
+        (Turn("main", TEXT),),
+        {"main": ChosenVoice("default", lambda: None)},
+        "pcm",
+        rate,
+        1.0,
+        3,
+        told.config.sampling_as({}),
+        True,
+        True,
     )
     first, *rest = order.make(told, lambda: None)
     assert first.words == told.plan(TEXT).words and not any(chunk.words for chunk in rest)

@@ -12,6 +12,7 @@ let queued = []; // where each piece lies: {at: second of the context, start: se
 let isWhole = false; // no more pieces will come
 let words = [];
 let lit = null;
+let isFollowing = false;
 
 function samplesOf(wav) { // 16-bit mono, of which the length may not be told
   const view = new DataView(wav);
@@ -51,7 +52,8 @@ function begin(value) {
   if (!value.rate) return;
   context = new AudioContext({ sampleRate: value.rate });
   context.resume();
-  requestAnimationFrame(follow);
+  pause.textContent = "Pause";
+  beginToFollow();
 }
 
 function show(all) {
@@ -89,6 +91,11 @@ function light(second) {
   lit = now;
 }
 
+function beginToFollow() {
+  if (!isFollowing) requestAnimationFrame(follow);
+  isFollowing = true;
+}
+
 function follow() {
   const whole = sound();
   if (context !== null) {
@@ -103,6 +110,7 @@ function follow() {
   } else if (whole !== null && !whole.paused) light(whole.currentTime);
   else {
     light(-1);
+    isFollowing = false;
     return;
   }
   requestAnimationFrame(follow);
@@ -128,6 +136,6 @@ pause.addEventListener("click", async () => {
 document.addEventListener("play", (event) => { // of the whole sound; it does not bubble
   if (event.target !== sound()) return;
   silence();
-  requestAnimationFrame(follow);
+  beginToFollow();
 }, true);
 document.addEventListener("click", (event) => event.target.closest(`#${props.cancel}`) && silence());
