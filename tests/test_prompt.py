@@ -87,6 +87,8 @@ def test_a_recording_without_speech_is_refused():
 def test_load_needs_a_second_and_words(tmp_path):
     sound(2.0).save(tmp_path / "a.wav")
     assert Prompt.load(tmp_path / "a.wav", "Hello there.").transcript == "Hello there."
+    with pytest.raises(InputError, match=r"the transcript '\.\.\.!' has no words"):
+        prepare(Prompt(sound(2.0), " ...! "), RATE, 12.0)
     with pytest.raises(InputError, match="transcript is empty"):
         Prompt.load(tmp_path / "a.wav", "  ")
     sound(0.1).save(tmp_path / "short.wav")

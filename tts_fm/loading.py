@@ -30,9 +30,8 @@ def _bound_kernel_cache() -> None:
     """Let oneDNN keep 256 kernels instead of 1024: it keeps one for every length of a sentence, of a quarter megabyte.
 
     A phrase needs about a hundred, of the flow and the vocoder in turn; where fewer are kept, each is made anew every time,
-    and a first piece of streamed speech takes 1.5 s of a processor instead of 0.7 s.
-
-    It reads this once, when its first kernel is made; who has set it already is not overruled.
+    and a first piece of streamed speech takes 1.5 s of a processor instead of 0.7 s. It reads this once, when its first
+    kernel is made; who has set it already is not overruled.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 

@@ -109,6 +109,8 @@ def _decoder() -> Decoder:
 
 def align(audio: np.ndarray, words: list[Word]) -> Alignment:
     """Align ``words`` with 16 kHz ``audio``; Implausible where that fails."""
+    if not any(words):
+        raise Implausible("there is no word to look for")
     with _ONE_AT_A_TIME:
         phones = _decoded(_pcm(audio), words)
     flat = [phone for word in phones for phone in word]

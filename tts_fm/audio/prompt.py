@@ -34,8 +34,9 @@ class Prompt:
     def load(source: str | Path | Readable, transcript: str) -> Prompt:
         """Read the recording. Raises InputError as :func:`tts_fm.audio.io.read`, and for lengths that are of no use."""
         waveform = io.read(source, min_seconds=MIN_SECONDS)
-        if not transcript.strip():
-            raise InputError(f"{source}: the transcript is empty; {_ADVICE}")
+        if problem := _no_words(transcript):
+            name = source if isinstance(source, str | Path) else "the audio stream"
+            raise InputError(f"{name}: {problem}; {_ADVICE}")
         return Prompt(waveform, transcript)
 
 
@@ -68,8 +69,10 @@ def prepare(prompt: Prompt, sample_rate: int, max_seconds: float) -> PreparedPro
     pause, and its transcript at the clause end that lies there.
 
     Raises:
-        InputError: shorter than 1 s, longer than 30 s without its silence, no speech, or nowhere to cut.
+        InputError: no words, shorter than 1 s, longer than 30 s without its silence, no speech, or nowhere to cut.
     """
+    if problem := _no_words(prompt.transcript):
+        raise InputError(f"{problem}; {_ADVICE}")
     if prompt.waveform.seconds < MIN_SECONDS:
         raise _of_wrong_length(prompt.waveform.seconds)
     samples = level.without_offset(prompt.waveform.samples)
@@ -86,6 +89,13 @@ def prepare(prompt: Prompt, sample_rate: int, max_seconds: float) -> PreparedPro
     end = min(spans[-1].end + KEPT_SECONDS, max_seconds)
     samples, gain = level.raised(sound.samples[: round(end * sample_rate)])
     return PreparedPrompt(Waveform(samples, sample_rate), transcript, gain, sum(span.seconds for span in spans))
+
+
+def _no_words(transcript: str) -> str:
+    """Return what is wrong with a transcript in which nothing can be read; nothing where there are words."""
+    if not transcript.strip():
+        return "the transcript is empty"
+    return "" if any(map(str.isalnum, transcript)) else f"the transcript {transcript.strip()[:20]!r} has no words"
 
 
 def _of_wrong_length(seconds: float) -> InputError:
