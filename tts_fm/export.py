@@ -77,7 +77,9 @@ def write(
     if not isinstance(path, CondOT):
         raise ValueError(f"{config.name} was trained on the path {config.flow.path.name}; only cond_ot is exported")
     folder.mkdir(parents=True, exist_ok=True)
-    onnx_graphs.write(folder, backbone, synthesizer.vocoder, weights)
+    vocoder = onnx_graphs.in_float32(synthesizer.vocoder)
+    onnx_graphs.write(folder, backbone, vocoder, weights)
+    raising, sounding = onnx_graphs.windows(vocoder)
     heard = {name: synthesizer.teller.listen(prompt) for name, prompt in voices.items()}
     rate = config.mel.frame_rate
     about = Manifest(
@@ -102,6 +104,8 @@ def write(
         leading_frames=duration.to_frames(LEADING_SILENCE, rate),
         pause=PAUSE,
         paragraph_pause=PARAGRAPH_PAUSE,
+        raising=raising,
+        sounding=sounding,
         voices={name: _entry(synthesizer, voice, f"{name}.f32") for name, voice in heard.items()},
     )
     manifest.write(folder, about, {name: voice.mel.cpu().numpy() for name, voice in heard.items()})
