@@ -17,7 +17,7 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones.aligned_dit import AlignedDiT
 from tts_fm.errors import ArgumentError
 from tts_fm.flow.paths.cond_ot import CondOT
-from tts_fm.frontends.phonemes import SYMBOLS, Phonemes
+from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.interop import onnx_graphs
 from tts_fm.interop.onnx_graphs import Weights
 from tts_fm.pacing import Voice
@@ -26,6 +26,7 @@ from tts_fm.runtime import Speaker, manifest
 from tts_fm.runtime.manifest import Manifest, VoiceEntry
 from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.synthesizer import Synthesizer
+from tts_fm.text.pronunciation import SYMBOLS
 from tts_fm.types import DECIBELS, FILLER
 
 TEXTS = ("Hello.", "The old man, who was not in a hurry, walked down to the river at 6 o'clock. It was cold there.")

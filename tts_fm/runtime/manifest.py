@@ -17,8 +17,11 @@ from tts_fm.runtime.windows import Windows
 
 FORMAT = 2
 NAME = "model.json"
-GRAPHS = ("text", "told", "velocity", "raised", "sound")
-"""The files ``NAME.onnx``: tokens; what does not change between steps; a step; the vocoder's first stage; the rest of it."""
+GRAPHS = ("raised", "velocity", "sound", "told", "text")
+"""The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
+
+The largest come first: what loading one leaves free has room for the next.
+"""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Speaker:
         self.manifest = manifest.read(self.folder)
         with ThreadPoolExecutor(1) as pool:
             loading = [pool.submit(session, self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS]
-        self._text, self._told, self._velocity, self._raised, self._sound = (each.result() for each in loading)
+        self._raised, self._velocity, self._sound, self._told, self._text = (each.result() for each in loading)
         self._frontend = Phonemes(Phonemes.Options(language=self.manifest.language))
         self._id = {symbol: i for i, symbol in enumerate(self.manifest.symbols)}
 
@@ -155,9 +156,7 @@ class Speaker:
         def velocities(x_t: ndarray, t: np.float32, until: np.float32) -> list[ndarray]:
             common = {"x_t": x_t[None], "t": np.array([t]), "until": np.array([until]), "is_valid": is_valid[None]}
             # one after the other: as fast on a processor, in half of the memory
-            return [
-                self._velocity.run(None, {**common, "input": told[row], "voice": voice[row]})[0][0] for row in rows
-            ]
+            return [self._velocity.run(None, {**common, "input": told[row], "voice": voice[row]})[0][0] for row in rows]
 
         x_0 = np.zeros_like(shown)
         x_0[:n] = flow.noise(seed, n, about.n_mels)
@@ -197,10 +196,26 @@ def session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False
+    _share_memory(onnxruntime)
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no class of their own in common
         raise ModelError(f"{path} is damaged ({str(error).splitlines()[0][:120]}); export it anew") from None
+
+
+@cache
+def _share_memory(onnxruntime: Any) -> None:
+    """Let all graphs of the process take turns in the same memory, which grows by what is asked for, not twofold."""
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_requested = {
+        "arena_extend_strategy": 1,
+        "max_mem": 0,
+        "initial_chunk_size_bytes": -1,
+        "max_dead_bytes_per_chunk": -1,
+    }
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(as_requested))
