@@ -17,11 +17,11 @@ from numpy import ndarray
 from tts_fm import atomic, duration
 from tts_fm.audio import encoding, spectrum
 from tts_fm.errors import InputError, ModelError
-from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.runtime import flow, manifest
+from tts_fm.text import pronunciation
 from tts_fm.text.chunk import chunk
 from tts_fm.text.clean import check
-from tts_fm.text.lexicon import shown
+from tts_fm.text.lexicon import Lexicon, shown
 from tts_fm.text.normalize import read
 
 _FADE = 0.01  # seconds, at the inner edges of pieces
@@ -72,11 +72,17 @@ class Speaker:
         with ThreadPoolExecutor(1) as pool:
             loading = [pool.submit(session, self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS]
         self._raised, self._velocity, self._sound, self._told, self._text = (each.result() for each in loading)
-        self._frontend = Phonemes(Phonemes.Options(language=self.manifest.language))
         self._id = {symbol: i for i, symbol in enumerate(self.manifest.symbols)}
 
     def speak(
-        self, text: str, voice: str = "default", *, seed: int = 0, speed: float = 1.0, normalized: bool = False
+        self,
+        text: str,
+        voice: str = "default",
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
     ) -> Spoken:
         """Speak ``text``; the arguments are those of :meth:`Synthesizer.speak`, ``voice`` is one that was exported.
 
@@ -86,7 +92,9 @@ class Speaker:
         """
         began = time.perf_counter()
         check(text)
-        reading = read(text, is_spelled_out=normalized)
+        if lexicon is not None:
+            self._check_sounds(lexicon)
+        reading = read(text, lexicon, is_spelled_out=normalized)
         prompt = manifest.read_mel(self.folder, self.manifest, voice)
         entry = self.manifest.voices[voice]
         chunks, pauses = self._pieces(reading.paragraphs, entry.longest_piece)
@@ -110,11 +118,23 @@ class Speaker:
             },
         )
 
+    def _check_sounds(self, lexicon: Lexicon) -> None:
+        for entry in lexicon.entries:
+            if unknown := [sound for sound in entry.sounds or "" if sound not in self._id]:
+                raise ValueError(
+                    f"{entry.where or entry.word}: the model {self.manifest.name} knows no sound {', '.join(unknown)}; "
+                    f"use the symbols that espeak-ng writes"
+                )
+
+    def _says_something(self, text: str) -> bool:
+        tokens = pronunciation.tokens(text, self.manifest.language)
+        return any(token in self._id and any(map(str.isalnum, token)) for token in tokens)
+
     def _pieces(self, paragraphs: Sequence[str], longest: int) -> tuple[list[str], list[float]]:
         """Return the pieces that are spoken at once, and the silence behind each."""
         pieces: list[str] = []
         pauses: list[float] = []
-        for paragraph in filter(self._frontend.says_something, paragraphs):
+        for paragraph in filter(self._says_something, paragraphs):
             own = chunk(paragraph, longest)
             pieces += own
             pauses += [self.manifest.pause] * (len(own) - 1) + [self.manifest.paragraph_pause]
@@ -127,7 +147,7 @@ class Speaker:
     ) -> Float[ndarray, "n c"]:
         """Return the log-mel of one piece, equalised as the model says."""
         about, given = self.manifest, len(prompt)
-        tokens = self._frontend.tokens(text)
+        tokens = pronunciation.tokens(text, about.language)
         ids = [self._id.get(token, 0) for token in tokens]
         frames = self._text.run(["frames"], {"token_ids": np.array([ids])})[0][0]
         target = duration.at_pace(frames.tolist(), pace, speed=speed, floor_frames=about.floor_frames)
