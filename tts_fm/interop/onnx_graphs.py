@@ -159,12 +159,14 @@ def _reach(module: nn.Module) -> int:
     return module.dilation[0] * (module.kernel_size[0] // 2) if isinstance(module, nn.Conv1d) else 0
 
 
-def _in_lines(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
-            setattr(module, name, Line(child))
-        else:
-            _in_lines(child)
+def in_lines(vocoder: HiFiGAN) -> HiFiGAN:
+    """Return a copy whose layers work on ``(b d 1 n)``; only :class:`Raised` and :class:`Sound` can use it."""
+    copied = deepcopy(vocoder)
+    for parent in [*copied.modules()]:
+        for name, child in [*parent.named_children()]:
+            if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
+                setattr(parent, name, Line(child))
+    return copied
 
 
 def write(folder: Path, backbone: AlignedDiT, vocoder: HiFiGAN, weights: Weights = "int8") -> None:
@@ -182,9 +184,8 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: HiFiGAN, weights: Weights
     ids, mel = torch.arange(7)[None], torch.randn(1, 6 * p, c)
     frames = torch.full((1, 7), 6 * p // 7)
     frames[:, 0] += 6 * p - frames.sum()
-    plain = deepcopy(vocoder)
-    columns, width = plain.options.upsample_rates[0], plain.options.upsample_initial_channel // 2
-    _in_lines(plain)
+    columns, width = vocoder.options.upsample_rates[0], vocoder.options.upsample_initial_channel // 2
+    lines = in_lines(vocoder)
     graphs: dict[str, tuple[nn.Module, dict[str, tuple[Tensor, dict[int, Any]]], list[str]]] = {
         "text": (Text(backbone), {"token_ids": (ids, {1: m})}, ["encoded", "frames"]),
         "told": (
@@ -211,9 +212,9 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: HiFiGAN, weights: Weights
             },
             ["velocity"],
         ),
-        "raised": (Raised(plain), {"mel": (mel, {1: Dim("frames", min=2, max=100_000)})}, ["raised"]),
+        "raised": (Raised(lines), {"mel": (mel, {1: Dim("frames", min=2, max=100_000)})}, ["raised"]),
         "sound": (
-            Sound(plain),
+            Sound(lines),
             {"raised": (torch.randn(1, width, 1, 6 * columns), {3: Dim("columns", min=2, max=1_000_000)})},
             ["samples"],
         ),

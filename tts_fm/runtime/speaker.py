@@ -22,7 +22,7 @@ from tts_fm.text import pronunciation
 from tts_fm.text.chunk import chunk
 from tts_fm.text.clean import check
 from tts_fm.text.lexicon import Lexicon, shown
-from tts_fm.text.normalize import read
+from tts_fm.text.normalize import Reading, read
 
 _FADE = 0.01  # seconds, at the inner edges of pieces
 
@@ -91,10 +91,7 @@ class Speaker:
             ValueError: no such voice, or a speed out of range.
         """
         began = time.perf_counter()
-        check(text)
-        if lexicon is not None:
-            self._check_sounds(lexicon)
-        reading = read(text, lexicon, is_spelled_out=normalized)
+        reading = self.read(text, normalized=normalized, lexicon=lexicon)
         prompt = manifest.read_mel(self.folder, self.manifest, voice)
         entry = self.manifest.voices[voice]
         chunks, pauses = self._pieces(reading.paragraphs, entry.longest_piece)
@@ -117,6 +114,20 @@ class Speaker:
                 "text": shown(reading.text),
             },
         )
+
+    def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
+        """Return how ``text`` is read, as :meth:`Synthesizer.read` does."""
+        check(text)
+        if lexicon is not None:
+            self._check_sounds(lexicon)
+        return read(text, lexicon, is_spelled_out=normalized)
+
+    def ids(self, text: str) -> list[int]:
+        """Return the token ids of ``text``, as it is read."""
+        return self._ids(pronunciation.tokens(text, self.manifest.language))
+
+    def _ids(self, tokens: Sequence[str]) -> list[int]:
+        return [self._id.get(token, 0) for token in tokens]  # a space stands in for what is unknown
 
     def _check_sounds(self, lexicon: Lexicon) -> None:
         for entry in lexicon.entries:
@@ -148,7 +159,7 @@ class Speaker:
         """Return the log-mel of one piece, equalised as the model says."""
         about, given = self.manifest, len(prompt)
         tokens = pronunciation.tokens(text, about.language)
-        ids = [self._id.get(token, 0) for token in tokens]
+        ids = self._ids(tokens)
         frames = self._text.run(["frames"], {"token_ids": np.array([ids])})[0][0]
         target = duration.at_pace(frames.tolist(), pace, speed=speed, floor_frames=about.floor_frames)
         target[0] = min(target[0], about.leading_frames)
