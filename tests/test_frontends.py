@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from tts_fm import plugins
 from tts_fm.errors import InputError, ModelError
 from tts_fm.frontends import Frontend
-from tts_fm.frontends.phonemes import SYMBOLS, Phonemes
+from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.frontends.utf8 import Utf8
 from tts_fm.frontends.vocab import Vocab
 from tts_fm.text.normalize import normalize
+from tts_fm.text.pronunciation import SYMBOLS
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "goldens" / "golden.json").read_text(encoding="utf-8"))["text"][
     "pinyin"

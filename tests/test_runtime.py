@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,18 @@ import torch
 from tts_fm import infill
 from tts_fm.backbones.aligned_dit import AlignedDiT
 from tts_fm.errors import ModelError
+from tts_fm.frontends.phonemes import Phonemes
+from tts_fm.interop import onnx_graphs
 from tts_fm.runtime import flow, manifest
 from tts_fm.runtime.manifest import Manifest, VoiceEntry
-from tts_fm.runtime.speaker import session
+from tts_fm.runtime.speaker import Speaker, session
+from tts_fm.runtime.windows import Windows
 from tts_fm.sampler import Sampler, SamplingOptions
-from tts_fm.types import DECIBELS, FILLER
+from tts_fm.text.lexicon import Entry, Lexicon
+from tts_fm.text.normalize import read
+from tts_fm.text.pronunciation import SYMBOLS
+from tts_fm.types import DECIBELS, FILLER, MelSpec
+from tts_fm.vocoders.hifigan import HiFiGAN
 
 WITHOUT_TORCH = """
 import runpy, sys
@@ -51,6 +60,8 @@ def about(sampling: SamplingOptions, **changes: object) -> Manifest:
             "leading_frames": 4,
             "pause": 0.2,
             "paragraph_pause": 0.4,
+            "raising": Windows(64, 12, 8),
+            "sounding": Windows(64, 15, 32),
             "voices": {"anna": VoiceEntry("anna.f32", 1.0, 1.0, 100)},
         },
     }
@@ -90,10 +101,10 @@ def test_the_flow_is_the_samplers(how: dict) -> None:
     told = [condition, condition.empty()][: 2 if sampling.guidance > 0 else 1]
     prepared = [backbone.prepare(one) for one in told]
 
-    def velocities(x_t: np.ndarray, t: np.float32, until: np.float32) -> np.ndarray:
+    def velocities(x_t: np.ndarray, t: np.float32, until: np.float32) -> list[np.ndarray]:
         x, at, end = (torch.tensor(np.asarray(value))[None] for value in (x_t, t, until))
         with torch.inference_mode():
-            return torch.cat([backbone.mean_velocity(x, at, end, one) for one in prepared]).numpy()
+            return [backbone.mean_velocity(x, at, end, one)[0].numpy() for one in prepared]
 
     mel = flow.integrate(
         velocities,
@@ -116,7 +127,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", json.dumps({"format": 99}), json.dumps({"format": 1, "voices": {}})]
+    "content", ["", "[]", "{}", json.dumps({"format": 99}), json.dumps({"format": 2, "voices": {}})]
 )
 def test_a_damaged_manifest_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / manifest.NAME).write_text(content)
@@ -133,8 +144,6 @@ def test_mistakes_are_one_line_and_need_no_torch(tmp_path: Path) -> None:
 def test_matrices_read_from_int8_are_stored_without_loss(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    from tts_fm.interop import onnx_graphs
-
     draw = np.random.default_rng(0)
     whole = draw.integers(-127, 128, (48, 32)).astype(np.float32)
     whole[:, 0] = 127
@@ -154,6 +163,52 @@ def test_matrices_read_from_int8_are_stored_without_loss(tmp_path: Path) -> None
     assert np.abs(session(tmp_path / "product.onnx", threads=1).run(None, {"x": x})[0] - x @ matrix).max() < 1e-5
 
 
+@pytest.mark.parametrize("n_frames", [5, 64, 200])
+def test_the_vocoder_in_windows_is_the_vocoder_whole(n_frames: int) -> None:
+    torch.manual_seed(0)
+    spec = MelSpec(22050, 256, 24, 256, 8, "hifigan")
+    options = HiFiGAN.Options(
+        upsample_rates=(4, 3, 2), upsample_kernel_sizes=(8, 7, 4), upsample_initial_channel=16, resblock="1"
+    )
+    vocoder = HiFiGAN(options, spec).eval().requires_grad_(False)
+    for parameter in vocoder.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    raising, sounding = onnx_graphs.windows(vocoder)
+    lines = onnx_graphs.in_lines(vocoder)
+
+    def run(network: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda x: network(torch.from_numpy(x)).numpy()
+
+    mel = torch.randn(1, n_frames, 8)
+    whole = vocoder.decode(mel).numpy()
+    for raise_by, sound_by in (({}, {}), ({"step": 20}, {"step": 50})):
+        raised = replace(raising, **raise_by).run(run(onnx_graphs.Raised(lines)), mel.numpy(), axis=1)
+        sound = replace(sounding, **sound_by).run(run(onnx_graphs.Sound(lines)), raised, axis=3)
+        assert sound.shape == whole.shape == (1, 24 * n_frames)
+        assert np.abs(sound - whole).max() < 1e-4
+    if n_frames == 200:  # a shorter reach would not do
+        raised = replace(raising, step=20, reach=raising.reach - 4).run(
+            run(onnx_graphs.Raised(lines)), mel.numpy(), axis=1
+        )
+        assert np.abs(sounding.run(run(onnx_graphs.Sound(lines)), raised, axis=3) - whole).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["cases/readings.tsv", "neighbours.tsv", "normalize.tsv"])
+def test_texts_have_the_tokens_that_the_model_is_told(name: str) -> None:
+    reader = Speaker.__new__(Speaker)  # a speaker without its graphs
+    reader.manifest = about(SamplingOptions(steps=2), symbols=SYMBOLS)
+    reader._id = {symbol: i for i, symbol in enumerate(SYMBOLS)}
+    frontend = Phonemes(Phonemes.Options(language="en-us"))
+    lexicon = Lexicon((Entry("Dr.", "doc"),))
+    column = 0 if name.startswith("normalize") else 1
+    lines = (Path(__file__).parent / "data" / name).read_text(encoding="utf-8").splitlines()[1:]
+    for text in [line.split("\t")[column] for line in lines if line.strip()][:60]:
+        for own in (None, lexicon):
+            reading = read(text, own)
+            expected = [frontend.ids(frontend.tokens(paragraph)) for paragraph in reading.paragraphs]
+            assert [reader.ids(paragraph) for paragraph in reader.read(text, lexicon=own).paragraphs] == expected
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled voice, as the command exports it."""
@@ -171,7 +226,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_bundled_voice_says_the_same_without_torch(exported: Path, tmp_path: Path) -> None:
     from tts_fm import Synthesizer
     from tts_fm.audio import io
-    from tts_fm.runtime import Speaker
 
     assert sum(path.stat().st_size for path in exported.iterdir()) < 30e6
     synthesizer = Synthesizer.load("default", device="cpu", precision="float32")

@@ -17,7 +17,7 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones.aligned_dit import AlignedDiT
 from tts_fm.errors import ArgumentError
 from tts_fm.flow.paths.cond_ot import CondOT
-from tts_fm.frontends.phonemes import SYMBOLS, Phonemes
+from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.interop import onnx_graphs
 from tts_fm.interop.onnx_graphs import Weights
 from tts_fm.pacing import Voice
@@ -26,6 +26,7 @@ from tts_fm.runtime import Speaker, manifest
 from tts_fm.runtime.manifest import Manifest, VoiceEntry
 from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.synthesizer import Synthesizer
+from tts_fm.text.pronunciation import SYMBOLS
 from tts_fm.types import DECIBELS, FILLER
 
 TEXTS = ("Hello.", "The old man, who was not in a hurry, walked down to the river at 6 o'clock. It was cold there.")
@@ -77,7 +78,9 @@ def write(
     if not isinstance(path, CondOT):
         raise ValueError(f"{config.name} was trained on the path {config.flow.path.name}; only cond_ot is exported")
     folder.mkdir(parents=True, exist_ok=True)
-    onnx_graphs.write(folder, backbone, synthesizer.vocoder, weights)
+    vocoder = onnx_graphs.in_float32(synthesizer.vocoder)
+    onnx_graphs.write(folder, backbone, vocoder, weights)
+    raising, sounding = onnx_graphs.windows(vocoder)
     heard = {name: synthesizer.teller.listen(prompt) for name, prompt in voices.items()}
     rate = config.mel.frame_rate
     about = Manifest(
@@ -102,6 +105,8 @@ def write(
         leading_frames=duration.to_frames(LEADING_SILENCE, rate),
         pause=PAUSE,
         paragraph_pause=PARAGRAPH_PAUSE,
+        raising=raising,
+        sounding=sounding,
         voices={name: _entry(synthesizer, voice, f"{name}.f32") for name, voice in heard.items()},
     )
     manifest.write(folder, about, {name: voice.mel.cpu().numpy() for name, voice in heard.items()})

@@ -15,10 +15,10 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import fade
 from tts_fm.config import ModelConfig
 from tts_fm.frontends import Frontend
-from tts_fm.frontends.phonemes import PUNCTUATION
 from tts_fm.rendering import AROUND, Renderer
 from tts_fm.sampler import OnStep, Sampler
 from tts_fm.text.lexicon import shown
+from tts_fm.text.pronunciation import PUNCTUATION
 from tts_fm.timing import SpokenWord
 from tts_fm.types import Condition
 from tts_fm.utterances import Utterance

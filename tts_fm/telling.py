@@ -20,9 +20,9 @@ from tts_fm.audio.prompt import PreparedPrompt, Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.frontends import Frontend
-from tts_fm.frontends.phonemes import END, PUNCTUATION, START
 from tts_fm.pacing import DurationRule, Voice
 from tts_fm.text.normalize import without_capitals
+from tts_fm.text.pronunciation import END, PUNCTUATION, START
 from tts_fm.types import FILLER, Condition
 
 _SEPARATORS = " " + PUNCTUATION

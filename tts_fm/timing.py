@@ -11,8 +11,8 @@ from tts_fm.alignment.phones import STRESS
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.frontends import Frontend
-from tts_fm.frontends.phonemes import END, PUNCTUATION, START
 from tts_fm.text.normalize import WrittenWord
+from tts_fm.text.pronunciation import END, PUNCTUATION, START
 from tts_fm.types import Condition
 
 _SILENT = frozenset((" ", START, END, *PUNCTUATION, *STRESS))

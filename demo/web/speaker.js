@@ -10,7 +10,7 @@ export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
   const about = JSON.parse(new TextDecoder().decode(await loadFile("model.json")));
   const sessions = {};
   const options = { extra: { session: { disable_quant_qdq: "1" } } };
-  for (const name of ["text", "told", "velocity", "sound"]) {
+  for (const name of ["raised", "velocity", "sound", "told", "text"]) {
     onProgress(`loading ${name}`);
     sessions[name] = await ort.InferenceSession.create(await loadFile(`${name}.onnx`), options);
   }
@@ -40,7 +40,8 @@ class Speaker {
       onProgress(`speaking ${i + 1} of ${pieces.length}`);
       const said = await this.tokens(piece.text);
       const mel = await this.mel(said, entry, seed + i, speed);
-      const { samples } = await this.sessions.sound.run({ mel: this.tensor(mel, [1, mel.length / c, c]) });
+      const { raised } = await this.sessions.raised.run({ mel: this.tensor(mel, [1, mel.length / c, c]) });
+      const { samples } = await this.sessions.sound.run({ raised });
       const loud = samples.data.map((sample) => sample * entry.gain);
       const isLast = i === pieces.length - 1;
       fade(loud, Math.round(0.01 * rate), i > 0, !isLast);

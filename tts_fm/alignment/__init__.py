@@ -14,8 +14,9 @@ from tts_fm.alignment.phones import words as grouped
 from tts_fm.audio.io import Waveform
 from tts_fm.errors import InputError
 from tts_fm.frontends import Frontend
-from tts_fm.frontends.phonemes import END, START, Phonemes
+from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.text.normalize import WrittenWord, written_words
+from tts_fm.text.pronunciation import END, START
 
 ScoredPhone = tuple[float, float, float]
 """Start and end in seconds, acoustic log likelihood per frame."""

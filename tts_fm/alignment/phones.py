@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tts_fm.frontends.phonemes import PUNCTUATION
 from tts_fm.text.arpabet import PAIRS, SINGLES
+from tts_fm.text.pronunciation import PUNCTUATION
 from tts_fm.types import MelSpec
 
 GRID = MelSpec()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,10 +13,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
 from tts_fm import atomic, plugins
 from tts_fm.backbones.aligned_dit import AlignedDiT, Prepared, rotary_table
 from tts_fm.errors import ArgumentError
+from tts_fm.runtime.windows import Windows
 from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
 from tts_fm.vocoders.hifigan import HiFiGAN
@@ -95,19 +98,79 @@ class Velocity(nn.Module):
         return self.backbone.velocity(x_t, t.expand(b), prepared)
 
 
-class Sound(nn.Module):
-    """A log-mel to samples."""
+class Line(nn.Module):
+    """A convolution along frames as one of an image one line high: onnxruntime computes it in a third less time."""
 
-    def __init__(self, vocoder: Vocoder) -> None:
+    def __init__(self, convolution: nn.Conv1d | nn.ConvTranspose1d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Float[Tensor, "1 d 1 n"]) -> Tensor:
+        own = self.convolution
+        assert isinstance(own.padding, tuple)
+        weight, padding = own.weight[:, :, None], (0, *own.padding)
+        if isinstance(own, nn.ConvTranspose1d):
+            return conv_transpose2d(x, weight, own.bias, (1, *own.stride), padding)
+        return conv2d(x, weight, own.bias, 1, padding, (1, *own.dilation))
+
+
+class Raised(nn.Module):
+    """A log-mel to the first stage of the vocoder, which sees far and takes little memory."""
+
+    def __init__(self, vocoder: HiFiGAN) -> None:
         super().__init__()
         self.vocoder = vocoder
 
     def forward(self, mel: Float[Tensor, "1 n c"]) -> Tensor:
-        return self.vocoder.decode(mel)
+        return self.vocoder.stages[0](self.vocoder.conv_in(mel.mT[:, :, None]))
 
 
-def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights = "int8") -> None:
-    """Write ``text.onnx``, ``told.onnx``, ``velocity.onnx`` and ``sound.onnx``.
+class Sound(nn.Module):
+    """What the first stage made to samples: all further stages, which see little around and take much memory."""
+
+    def __init__(self, vocoder: HiFiGAN) -> None:
+        super().__init__()
+        self.vocoder = vocoder
+
+    def forward(self, raised: Float[Tensor, "1 d 1 n"]) -> Tensor:
+        for stage in self.vocoder.stages[1:]:
+            raised = stage(raised)
+        return self.vocoder.conv_out(leaky_relu(raised)).tanh()[:, 0, 0]
+
+
+def windows(vocoder: HiFiGAN) -> tuple[Windows, Windows]:
+    """Return the windows of frames for :class:`Raised`, and those of its columns for :class:`Sound`."""
+    rates = vocoder.options.upsample_rates
+    columns = _reach(vocoder.conv_out)
+    for stage in list(vocoder.stages)[:0:-1]:
+        columns = _reach_through(stage, columns)
+    frames = _reach_through(vocoder.stages[0], 0) + _reach(vocoder.conv_in)
+    return Windows(256, frames, rates[0]), Windows(64 * rates[0], columns, math.prod(rates[1:]))
+
+
+def _reach_through(stage: nn.Module, above: int) -> int:
+    """Return how far a stage's result sees, which is seen ``above`` columns far, in columns of what it is given."""
+    blocks = max(sum(map(_reach, block.modules())) for block in stage.blocks)
+    kernel, rate = stage.upsample.kernel_size[0], stage.upsample.stride[0]
+    return math.ceil((above + blocks + (kernel + rate) // 2 - 1) / rate)
+
+
+def _reach(module: nn.Module) -> int:
+    return module.dilation[0] * (module.kernel_size[0] // 2) if isinstance(module, nn.Conv1d) else 0
+
+
+def in_lines(vocoder: HiFiGAN) -> HiFiGAN:
+    """Return a copy whose layers work on ``(b d 1 n)``; only :class:`Raised` and :class:`Sound` can use it."""
+    copied = deepcopy(vocoder)
+    for parent in [*copied.modules()]:
+        for name, child in [*parent.named_children()]:
+            if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
+                setattr(parent, name, Line(child))
+    return copied
+
+
+def write(folder: Path, backbone: AlignedDiT, vocoder: HiFiGAN, weights: Weights = "int8") -> None:
+    """Write ``text.onnx``, ``told.onnx``, ``velocity.onnx``, ``raised.onnx`` and ``sound.onnx``.
 
     The number of frames must be a multiple of the patch; frames beyond the utterance's own are not valid.
     """
@@ -121,6 +184,8 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights
     ids, mel = torch.arange(7)[None], torch.randn(1, 6 * p, c)
     frames = torch.full((1, 7), 6 * p // 7)
     frames[:, 0] += 6 * p - frames.sum()
+    columns, width = vocoder.options.upsample_rates[0], vocoder.options.upsample_initial_channel // 2
+    lines = in_lines(vocoder)
     graphs: dict[str, tuple[nn.Module, dict[str, tuple[Tensor, dict[int, Any]]], list[str]]] = {
         "text": (Text(backbone), {"token_ids": (ids, {1: m})}, ["encoded", "frames"]),
         "told": (
@@ -147,7 +212,12 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: Vocoder, weights: Weights
             },
             ["velocity"],
         ),
-        "sound": (Sound(in_float32(vocoder)), {"mel": (mel, {1: Dim("frames", min=2, max=100_000)})}, ["samples"]),
+        "raised": (Raised(lines), {"mel": (mel, {1: Dim("frames", min=2, max=100_000)})}, ["raised"]),
+        "sound": (
+            Sound(lines),
+            {"raised": (torch.randn(1, width, 1, 6 * columns), {3: Dim("columns", min=2, max=1_000_000)})},
+            ["samples"],
+        ),
     }
     for name, (module, inputs, outputs) in graphs.items():
         _write(folder / f"{name}.onnx", module.eval(), inputs, outputs, weights)

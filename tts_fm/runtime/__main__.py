@@ -7,6 +7,7 @@ import sys
 
 from tts_fm.errors import InputError, ModelError
 from tts_fm.runtime.speaker import Speaker
+from tts_fm.text.lexicon import Lexicon
 
 
 def main() -> int:
@@ -21,10 +22,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the same seed, the same speech (0)")
     parser.add_argument("--speed", type=float, default=1.0, help="2 is twice as fast (1)")
     parser.add_argument("--threads", type=int, default=1, help="how many work on a piece (1)")
+    parser.add_argument("--lexicon", help="a table of your own words and how they are read, as for tts-fm synthesize")
     asked = parser.parse_args()
     try:
         speaker = Speaker(asked.folder, asked.threads)
-        spoken = speaker.speak(asked.text, asked.voice, seed=asked.seed, speed=asked.speed)
+        lexicon = None if asked.lexicon is None else Lexicon.load(asked.lexicon)
+        spoken = speaker.speak(asked.text, asked.voice, seed=asked.seed, speed=asked.speed, lexicon=lexicon)
         spoken.save(asked.output)
     except ValueError as error:
         print(f"tts-fm: {error}", file=sys.stderr)

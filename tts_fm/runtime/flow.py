@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from tts_fm.runtime.manifest import Manifest
 
-Velocities = Callable[[ndarray, np.float32, np.float32], ndarray]
+Velocities = Callable[[ndarray, np.float32, np.float32], Sequence[ndarray]]
 """``(x_t, t, until) -> velocities``: told everything, and where guidance asks for it, told nothing."""
 
 

@@ -13,11 +13,15 @@ from numpy import ndarray
 
 from tts_fm import atomic
 from tts_fm.errors import ModelError
+from tts_fm.runtime.windows import Windows
 
-FORMAT = 1
+FORMAT = 2
 NAME = "model.json"
-GRAPHS = ("text", "told", "velocity", "sound")
-"""The files ``NAME.onnx``: tokens; what does not change between steps; a step; the vocoder."""
+GRAPHS = ("raised", "velocity", "sound", "told", "text")
+"""The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
+
+The largest come first: what loading one leaves free has room for the next.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Manifest:
 
     ``filler`` is the token that says nothing and stands for the prompt; ``floor_frames`` and ``leading_frames`` are the least
     that a text gets, and the most that the silence before it gets;
-    ``pause`` and ``paragraph_pause`` are seconds of silence.
+    ``pause`` and ``paragraph_pause`` are seconds of silence. ``raising`` are windows of frames for the vocoder's first stage,
+    ``sounding`` windows of what that makes.
     """
 
     name: str
@@ -67,6 +72,8 @@ class Manifest:
     leading_frames: int
     pause: float
     paragraph_pause: float
+    raising: Windows
+    sounding: Windows
     voices: dict[str, VoiceEntry]
     format: int = FORMAT
 
@@ -100,7 +107,8 @@ def read(folder: Path) -> Manifest:
             )
         lists = {"symbols": tuple(value["symbols"]), "times": tuple(value["times"])}
         voices = {name: VoiceEntry(**entry) for name, entry in value["voices"].items()}
-        return Manifest(**{**value, **lists, "voices": voices})
+        windows = {name: Windows(**value[name]) for name in ("raising", "sounding")}
+        return Manifest(**{**value, **lists, **windows, "voices": voices})
     except OSError:
         raise ModelError(f"{folder} has no {NAME}; write it by: tts-fm export onnx default {folder}") from None
     except (ValueError, TypeError, LookupError, AttributeError) as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,12 @@ from numpy import ndarray
 from tts_fm import atomic, duration
 from tts_fm.audio import encoding, spectrum
 from tts_fm.errors import InputError, ModelError
-from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.runtime import flow, manifest
+from tts_fm.text import pronunciation
 from tts_fm.text.chunk import chunk
 from tts_fm.text.clean import check
-from tts_fm.text.lexicon import shown
-from tts_fm.text.normalize import read
+from tts_fm.text.lexicon import Lexicon, shown
+from tts_fm.text.normalize import Reading, read
 
 _FADE = 0.01  # seconds, at the inner edges of pieces
 
@@ -67,14 +69,20 @@ class Speaker:
     def __init__(self, folder: str | Path, threads: int = 1) -> None:
         self.folder = Path(folder)
         self.manifest = manifest.read(self.folder)
-        self._text, self._told, self._velocity, self._sound = (
-            session(self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS
-        )
-        self._frontend = Phonemes(Phonemes.Options(language=self.manifest.language))
+        with ThreadPoolExecutor(1) as pool:
+            loading = [pool.submit(session, self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS]
+        self._raised, self._velocity, self._sound, self._told, self._text = (each.result() for each in loading)
         self._id = {symbol: i for i, symbol in enumerate(self.manifest.symbols)}
 
     def speak(
-        self, text: str, voice: str = "default", *, seed: int = 0, speed: float = 1.0, normalized: bool = False
+        self,
+        text: str,
+        voice: str = "default",
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        normalized: bool = False,
+        lexicon: Lexicon | None = None,
     ) -> Spoken:
         """Speak ``text``; the arguments are those of :meth:`Synthesizer.speak`, ``voice`` is one that was exported.
 
@@ -83,13 +91,12 @@ class Speaker:
             ValueError: no such voice, or a speed out of range.
         """
         began = time.perf_counter()
-        check(text)
-        reading = read(text, is_spelled_out=normalized)
+        reading = self.read(text, normalized=normalized, lexicon=lexicon)
         prompt = manifest.read_mel(self.folder, self.manifest, voice)
         entry = self.manifest.voices[voice]
         chunks, pauses = self._pieces(reading.paragraphs, entry.longest_piece)
         mels = [self._mel(piece, prompt, entry.pace, speed, seed + i) for i, piece in enumerate(chunks)]
-        pieces = [self._sound.run(None, {"mel": mel[None]})[0][0] * np.float32(entry.gain) for mel in mels]
+        pieces = [self._vocode(mel) * np.float32(entry.gain) for mel in mels]
         return Spoken(
             samples=self._joined(pieces, pauses),
             sample_rate=self.manifest.sample_rate,
@@ -108,11 +115,37 @@ class Speaker:
             },
         )
 
+    def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
+        """Return how ``text`` is read, as :meth:`Synthesizer.read` does."""
+        check(text)
+        if lexicon is not None:
+            self._check_sounds(lexicon)
+        return read(text, lexicon, is_spelled_out=normalized)
+
+    def ids(self, text: str) -> list[int]:
+        """Return the token ids of ``text``, as it is read."""
+        return self._ids(pronunciation.tokens(text, self.manifest.language))
+
+    def _ids(self, tokens: Sequence[str]) -> list[int]:
+        return [self._id.get(token, 0) for token in tokens]  # a space stands in for what is unknown
+
+    def _check_sounds(self, lexicon: Lexicon) -> None:
+        for entry in lexicon.entries:
+            if unknown := [sound for sound in entry.sounds or "" if sound not in self._id]:
+                raise ValueError(
+                    f"{entry.where or entry.word}: the model {self.manifest.name} knows no sound {', '.join(unknown)}; "
+                    f"use the symbols that espeak-ng writes"
+                )
+
+    def _says_something(self, text: str) -> bool:
+        tokens = pronunciation.tokens(text, self.manifest.language)
+        return any(token in self._id and any(map(str.isalnum, token)) for token in tokens)
+
     def _pieces(self, paragraphs: Sequence[str], longest: int) -> tuple[list[str], list[float]]:
         """Return the pieces that are spoken at once, and the silence behind each."""
         pieces: list[str] = []
         pauses: list[float] = []
-        for paragraph in filter(self._frontend.says_something, paragraphs):
+        for paragraph in filter(self._says_something, paragraphs):
             own = chunk(paragraph, longest)
             pieces += own
             pauses += [self.manifest.pause] * (len(own) - 1) + [self.manifest.paragraph_pause]
@@ -125,8 +158,8 @@ class Speaker:
     ) -> Float[ndarray, "n c"]:
         """Return the log-mel of one piece, equalised as the model says."""
         about, given = self.manifest, len(prompt)
-        tokens = self._frontend.tokens(text)
-        ids = [self._id.get(token, 0) for token in tokens]
+        tokens = pronunciation.tokens(text, about.language)
+        ids = self._ids(tokens)
         frames = self._text.run(["frames"], {"token_ids": np.array([ids])})[0][0]
         target = duration.at_pace(frames.tolist(), pace, speed=speed, floor_frames=about.floor_frames)
         target[0] = min(target[0], about.leading_frames)
@@ -149,26 +182,22 @@ class Speaker:
                 "is_valid": is_valid[None],
             },
         )
-        rows = 2 if about.guidance > 0 else 1
+        rows = [slice(0, 1), slice(1, 2)] if about.guidance > 0 else [slice(0, 1)]
 
-        def velocities(x_t: ndarray, t: np.float32, until: np.float32) -> ndarray:
-            return self._velocity.run(
-                None,
-                {
-                    "x_t": np.repeat(x_t[None], rows, axis=0),
-                    "t": np.array([t]),
-                    "until": np.array([until]),
-                    "input": told[:rows],
-                    "voice": voice[:rows],
-                    "is_valid": np.repeat(is_valid[None], rows, axis=0),
-                },
-            )[0]
+        def velocities(x_t: ndarray, t: np.float32, until: np.float32) -> list[ndarray]:
+            common = {"x_t": x_t[None], "t": np.array([t]), "until": np.array([until]), "is_valid": is_valid[None]}
+            # one after the other: as fast on a processor, in half of the memory
+            return [self._velocity.run(None, {**common, "input": told[row], "voice": voice[row]})[0][0] for row in rows]
 
         x_0 = np.zeros_like(shown)
         x_0[:n] = flow.noise(seed, n, about.n_mels)
         mel = flow.integrate(velocities, x_0, shown, is_prompt, about)[:n] * np.float32(about.mel_std)
         mel += np.float32(about.mel_mean)
         return spectrum.like(mel[given:], mel[:given], about.match_prompt)
+
+    def _vocode(self, mel: Float[ndarray, "n c"]) -> Float[ndarray, " s"]:
+        raised = self.manifest.raising.run(lambda x: self._raised.run(None, {"mel": x})[0], mel[None], axis=1)
+        return self.manifest.sounding.run(lambda x: self._sound.run(None, {"raised": x})[0], raised, axis=3)[0]
 
     def _joined(self, pieces: list[ndarray], pauses: list[float]) -> Float[ndarray, " s"]:
         """Return the pieces and the silence behind each, inner edges faded as by :func:`tts_fm.audio.join.join`."""
@@ -198,9 +227,26 @@ def session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
+    _share_memory(onnxruntime)
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no class of their own in common
         raise ModelError(f"{path} is damaged ({str(error).splitlines()[0][:120]}); export it anew") from None
+
+
+@cache
+def _share_memory(onnxruntime: Any) -> None:
+    """Let all graphs of the process take turns in the same memory, which grows by what is asked for, not twofold."""
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_requested = {
+        "arena_extend_strategy": 1,
+        "max_mem": 0,
+        "initial_chunk_size_bytes": -1,
+        "max_dead_bytes_per_chunk": -1,
+    }
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(as_requested))

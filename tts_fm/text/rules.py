@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 Match = re.Match[str]
 
@@ -31,13 +32,18 @@ class Rule:
     ``starts`` are the characters (as inside ``[...]``) that a match can begin with; a letter only where a word begins.
     ``then`` are the characters that may follow where it begins with a number, a space between not counted (``a`` is any
     letter, ``0`` any digit; empty: whatever): most rules need not be tried behind most numbers. Every repetition in
-    ``pattern`` is bounded or begins at a guarded place, so that scanning takes linear time.
+    ``source``, the pattern, is bounded or begins at a guarded place, so that scanning takes linear time.
     """
 
     starts: str
-    pattern: re.Pattern[str]
+    source: str
     speak: Callable[[Match], str | None]
     then: str = ""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern, compiled when it is first needed: most texts need few of them."""
+        return re.compile(self.source)
 
     @property
     def name(self) -> str:
@@ -47,7 +53,7 @@ class Rule:
 
 def rule(starts: str, pattern: str, then: str = "") -> Callable[[Callable[[Match], str | None]], Rule]:
     """Make a ``Rule`` of the decorated function."""
-    return lambda speak: Rule(starts, re.compile(pattern), speak, then)
+    return lambda speak: Rule(starts, pattern, speak, then)
 
 
 FRACTIONS = "½¼¾⅛⅜⅝⅞⅓⅔⅕⅖⅗⅘⅙⅚"
@@ -107,7 +113,7 @@ class Scanner:
             if re.match(f"[{each.starts}]", character)
             and (not each.then or not follows or re.match(f"[{each.then}]", follows))
         )
-        patterns = (_without_captures(each.pattern.pattern) for each in rules)
+        patterns = (_without_captures(each.source) for each in rules)
         pattern = re.compile("|".join(f"(?P<r{i}>{pattern})" for i, pattern in enumerate(patterns)) or "(?!)")
         self._choices[key] = (pattern, rules)
         return self._choices[key]

@@ -148,8 +148,8 @@ class Stage(nn.Module):
             for size, dilations in zip(options.resblock_kernel_sizes, options.resblock_dilation_sizes, strict=True)
         )
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m e"]:
-        """Return ``rate`` times as many frames of half the width."""
+    def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *m e"]:
+        """Return ``rate`` times as many frames of half the width; an export keeps its own axes."""
         x = self.upsample(F.leaky_relu(x, SLOPE))
         total = self.blocks[0](x)
         for block in self.blocks[1:]:
@@ -177,7 +177,7 @@ class ResidualBlock(nn.Module):
         self.dilated = nn.ModuleList(FrameConv(width, width, kernel, dilation=dilation) for dilation in dilations)
         self.plain = nn.ModuleList(FrameConv(width, width, kernel) for _ in dilations if has_pairs)
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *n d"]:
         """Return the block's output."""
         for i, dilated in enumerate(self.dilated):
             y = dilated(F.leaky_relu(x, SLOPE))
