@@ -75,9 +75,7 @@ class Worker:
     @property
     def first(self) -> float:
         """Seconds of the processor before the first step, and what that takes more than the others (weights are read)."""
-        return (
-            self.loaded + self.steps[0].processor - statistics.median(one.processor for one in self.steps[1:])
-        )
+        return self.loaded + self.steps[0].processor - statistics.median(one.processor for one in self.steps[1:])
 
     def _hear(self) -> dict[str, Any]:
         assert self.process.stdout is not None

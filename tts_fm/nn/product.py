@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 def project(layer: nn.Linear, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
     """Return ``layer(x)``."""
-    return _in_one_pass(layer, x, "none") if _can_fuse(layer, x) else layer(x)
+    return _in_one_pass(layer, x, "none") if _can_fuse(layer) else layer(x)
 
 
 def project_gelu(layer: nn.Linear, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
     """Return ``GELU(layer(x))``, with the GELU's tanh form."""
-    return _in_one_pass(layer, x, "gelu") if _can_fuse(layer, x) else F.gelu(layer(x), approximate="tanh")
+    return _in_one_pass(layer, x, "gelu") if _can_fuse(layer) else F.gelu(layer(x), approximate="tanh")
 
 
 def _in_one_pass(layer: nn.Linear, x: Tensor, then: str) -> Tensor:
@@ -24,7 +24,7 @@ def _in_one_pass(layer: nn.Linear, x: Tensor, then: str) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(held, layer.weight, layer.bias, then, [], "tanh")
 
 
-def _can_fuse(layer: nn.Linear, x: Tensor) -> bool:
+def _can_fuse(layer: nn.Linear) -> bool:
     """Whether oneDNN has the product; a layer with something beside it (adapters) is a class of its own."""
     is_held = type(layer) is nn.Linear and layer.weight.dtype == torch.bfloat16 and layer.weight.device.type == "cpu"
     is_plain = is_held and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
