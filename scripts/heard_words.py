@@ -12,8 +12,9 @@ from pathlib import Path
 import jiwer
 
 from tts_fm.alignment.phones import STRESS
-from tts_fm.frontends.phonemes import END, PUNCTUATION, START, Phonemes
+from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.text.normalize import normalize
+from tts_fm.text.pronunciation import END, PUNCTUATION, START
 
 SENTENCES = Path(__file__).with_name("hard_sentences.tsv")
 """Kind, tab, sentence. The last 33 names and 24 numbers are of LJSpeech's texts (public domain)."""

@@ -6,6 +6,7 @@ how it was made. Architectures, shapes and settings are read from it.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -25,9 +26,10 @@ from tts_fm.backbones import Backbone
 from tts_fm.flow import time_grid
 from tts_fm.frontends import Frontend
 from tts_fm.interop import f5_tts
+from tts_fm.nn.precision import hold
 from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.text.chunk import f5_chunks
-from tts_fm.types import Condition, MelSpec
+from tts_fm.types import DECIBELS, Condition, MelSpec
 
 FOLDER = Path(os.environ.get("TTS_FM_GOLDENS", Path(__file__).parent / "data" / "goldens"))
 META: Mapping[str, Any] = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
@@ -97,6 +99,22 @@ def test_sampling(name: str, key: str) -> None:
     sampler = Sampler(model(name), options(**{"cfg": "0", **match.groupdict()}))
     (mel,) = sampler.sample([condition], [SEED])
     assert (mel - g[key][0]).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_stays_near(name: str) -> None:
+    g = golden(name)
+    key = max((key for key in g if SAMPLE.fullmatch(key)), key=lambda key: "cfg2" in key)
+    match = SAMPLE.fullmatch(key)
+    assert match is not None
+    held = copy.deepcopy(model(name))
+    hold(held, torch.bfloat16, held.float32_parts)
+    condition = utterance(g["sample.prompt"][0], g["text"][0], g[key].shape[1])
+    sampling = options(**{"cfg": "0", **match.groupdict()})
+    mel, other = (Sampler(held, sampling, torch.bfloat16).sample([condition], [seed])[0] for seed in (SEED, SEED + 1))
+    distance, of_seeds = (DECIBELS * float((one - g[key][0]).square().mean().sqrt()) for one in (mel, other))
+    print(f"{name}, {key}: bfloat16 is {distance:.3f} dB from float32, another seed {of_seeds:.1f} dB")
+    assert 0 < distance < 0.02 * of_seeds
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "batch.text" in golden(name)])

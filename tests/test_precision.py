@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.loading import pick_dtype
-from tts_fm.nn import precision
+from tts_fm.nn import precision, product
 from tts_fm.types import DECIBELS, FILLER, Condition
 
 SMALL = {
@@ -30,18 +33,45 @@ def build(name: str) -> Backbone:
 
 
 @pytest.mark.parametrize("name", plugins.names(Backbone))
-def test_held_weights_give_what_autocast_gives(name: str) -> None:
+def test_held_weights_are_as_near_to_float32_as_autocast(name: str) -> None:
     backbone = build(name)
     frames = [10, 7, 8, 6] if backbone.needs_token_frames else None
     one = infill.continue_prompt(torch.randn(10, 8), [FILLER, 1, 2, 3] if frames else [0, 1, 2, 3], 31, frames)
     condition, x_t, t = Condition.stack([one, one.empty()]), torch.randn(2, 31, 8), torch.tensor(0.3)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        cast = backbone.velocity(x_t, t, backbone.prepare(condition))
-        precision.hold(backbone, torch.bfloat16, backbone.float32_parts)
-        held = backbone.velocity(x_t, t, backbone.prepare(condition))
-    assert torch.equal(cast, held)
+    with torch.inference_mode():
+        exact = backbone.velocity(x_t, t, backbone.prepare(condition))
+        with torch.autocast("cpu", torch.bfloat16):
+            cast = backbone.velocity(x_t, t, backbone.prepare(condition))
+            precision.hold(backbone, torch.bfloat16, backbone.float32_parts)
+            held = backbone.velocity(x_t, t, backbone.prepare(condition))
+    distances = [float((velocity - exact).square().mean().sqrt()) for velocity in (cast, held)]
+    assert distances[1] <= 1.1 * distances[0]
+    assert distances[0] > 0
     matrices = [module.weight for module in backbone.modules() if isinstance(module, (nn.Linear, nn.Conv1d))]
     assert sum(weight.dtype == torch.bfloat16 for weight in matrices) > len(matrices) / 2
+
+
+@pytest.mark.parametrize("then", [product.project, product.project_gelu])
+def test_a_product_in_one_pass_is_nearer_than_one_in_several(then: Callable[[nn.Linear, Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(64, 96), torch.randn(5, 7, 64)
+    with torch.inference_mode():
+        exact = then(layer.to(torch.bfloat16).float(), x.bfloat16().float())
+        layer.to(torch.bfloat16)
+        of_one = (then(layer, x.bfloat16()) - exact).square().mean()
+        y = layer(x.bfloat16())
+        of_several = ((F.gelu(y, approximate="tanh") if then is product.project_gelu else y) - exact).square().mean()
+    assert 0 < of_one <= 1.05 * of_several
+
+
+def test_a_layer_with_adapters_beside_it_is_asked_itself() -> None:
+    class Doubled(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    layer, x = Doubled(8, 8).to(torch.bfloat16), torch.randn(3, 8, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        assert torch.equal(product.project(layer, x), layer(x))
 
 
 def test_durations_are_asked_in_float32() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
-from tts_fm.nn.attention import Attention, FeedForward, rotary_table
+from tts_fm.nn.attention import Attention, FeedForward, padded_length, rotary_table
 from tts_fm.nn.embeddings import FrameEmbedding, TextEmbedding
 from tts_fm.nn.modulation import Modulation, TimeEmbedding, TimeTable, at_time, modulate, split, tabulate
 from tts_fm.types import Condition
@@ -78,12 +79,16 @@ class DiT(Backbone):
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`."""
         is_valid = condition.is_valid
+        n = is_valid.shape[1]
+        length = padded_length(n, is_valid.device)
+        is_key = F.pad(is_valid, (0, length - n))
         text = self.text_embedding(condition.token_ids, is_valid, condition.has_text)
         prompt_mel = condition.prompt_mel * condition.has_prompt[:, None, None]
         return Prepared(
             context=self.frame_embedding.context(prompt_mel, text),
             is_valid=None if bool(is_valid.all()) else is_valid,
-            rotary=rotary_table(is_valid.shape[1], self.options.head_dim, is_valid.device),
+            is_key=None if bool(is_key.all()) else is_key,
+            rotary=rotary_table(length, self.options.head_dim, is_valid.device),
             table=tabulate(times, self._modulations),
         )
 
@@ -93,13 +98,14 @@ class DiT(Backbone):
         """See :class:`Backbone`."""
         is_valid = prepared.is_valid
         rows = at_time(prepared.table, t, self._modulations)  # b 6 depth + 2 d
-        x = embedded = self.frame_embedding(x_t, prepared.context, is_valid)
+        n, length = x_t.shape[1], prepared.rotary.shape[1]
+        x = embedded = F.pad(self.frame_embedding(x_t, prepared.context, is_valid), (0, 0, 0, length - n))
         for i, block in enumerate(self.blocks):
-            x = block(x, rows[:, 6 * i : 6 * i + 6], prepared.rotary, is_valid)
+            x = block(x, rows[:, 6 * i : 6 * i + 6], prepared.rotary, prepared.is_key)
         if self.long_skip is not None:
             x = self.long_skip(torch.cat([x, embedded], dim=-1))
         scale, shift = split(rows[:, -2:])
-        v = self.out(modulate(x, shift, scale))
+        v = self.out(modulate(x[:, :n], shift, scale))
         return v if is_valid is None else v.masked_fill(~is_valid[..., None], 0)
 
     def _modulations(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b l d"]:
@@ -110,11 +116,15 @@ class DiT(Backbone):
 
 @dataclass(frozen=True)
 class Prepared:
-    """What :class:`DiT` computes once for a condition; ``is_valid`` is None where every frame is."""
+    """What :class:`DiT` computes once for a condition; ``is_valid``, ``is_key`` are None where all is true.
+
+    There are ``j`` positions in the blocks, a few more than frames.
+    """
 
     context: Float[Tensor, "b n d"]
     is_valid: Bool[Tensor, "b n"] | None
-    rotary: Float[Tensor, "2 n half"]
+    is_key: Bool[Tensor, "b j"] | None
+    rotary: Float[Tensor, "2 j half"]
     table: TimeTable
 
 
@@ -138,9 +148,9 @@ class Block(nn.Module):
         x: Float[Tensor, "b n d"],
         rows: Float[Tensor, "#b 6 d"],
         rotary: Float[Tensor, "2 n half"],
-        is_valid: Bool[Tensor, "b n"] | None,
+        is_key: Bool[Tensor, "b n"] | None,
     ) -> Float[Tensor, "b n d"]:
         """Return the block's output."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = split(rows)
-        x = torch.addcmul(x, gate_a, self.attention(modulate(x, shift_a, scale_a), rotary, is_valid))
+        x = torch.addcmul(x, gate_a, self.attention(modulate(x, shift_a, scale_a), rotary, is_key))
         return torch.addcmul(x, gate_f, self.feed_forward(modulate(x, shift_f, scale_f)))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
-from tts_fm.nn.attention import Attention, FeedForward, rotary_table
+from tts_fm.nn.attention import Attention, FeedForward, padded_length, rotary_table
 from tts_fm.nn.embeddings import FrameEmbedding, TextEmbedding
 from tts_fm.nn.modulation import TimeEmbedding, TimeTable, at_time, tabulate
 from tts_fm.nn.norm import RMSNorm
@@ -72,12 +72,16 @@ class UNetT(Backbone):
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`."""
         is_valid = condition.is_valid
+        n = is_valid.shape[1]
+        length = padded_length(n + 1, is_valid.device)
+        is_key = F.pad(F.pad(is_valid, (1, 0), value=True), (0, length - n - 1))  # the time is the first
         text = self.text_embedding(condition.token_ids, is_valid, condition.has_text)
         prompt_mel = condition.prompt_mel * condition.has_prompt[:, None, None]
         return Prepared(
             context=self.frame_embedding.context(prompt_mel, text),
             is_valid=None if bool(is_valid.all()) else is_valid,
-            rotary=rotary_table(is_valid.shape[1] + 1, self.options.head_dim, is_valid.device),
+            is_key=None if bool(is_key.all()) else is_key,
+            rotary=rotary_table(length, self.options.head_dim, is_valid.device),
             table=tabulate(times, self._time_tokens),
         )
 
@@ -86,18 +90,18 @@ class UNetT(Backbone):
     ) -> Float[Tensor, "b n c"]:
         """See :class:`Backbone`."""
         is_valid = prepared.is_valid
-        is_key = None if is_valid is None else F.pad(is_valid, (1, 0), value=True)
+        n, length = x_t.shape[1], prepared.rotary.shape[1]
         frames = self.frame_embedding(x_t, prepared.context, is_valid)
         token = at_time(prepared.table, t, self._time_tokens).to(frames.dtype).expand(len(frames), -1, -1)
-        x = torch.cat([token, frames], dim=1)  # b n+1 d
+        x = F.pad(torch.cat([token, frames], dim=1), (0, 0, 0, length - n - 1))  # b j d
         skips: list[Tensor] = []
         for i, block in enumerate(self.blocks):
             is_early = i < self.options.depth // 2
             skip = None if is_early or self.options.skip == "none" else skips.pop()
             if is_early:
                 skips.append(x)
-            x = block(x, skip, prepared.rotary, is_key)
-        v = self.out(self.norm_out(x)[:, 1:])
+            x = block(x, skip, prepared.rotary, prepared.is_key)
+        v = self.out(self.norm_out(x[:, 1 : n + 1]))
         return v if is_valid is None else v.masked_fill(~is_valid[..., None], 0)
 
     def _time_tokens(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b 1 d"]:
@@ -106,10 +110,14 @@ class UNetT(Backbone):
 
 @dataclass(frozen=True)
 class Prepared:
-    """What :class:`UNetT` computes once for a condition; ``is_valid`` is None where every frame is."""
+    """What :class:`UNetT` computes once for a condition; ``is_valid``, ``is_key`` are None where all is true.
+
+    There are ``j`` positions in the blocks: the time, the frames, and a few more.
+    """
 
     context: Float[Tensor, "b n d"]
     is_valid: Bool[Tensor, "b n"] | None
+    is_key: Bool[Tensor, "b j"] | None
     rotary: Float[Tensor, "2 j half"]
     table: TimeTable
 

@@ -21,7 +21,7 @@ from tts_fm.errors import ArgumentError
 from tts_fm.runtime.windows import Windows
 from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
-from tts_fm.vocoders.hifigan import HiFiGAN
+from tts_fm.vocoders.hifigan import HiFiGAN, Stage
 
 if TYPE_CHECKING:
     from onnx import GraphProto  # pyright: ignore[reportMissingImports] (an extra)
@@ -150,6 +150,7 @@ def windows(vocoder: HiFiGAN) -> tuple[Windows, Windows]:
 
 def _reach_through(stage: nn.Module, above: int) -> int:
     """Return how far a stage's result sees, which is seen ``above`` columns far, in columns of what it is given."""
+    assert isinstance(stage, Stage)
     blocks = max(sum(map(_reach, block.modules())) for block in stage.blocks)
     kernel, rate = stage.upsample.kernel_size[0], stage.upsample.stride[0]
     return math.ceil((above + blocks + (kernel + rate) // 2 - 1) / rate)

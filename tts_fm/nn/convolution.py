@@ -19,8 +19,10 @@ class FrameConv(nn.Conv1d):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:
         """Return the convolved frames."""
-        padding, dilation = (0, *self.padding), (1, *self.dilation)
-        return _rows(F.conv2d(_line(x), self.weight[:, :, None], self.bias, 1, padding, dilation, self.groups))
+        dilation = self.dilation[0]
+        padding = dilation * (self.kernel_size[0] // 2)
+        kernel = self.weight[:, :, None]
+        return _rows(F.conv2d(_line(x), kernel, self.bias, 1, (0, padding), (1, dilation), self.groups))
 
 
 class FrameUpsample(nn.ConvTranspose1d):
@@ -31,8 +33,9 @@ class FrameUpsample(nn.ConvTranspose1d):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m e"]:
         """Return the frames of the higher rate."""
-        stride, padding = (1, *self.stride), (0, *self.padding)
-        return _rows(F.conv_transpose2d(_line(x), self.weight[:, :, None], self.bias, stride, padding))
+        rate, kernel = self.stride[0], self.weight[:, :, None]
+        padding = (self.kernel_size[0] - rate) // 2
+        return _rows(F.conv_transpose2d(_line(x), kernel, self.bias, (1, rate), (0, padding)))
 
 
 def _line(x: Float[Tensor, "b n d"]) -> Float[Tensor, "b d 1 n"]:

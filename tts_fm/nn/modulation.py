@@ -55,6 +55,8 @@ def split(rows: Float[Tensor, "b l d"]) -> tuple[Tensor, ...]:
 
 def modulate(x: Float[Tensor, "b n d"], shift: Float[Tensor, "#b 1 d"], scale: Float[Tensor, "#b 1 d"]) -> Tensor:
     """Return ``LN(x) (1 + scale) + shift`` with a layer norm that has no weights of its own."""
+    if len(scale) == 1:  # the same for the whole batch: weights of the norm, which takes them along in float32
+        return F.layer_norm(x, x.shape[-1:], 1 + scale.flatten().float(), shift.flatten().float(), eps=1e-6)
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 

@@ -84,13 +84,14 @@ class HiFiGAN(Vocoder):
             )
         width = options.upsample_initial_channel
         self.conv_in = FrameConv(mel.n_mels, width, 7)
-        self.stages = nn.ModuleList(
+        stages = [
             Stage(width >> i, rate, kernel, options)
             for i, (rate, kernel) in enumerate(zip(options.upsample_rates, options.upsample_kernel_sizes, strict=True))
-        )
-        self.conv_out = FrameConv(width >> len(self.stages), 1, 7)
+        ]
+        self.stages = nn.ModuleList(stages)
+        self.conv_out = FrameConv(width >> len(stages), 1, 7)
         samples = 3  # that a sample depends on, on either side
-        for stage in reversed(self.stages):
+        for stage in reversed(stages):
             samples = stage.reach + math.ceil(samples / stage.rate)
         self.reach = samples + 3
 
@@ -120,7 +121,7 @@ class HiFiGAN(Vocoder):
             mel = F.pad(mel, (0, 0, self.reach, self.reach), value=math.log(FLOOR))
             return self._decode(mel, Stage.in_windows)[:, self.reach * hop : (self.reach + n) * hop]
 
-    def _decode(self, mel: Float[Tensor, "b n c"], run: Callable[[Stage, Tensor], Tensor]) -> Float[Tensor, "b s"]:
+    def _decode(self, mel: Float[Tensor, "b n c"], run: Callable[..., Tensor]) -> Float[Tensor, "b s"]:
         x = self.conv_in(mel)  # b n d
         for stage in self.stages:
             x = run(stage, x)
