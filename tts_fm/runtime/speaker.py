@@ -227,7 +227,7 @@ def session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    _share_memory(onnxruntime)
+    _share_memory(onnxruntime)  # pyright: ignore[reportArgumentType] (a module can be hashed)
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
