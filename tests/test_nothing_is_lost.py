@@ -184,7 +184,7 @@ def test_a_disk_that_stays_full_ends_in_an_error_that_says_what_there_is(manifes
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         save(path, state, keep)
 
-    monkeypatch.setattr(checkpoint, "save_state", full)
+    monkeypatch.setattr(torch_files, "save_state", full)
     with (
         pytest.warns(UserWarning, match="No space left on device"),
         pytest.raises(TrainingError, match="update 4 could not be saved; the last checkpoint is of update 2"),
