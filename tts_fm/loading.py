@@ -69,7 +69,9 @@ def load(
         if network is not None and dtype != torch.float32:
             nn_precision.hold(network, dtype, network.float32_parts)
     grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
-    own_vocoder = load_vocoder(config, source.folder, vocoder).settle(where)
+    own_vocoder = load_vocoder(config, source.folder, vocoder).to(where).eval()
+    if dtype != torch.float32:
+        own_vocoder.hold_weights()
     return Loaded(config, backbone, frontend, own_vocoder, dtype, own_voice(source.folder), weak, grids)
 
 

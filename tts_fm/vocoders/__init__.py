@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -27,9 +26,8 @@ class Vocoder(nn.Module, Plugin, ABC):
         super().__init__()
         self.options, self.mel = options, mel
 
-    def settle(self, device: torch.device) -> Vocoder:
-        """Go to the device where it will speak, and hold the weights as they are multiplied there; return itself."""
-        return self.to(device).eval()
+    def hold_weights(self) -> None:
+        """Hold the weights as they are multiplied where they are, which rounds them; most vocoders leave them alone."""
 
     @abstractmethod
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:

@@ -95,11 +95,9 @@ class HiFiGAN(Vocoder):
             samples = stage.reach + math.ceil(samples / stage.rate)
         self.reach = samples + 3
 
-    def settle(self, device: torch.device) -> HiFiGAN:
-        super().settle(device)
-        if self._is_halved(device):
+    def hold_weights(self) -> None:
+        if self._is_halved(self.conv_out.weight.device):
             precision.hold(self, torch.bfloat16, but=("conv_out",))
-        return self
 
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
         """Return the waveform: ``s = n * hop_length``.
