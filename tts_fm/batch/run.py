@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tts_fm import __version__, atomic, plugins, strict
+from tts_fm import __version__, atomic, plugins, resuming
 from tts_fm.batch import shards
 from tts_fm.batch.executors import Executor
 from tts_fm.batch.job import Job
@@ -96,7 +96,9 @@ class Batch:
     def __init__(self, job: Job, lines: Sequence[Line], identity: dict[str, Any]) -> None:
         self.job, self.lines, self.identity = job, tuple(lines), identity
         self.store: Store = plugins.build(Store, job.store, job.out, job.suffix)
-        _check_manifest(job.out / MANIFEST, identity)
+        resuming.check_begun_alike(
+            job.out / MANIFEST, identity, author="tts-fm batch has written", other="another batch"
+        )
         self._done = shards.find_all(job.out)
         self.missing = shards.missing(self.lines, self._done)
 
@@ -180,28 +182,12 @@ def locked(out: Path) -> Iterator[None]:
     Raises:
         ValueError: it cannot be made, or another process has it.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{out} cannot be made: {error.strerror}; choose another folder") from None
+    resuming.make(out)
     try:
         with FileLock(out / ".lock", timeout=0):
             yield
     except Timeout:
         raise ValueError(f"another tts-fm batch is at work in {out}; wait for it, or choose another folder") from None
-
-
-def _check_manifest(path: Path, identity: dict[str, Any]) -> None:
-    """Raise ValueError where ``path`` is that of a batch that would sound otherwise."""
-    if not path.is_file():
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        changes = strict.differences({name: before.get(name) for name in identity}, identity)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is none that tts-fm batch has written ({error}); choose another folder") from None
-    if changes:
-        raise ValueError(f"{path.parent} holds another batch: {'; '.join(changes)}; choose another folder")
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tts_fm import __version__, atomic, loading, story, strict
+from tts_fm import __version__, atomic, loading, resuming, story
 from tts_fm.audio import chaptered, io
 from tts_fm.books import Book
 from tts_fm.books.turns import turns
@@ -87,12 +87,12 @@ class Narrator:
             InputError: a recording that nothing can be done with.
         """
         identity = self._identity(book)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"{folder} cannot be made: {error.strerror}; choose another folder") from None
-        _check_manifest(folder / MANIFEST, identity)
-        _write(folder / MANIFEST, identity)
+        manifest = {"software": f"tts-fm {__version__}", **identity}  # another version may go on
+        resuming.make(folder)
+        resuming.check_begun_alike(
+            folder / MANIFEST, identity, author="was written here", other="a book that was said otherwise"
+        )
+        _write(folder / MANIFEST, manifest)
         atomic.clean(folder)
         files = [folder / _file_name(i, chapter.title, self.suffix) for i, chapter in enumerate(book.chapters, 1)]
         is_new = [not file.is_file() for file in files]
@@ -103,7 +103,7 @@ class Narrator:
                 count.chapter = chapter.title
                 self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
         said = _placed([chapter.title for chapter in book.chapters], files, is_new)
-        _write(folder / MANIFEST, identity | {"said": [_record(one) for one in said]})
+        _write(folder / MANIFEST, manifest | {"said": [_record(one) for one in said]})
         return said
 
     def _say(self, its_turns: Sequence[Turn], count: _Count, file: Path, number: int, title: str) -> None:
@@ -152,7 +152,6 @@ class Narrator:
         words = self.role.words(self.lexicon)
         said = json.dumps([[chapter.title, *(part.text for part in chapter.parts)] for chapter in book.chapters])
         return {
-            "software": f"tts-fm {__version__}",
             "book": book.title,
             "text": _digest(said.encode()),
             "model": self.synthesizer.config.name,
@@ -209,21 +208,6 @@ def _file_name(number: int, title: str, suffix: str) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _check_manifest(path: Path, identity: dict[str, Any]) -> None:
-    """Raise ValueError where ``path`` is that of a book that would sound otherwise; another version of this program may."""
-    if not path.is_file():
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        changes = strict.differences({name: before.get(name) for name in identity if name != "software"}, identity)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is none that was written here ({error}); choose another folder") from None
-    if changes:
-        raise ValueError(
-            f"{path.parent} holds a book that was said otherwise: {'; '.join(changes)}; choose another folder"
-        )
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:

@@ -38,6 +38,12 @@ Naturalness = Annotated[
 Leaps = Annotated[
     int | None, typer.Option(help="Leaps, for a model that can; other options of sampling use its flow itself.")
 ]
+Speed = Annotated[float, typer.Option(min=0.1, max=10, help="2 is twice as fast as the recording.")]
+LexiconFile = Annotated[
+    Path | None,
+    typer.Option("--lexicon", help="Your own words, one a line: word, tab, reading in letters or as /IPA/."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")]
 
 
 def sampling_options(leaps: int | None, **given: Any) -> dict[str, Any]:

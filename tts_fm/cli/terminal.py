@@ -13,6 +13,9 @@ from typing import Annotated
 
 import typer
 
+MINUTE = 60.0
+"""Seconds between two lines of a long work's progress where there is no terminal."""
+
 
 @dataclass
 class Report:
@@ -108,3 +111,8 @@ Verbose = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", callback=_set_quiet, is_eager=True, help="Say nothing on stderr but errors.")
 ]
+
+
+def speech_made(seconds: float, rate: float) -> str:
+    """Return how much speech there is, and how many seconds of it are made in a second."""
+    return f"{seconds / 60:.1f} min of speech, {rate:.2f} s a second"

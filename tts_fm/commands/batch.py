@@ -20,7 +20,7 @@ from tts_fm.cli.options import (
     check_sampling,
     sampling_options,
 )
-from tts_fm.cli.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import MINUTE, Quiet, Report, Verbose, speech_made
 
 if TYPE_CHECKING:
     from tts_fm.batch.job import Check, Job
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = "\b\nExample:\n  tts-fm batch lines.jsonl runs/lines --shards webdataset --report"
 _SHOWN = 20  # bad lines that are named
-_MINUTE = 60.0  # seconds between two lines where there is no terminal
 
 
 def batch(
@@ -119,7 +118,7 @@ def batch(
         batch = Batch(job, listing.lines, job.identity(job.load()))
         _check_voices(listed, batch, report)
         _check_targets(listed, batch, report_page)
-        with report.progress("speaking", _MINUTE) as on_step:
+        with report.progress("speaking", MINUTE) as on_step:
             result = batch.run(executor, shard_size, None if on_step is None else lambda one: on_step(*_told(one)))
         page = batch_page.write(result, batch) if report_page else None
     _finish(result, out, page, as_json, report)
@@ -202,7 +201,7 @@ def _refuse(path: Path, bad: tuple[BadLine, ...], report: Report) -> None:
 def _told(progress: Progress) -> tuple[int, int, str]:
     """Return the progress as the terminal shows it."""
     failed = f", {progress.failed:,} failed" if progress.failed else ""
-    made = f"{progress.seconds / 60:.1f} min of speech, {progress.rate:.2f} s a second"
+    made = speech_made(progress.seconds, progress.rate)
     return progress.done, progress.total, f"speaking: {made}{failed}"
 
 

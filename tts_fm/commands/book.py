@@ -13,25 +13,27 @@ from tts_fm.cli import cast
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
+    AsJson,
     Device,
     Leaps,
+    LexiconFile,
     Model,
     Precision,
     RefAudio,
     RefText,
+    Speed,
     Vocab,
     Vocoder,
     check_sampling,
     sampling_options,
 )
-from tts_fm.cli.terminal import Quiet, Report, Verbose
+from tts_fm.cli.terminal import MINUTE, Quiet, Report, Verbose, speech_made
 
 if TYPE_CHECKING:
     from tts_fm.books import Book
     from tts_fm.books.narrate import Progress, SaidChapter
 
 EXAMPLE = "\b\nExample:\n  tts-fm book novel.epub --voice anna --output novel.m4b"
-_MINUTE = 60.0  # seconds between two lines where there is no terminal
 
 
 def book(
@@ -55,7 +57,7 @@ def book(
     ref_audio: RefAudio = None,
     ref_text: RefText = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.")] = 0,
-    speed: Annotated[float, typer.Option(min=0.1, max=10, help="2 is twice as fast as the recording.")] = 1.0,
+    speed: Speed = 1.0,
     leaps: Leaps = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
@@ -68,13 +70,11 @@ def book(
     no_normalize: Annotated[
         bool, typer.Option("--no-normalize", help="The book spells out its numbers already.")
     ] = False,
-    lexicon: Annotated[
-        Path | None, typer.Option(help="Your own words, one a line: word, tab, reading in letters or as /IPA/.")
-    ] = None,
+    lexicon: LexiconFile = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the chapters and their lengths; say nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -120,7 +120,7 @@ def book(
     _check_language(own, synthesizer.config.language, report)
     sampling = synthesizer.config.sampling_as(given)
     narrator = Narrator(synthesizer, role, seed, speed, sampling, no_normalize, words, format)
-    with report.progress("speaking", _MINUTE) as on_step:
+    with report.progress("speaking", MINUTE) as on_step:
         said = narrator.narrate(own, folder, None if on_step is None else lambda one: on_step(*_told(one)))
     for remark in narrator.remarks:
         report.warn(remark)
@@ -186,7 +186,7 @@ def _check_language(own: Book, language: str, report: Report) -> None:
 
 def _told(progress: Progress) -> tuple[int, int, str]:
     """Return the progress as the terminal shows it."""
-    made = f"{progress.seconds / 60:.1f} min of speech, {progress.rate:.2f} s a second"
+    made = speech_made(progress.seconds, progress.rate)
     return progress.done, progress.total, f"{progress.chapter}: {made}"
 
 

@@ -13,6 +13,7 @@ from tts_fm.cli import cast
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
+    AsJson,
     Device,
     Leaps,
     Model,
@@ -66,7 +67,7 @@ def dub(
     device: Device = "auto",
     precision: Precision = "auto",
     force: outputs.Force = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

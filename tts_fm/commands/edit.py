@@ -11,6 +11,7 @@ import typer
 
 from tts_fm.cli.options import (
     Architecture,
+    AsJson,
     Device,
     Leaps,
     Model,
@@ -50,7 +51,7 @@ def edit(
     device: Device = "auto",
     precision: Precision = "auto",
     force: Force = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

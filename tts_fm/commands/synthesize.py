@@ -14,12 +14,15 @@ from tts_fm.cli import dry_run as dry_runs
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
+    AsJson,
     Device,
     Leaps,
+    LexiconFile,
     Model,
     Precision,
     RefAudio,
     RefText,
+    Speed,
     Vocab,
     Vocoder,
     check_sampling,
@@ -99,7 +102,7 @@ def synthesize(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same speech.  [default: random]")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=10, help="2 is twice as fast as the recording.")] = 1.0,
+    speed: Speed = 1.0,
     duration: Annotated[
         float | None, typer.Option(min=0.1, max=3600, help="Seconds of speech, whatever the speed.")
     ] = None,
@@ -118,9 +121,7 @@ def synthesize(
     device: Device = "auto",
     precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
-    lexicon: Annotated[
-        Path | None, typer.Option(help="Your own words, one a line: word, tab, reading in letters or as /IPA/.")
-    ] = None,
+    lexicon: LexiconFile = None,
     markup: Annotated[
         bool,
         typer.Option("--markup", help="TEXT is SSML, or has tags: [pause 0.5s], [spell], [say IPA], [rate], [voice]."),
@@ -151,7 +152,7 @@ def synthesize(
     line_length: Annotated[
         int | None, typer.Option(min=10, help="The most characters of a line of subtitles.  [default: 42]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record on stdout.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     ckpt_file: Annotated[str | None, typer.Option("--ckpt-file", "-p", hidden=True)] = None,

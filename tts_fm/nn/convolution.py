@@ -12,17 +12,24 @@ from torch import Tensor, nn
 
 
 class FrameConv(nn.Conv1d):
-    """A convolution that keeps the number of frames; weights are laid out as those of ``nn.Conv1d``."""
+    """A convolution that keeps the number of frames; weights are laid out as those of ``nn.Conv1d``.
+
+    Attributes:
+        reach: how many frames on either side a result depends on.
+    """
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, *, dilation: int = 1, groups: int = 1) -> None:
-        super().__init__(in_dim, out_dim, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=groups)
+        self.reach = dilation * (kernel // 2)
+        super().__init__(in_dim, out_dim, kernel, padding=self.reach, dilation=dilation, groups=groups)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:
         """Return the convolved frames."""
-        dilation = self.dilation[0]
-        padding = dilation * (self.kernel_size[0] // 2)
-        kernel = self.weight[:, :, None]
-        return _rows(F.conv2d(_line(x), kernel, self.bias, 1, (0, padding), (1, dilation), self.groups))
+        return self.along(x.mT[:, :, None])[:, :, 0].mT
+
+    def along(self, line: Float[Tensor, "b d 1 n"]) -> Float[Tensor, "b e 1 n"]:
+        """As :meth:`forward`, of the image."""
+        kernel, dilation = self.weight[:, :, None], (1, self.dilation[0])
+        return F.conv2d(line, kernel, self.bias, 1, (0, self.reach), dilation, self.groups)
 
 
 class FrameUpsample(nn.ConvTranspose1d):
@@ -33,14 +40,10 @@ class FrameUpsample(nn.ConvTranspose1d):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m e"]:
         """Return the frames of the higher rate."""
-        rate, kernel = self.stride[0], self.weight[:, :, None]
-        padding = (self.kernel_size[0] - rate) // 2
-        return _rows(F.conv_transpose2d(_line(x), kernel, self.bias, (1, rate), (0, padding)))
+        return self.along(x.mT[:, :, None])[:, :, 0].mT
 
-
-def _line(x: Float[Tensor, "b n d"]) -> Float[Tensor, "b d 1 n"]:
-    return x.mT[:, :, None]
-
-
-def _rows(line: Float[Tensor, "b d 1 n"]) -> Float[Tensor, "b n d"]:
-    return line[:, :, 0].mT
+    def along(self, line: Float[Tensor, "b d 1 n"]) -> Float[Tensor, "b e 1 m"]:
+        """As :meth:`forward`, of the image."""
+        rate = self.stride[0]
+        padding = (0, (self.kernel_size[0] - rate) // 2)
+        return F.conv_transpose2d(line, self.weight[:, :, None], self.bias, (1, rate), padding)

@@ -27,7 +27,12 @@ WINDOW = 2**19
 
 
 class HiFiGAN(Vocoder):
-    """The generator of jik876/hifi-gan, its weight norm folded: ``n`` frames make exactly ``n * hop_length`` samples."""
+    """The generator of jik876/hifi-gan, its weight norm folded: ``n`` frames make exactly ``n * hop_length`` samples.
+
+    Attributes:
+        reach: how many frames on either side of its own a sample depends on.
+        reaches: the same in what each stage is given, and in what the last convolution is.
+    """
 
     class Options(plugins.Options):
         """Sizes, called as in the published ``config.json``; the defaults are V1.
@@ -90,10 +95,10 @@ class HiFiGAN(Vocoder):
         ]
         self.stages = nn.ModuleList(stages)
         self.conv_out = FrameConv(width >> len(stages), 1, 7)
-        samples = 3  # that a sample depends on, on either side
+        self.reaches = [self.conv_out.reach]
         for stage in reversed(stages):
-            samples = stage.reach + math.ceil(samples / stage.rate)
-        self.reach = samples + 3
+            self.reaches.insert(0, stage.sees(self.reaches[0]))
+        self.reach = self.reaches[0] + self.conv_in.reach
 
     def hold_weights(self) -> None:
         if self._is_halved(self.conv_out.weight.device):
@@ -135,17 +140,19 @@ class Stage(nn.Module):
 
     def __init__(self, width: int, rate: int, kernel: int, options: HiFiGAN.Options) -> None:
         super().__init__()
-        self.rate, self.width = rate, width // 2
-        around = max(
-            sum((dilation + (options.resblock == "1")) * (size // 2) for dilation in dilations)
-            for size, dilations in zip(options.resblock_kernel_sizes, options.resblock_dilation_sizes, strict=True)
-        )
-        self.reach = math.ceil((around + kernel) / rate)
+        self.rate, self.width, self.kernel = rate, width // 2, kernel
         self.upsample = FrameUpsample(width, width // 2, kernel, rate)
-        self.blocks = nn.ModuleList(
+        blocks = [
             ResidualBlock(width // 2, size, dilations, has_pairs=options.resblock == "1")
             for size, dilations in zip(options.resblock_kernel_sizes, options.resblock_dilation_sizes, strict=True)
-        )
+        ]
+        self.blocks = nn.ModuleList(blocks)
+        self.around = max(block.reach for block in blocks)
+        self.reach = self.sees(0)
+
+    def sees(self, above: int) -> int:
+        """Return how far on either side, in frames that it is given, what is seen ``above`` frames far of its result sees."""
+        return math.ceil((above + self.around + (self.kernel + self.rate) // 2 - 1) / self.rate)
 
     def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *m e"]:
         """Return ``rate`` times as many frames of half the width; an export keeps its own axes."""
@@ -173,8 +180,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int, kernel: int, dilations: tuple[int, ...], has_pairs: bool) -> None:
         super().__init__()
-        self.dilated = nn.ModuleList(FrameConv(width, width, kernel, dilation=dilation) for dilation in dilations)
-        self.plain = nn.ModuleList(FrameConv(width, width, kernel) for _ in dilations if has_pairs)
+        dilated = [FrameConv(width, width, kernel, dilation=dilation) for dilation in dilations]
+        plain = [FrameConv(width, width, kernel) for _ in dilations if has_pairs]
+        self.dilated, self.plain = nn.ModuleList(dilated), nn.ModuleList(plain)
+        self.reach = sum(convolution.reach for convolution in (*dilated, *plain))
 
     def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *n d"]:
         """Return the block's output."""
