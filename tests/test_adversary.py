@@ -1,13 +1,15 @@
-"""Judges of mels: they see what they are meant to, learn by themselves, and press the last leap alone."""
+"""Judges of mels: they see what they are meant to, learn by themselves, and press the leaps that they are told to."""
 
 import pytest
 import torch
+from test_campplus import filled
 from test_distillation import LEAPING, SAMPLING
 from tiny_run import SECONDS, learner, loop, metrics, values, write_corpus
 
 from tts_fm import infill
 from tts_fm.config import RunConfig, parse
 from tts_fm.training.adversary import MelJudges, cut, draw_crops
+from tts_fm.training.campplus import CAMPPlus
 from tts_fm.training.vocoder_losses import judging
 
 
@@ -16,10 +18,11 @@ def manifest(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus"), SECONDS, n_heldout=2)
 
 
-def config(manifest, backbone=LEAPING, **training):
+def config(manifest, backbone=LEAPING, through=1, speaker=None, **training):
     run = values(manifest, **training)
     run["model"] |= {"sampling": SAMPLING, "backbone": backbone}
-    run["adversary"] = {"leaps": 2, "share": 1.0, "windows": [8, 16], "widths": [8, 8]}
+    run["adversary"] = {"leaps": 2, "through": through, "share": 1.0, "windows": [8, 16], "widths": [8, 8]}
+    run["adversary"] |= {"speaker": speaker}
     return parse(RunConfig, run, "adversary")
 
 
@@ -35,8 +38,9 @@ def test_crops_lie_inside_the_target():
     assert cut(frames[:, :5], torch.zeros(200, dtype=torch.long), 8).shape == (200, 8, 3)
 
 
-def test_only_the_last_leap_learns_and_judges_are_left_out_of_the_network(manifest, tmp_path):
-    made = learner(config(manifest), tmp_path)
+@pytest.mark.parametrize("through", [1, 2, 5])
+def test_the_last_leaps_learn_and_judges_are_left_out_of_the_network(manifest, tmp_path, through):
+    made = learner(config(manifest, through=through), tmp_path)
     adversary, batch = made.objective.adversary, made.corpus.batch([0, 1, 2])
     assert not any("judge" in name for name, _ in made.objective.named_parameters())
     rng = torch.Generator().manual_seed(0)
@@ -50,7 +54,7 @@ def test_only_the_last_leap_learns_and_judges_are_left_out_of_the_network(manife
     )[1]
     speech = adversary.speech(condition, x_0)
     grid = made.config.model.sampling.leaping(2).times().tolist()
-    assert asked == [(grid[0], grid[1], False), (grid[1], grid[2], True)]
+    assert asked == [(grid[0], grid[1], through > 1), (grid[1], grid[2], True)]
     assert speech.requires_grad and speech.shape == batch.mel.shape
 
 
@@ -83,3 +87,32 @@ def test_a_run_goes_on_with_the_judges_that_it_had(manifest, tmp_path):
 def test_what_can_not_leap_has_no_adversary(manifest, tmp_path):
     with pytest.raises(ValueError, match="cannot leap; take aligned_dit with leaps: true"):
         learner(config(manifest, backbone={**LEAPING, "leaps": False}), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("encoder") / "campplus.pt"
+    torch.save(filled(CAMPPlus()).state_dict(), path)
+    return {"encoder": str(path), "frames": 64}
+
+
+def test_the_voice_of_a_recording_is_its_own(manifest, tmp_path, encoder):
+    adversary = learner(config(manifest, speaker=encoder), tmp_path).objective.adversary
+    mel = torch.randn(3, 70, 100, generator=torch.Generator().manual_seed(0))
+    start = torch.tensor([0, 3, 6])
+    assert float(adversary.speaker_distance(mel, mel, start)) == pytest.approx(0, abs=1e-5)
+    other = torch.randn(3, 70, 100, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    distance = adversary.speaker_distance(mel, other, start)
+    distance.backward()
+    assert 0 < float(distance) <= 2 and float(other.grad[0, 65:].abs().max()) == 0 < float(other.grad[0].abs().max())
+    assert all(value.grad is None for value in adversary.encoder.parameters())
+
+
+def test_a_run_is_told_how_far_its_voices_are(manifest, tmp_path, encoder):
+    torch.manual_seed(0)
+    run = loop(config(manifest, speaker=encoder, updates=3), tmp_path)
+    run.run()
+    told = metrics(tmp_path, "speaker")
+    assert len(told) == 3 and all(0 < value <= 2 for value in told.values())
+    state = run.learner.state()["adversary"]
+    assert set(state) == {"judges", "optimizer"}  # who hears voices is not learned, and read from its file again

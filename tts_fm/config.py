@@ -191,20 +191,34 @@ class DistillOptions(Options):
     sampling: dict[str, Any] = Field(default_factory=dict)
 
 
+class SpeakerOptions(Options):
+    """Speech is to have the voice of the recording, as CAM++ hears it: 1 less their cosine counts by ``weight``.
+
+    ``encoder`` is the file of its weights. Windows of ``frames`` frames are compared.
+    """
+
+    encoder: str
+    weight: float = Field(default=1.0, gt=0)
+    frames: int = Field(default=256, ge=64)
+
+
 class AdversaryOptions(Options):
     """Speech that the model makes in ``leaps`` leaps is judged by networks that learn to tell it from recordings.
 
-    A ``share`` of the batches is judged. Each judge sees windows of so many frames through layers of these widths; what it
-    holds against the speech counts by ``weight``, and ``feature_matching`` times that the distance in its hidden layers.
+    A ``share`` of the batches is judged, and the last ``through`` leaps learn from it. Each judge sees windows of so many
+    frames through layers of these widths; what it holds against the speech counts by ``weight``, and ``feature_matching``
+    times that the distance in its hidden layers. With ``speaker`` an encoder of speakers hears the same speech.
     """
 
     leaps: int = Field(default=3, ge=1)
+    through: int = Field(default=1, ge=1)
     share: float = Field(default=0.5, gt=0, le=1)
     weight: float = Field(default=0.1, gt=0)
     feature_matching: float = Field(default=2.0, ge=0)
     windows: tuple[Annotated[int, Field(ge=8)], ...] = Field(default=(32, 64, 128), min_length=1)
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 96, 96), min_length=1)
     lr: float = Field(default=5e-4, gt=0)
+    speaker: SpeakerOptions | None = None
 
 
 class LoopOptions(Options):

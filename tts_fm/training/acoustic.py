@@ -201,9 +201,8 @@ class AcousticLearner(Learner):
         if self.backbone.needs_token_frames:
             values["duration_loss"] = duration / max(batches, 1)
         if pressed:
-            names = ("pleasing", "features", "judges")
-            means = torch.stack([torch.stack([getattr(one, name) for name in names]) for one in pressed]).mean(dim=0)
-            values |= dict(zip(names, means.tolist(), strict=True))
+            facts = [one.facts() for one in pressed]
+            values |= {name: float(torch.stack([each[name] for each in facts]).mean()) for name in facts[0]}
         return Step(values, int(frames), is_skipped=not is_number, ids=ids)
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.config import AdversaryOptions, ModelConfig
 from tts_fm.flow.paths import Path
 from tts_fm.sampler import Sampler
+from tts_fm.training.campplus import SpeakerEncoder
 from tts_fm.training.discriminators import Verdict, judge
 from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing
 from tts_fm.types import Condition
@@ -27,12 +29,18 @@ class Pressure(NamedTuple):
         pleasing: what the judges hold against it, a hinge.
         features: how far it is from the recordings in the judges' hidden layers.
         judges: what the judges themselves minimised.
+        speaker: how far its voices are from the recordings', 1 less the cosine; None where nobody hears voices.
     """
 
     total: Float[Tensor, ""]
     pleasing: Float[Tensor, ""]
     features: Float[Tensor, ""]
     judges: Float[Tensor, ""]
+    speaker: Float[Tensor, ""] | None = None
+
+    def facts(self) -> dict[str, Float[Tensor, ""]]:
+        """Return all but the total, by name."""
+        return {name: value for name, value in self._asdict().items() if name != "total" and value is not None}
 
 
 class Adversary:
@@ -57,11 +65,14 @@ class Adversary:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        self.options = options
+        self.options, self.mel_scale = options, model.mel_scale
         self.sampler = Sampler(backbone, model.sampling.leaping(options.leaps), dtype, path=model.flow.path.build(Path))
         self.grid = self.sampler.options.times()
         self.judges = MelJudges(options.windows, options.widths).to(device)
         self.optimizer = torch.optim.AdamW(self.judges.parameters(), options.lr, (0.5, 0.9))
+        self.encoder = None
+        if options.speaker is not None:
+            self.encoder = SpeakerEncoder.load(FilePath(options.speaker.encoder), model.mel).to(device)
 
     def has_turn(self, generator: torch.Generator) -> bool:
         """Draw whether a batch is judged."""
@@ -76,10 +87,10 @@ class Adversary:
         generator: torch.Generator,
     ) -> Pressure:
         """Teach the judges one step, and return what they then say of the speech that ``x_0`` becomes."""
-        made = self.speech(condition, x_0)
+        x_1, made = x_1.float(), self.speech(condition, x_0).float()
         crops = [draw_crops(is_target, window, generator) for window in self.options.windows]
         real, fake = (
-            [cut(mel.float(), start, window) for start, window in zip(crops, self.options.windows, strict=True)]
+            [cut(mel, start, window) for start, window in zip(crops, self.options.windows, strict=True)]
             for mel in (x_1, made)
         )
         verdicts = self.judges([torch.cat([a, b.detach()]) for a, b in zip(real, fake, strict=True)])
@@ -94,13 +105,31 @@ class Adversary:
         self.judges.requires_grad_(True)
         pleased, features = pleasing(on_fake), feature_distance(on_real, on_fake)
         total = self.options.weight * (pleased + self.options.feature_matching * features)
-        return Pressure(total, pleased.detach(), features.detach(), taught.detach())
+        pressure = Pressure(total, pleased.detach(), features.detach(), taught.detach())
+        if self.options.speaker is None:
+            return pressure
+        distance = self.speaker_distance(x_1, made, draw_crops(is_target, self.options.speaker.frames, generator))
+        return pressure._replace(total=total + self.options.speaker.weight * distance, speaker=distance.detach())
 
     def speech(self, condition: Condition, x_0: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
-        """Return what all leaps make of ``x_0``; gradients go through the last one."""
+        """Return what all leaps make of ``x_0``; gradients go through the last of them."""
+        first = max(0, len(self.grid) - 1 - self.options.through)
         with torch.no_grad():
-            x_t = x_0 if len(self.grid) == 2 else self.sampler.integrate(condition, x_0, x_0, self.grid[:-1])
-        return self.sampler.integrate(condition, x_t, x_0, self.grid[-2:])
+            x_t = x_0 if first == 0 else self.sampler.integrate(condition, x_0, x_0, self.grid[: first + 1])
+        return self.sampler.integrate(condition, x_t, x_0, self.grid[first:])
+
+    def speaker_distance(
+        self, x_1: Float[Tensor, "b n c"], made: Float[Tensor, "b n c"], start: Int[Tensor, " b"]
+    ) -> Float[Tensor, ""]:
+        """Return 1 less the cosine of the voices of recordings and speech, in windows from ``start`` on, on the average.
+
+        The same frames are compared, so that they differ in the voice and not in what is said.
+        """
+        assert self.encoder is not None and self.options.speaker is not None
+        real, fake = (self.mel_scale.unscaled(cut(mel, start, self.options.speaker.frames)) for mel in (x_1, made))
+        with torch.no_grad():
+            wanted = self.encoder(real)
+        return 1 - (self.encoder(fake) * wanted).sum(dim=-1).float().mean()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what going on needs."""
