@@ -18,11 +18,11 @@ def manifest(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus"), SECONDS, n_heldout=2)
 
 
-def config(manifest, backbone=LEAPING, through=1, speaker=None, **training):
+def config(manifest, backbone=LEAPING, through=1, lessons=1, speaker=None, **training):
     run = values(manifest, **training)
     run["model"] |= {"sampling": SAMPLING, "backbone": backbone}
     run["adversary"] = {"leaps": 2, "through": through, "share": 1.0, "windows": [8, 16], "widths": [8, 8]}
-    run["adversary"] |= {"speaker": speaker}
+    run["adversary"] |= {"lessons": lessons, "speaker": speaker}
     return parse(RunConfig, run, "adversary")
 
 
@@ -116,3 +116,10 @@ def test_a_run_is_told_how_far_its_voices_are(manifest, tmp_path, encoder):
     assert len(told) == 3 and all(0 < value <= 2 for value in told.values())
     state = run.learner.state()["adversary"]
     assert set(state) == {"judges", "optimizer"}  # who hears voices is not learned, and read from its file again
+
+
+def test_judges_learn_so_many_steps_from_each_speech(manifest, tmp_path):
+    run = loop(config(manifest, lessons=3, updates=2), tmp_path)
+    run.run()
+    steps = run.learner.objective.adversary.optimizer.state_dict()["state"][0]["step"]
+    assert int(steps) == 6

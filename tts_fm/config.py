@@ -206,8 +206,9 @@ class AdversaryOptions(Options):
     """Speech that the model makes in ``leaps`` leaps is judged by networks that learn to tell it from recordings.
 
     A ``share`` of the batches is judged, and the last ``through`` leaps learn from it. Each judge sees windows of so many
-    frames through layers of these widths; what it holds against the speech counts by ``weight``, and ``feature_matching``
-    times that the distance in its hidden layers. With ``speaker`` an encoder of speakers hears the same speech.
+    frames through layers of these widths, and learns from ``lessons`` draws of windows; what it holds against the speech
+    counts by ``weight``, and ``feature_matching`` times that the distance in its hidden layers. With ``speaker`` an
+    encoder of speakers hears the same speech.
     """
 
     leaps: int = Field(default=3, ge=1)
@@ -217,6 +218,7 @@ class AdversaryOptions(Options):
     feature_matching: float = Field(default=2.0, ge=0)
     windows: tuple[Annotated[int, Field(ge=8)], ...] = Field(default=(32, 64, 128), min_length=1)
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 96, 96), min_length=1)
+    lessons: int = Field(default=1, ge=1)
     lr: float = Field(default=5e-4, gt=0)
     speaker: SpeakerOptions | None = None
 

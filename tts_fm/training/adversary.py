@@ -86,18 +86,15 @@ class Adversary:
         is_target: Bool[Tensor, "b n"],
         generator: torch.Generator,
     ) -> Pressure:
-        """Teach the judges one step, and return what they then say of the speech that ``x_0`` becomes."""
+        """Teach the judges, and return what they then say of the speech that ``x_0`` becomes."""
         x_1, made = x_1.float(), self.speech(condition, x_0).float()
-        crops = [draw_crops(is_target, window, generator) for window in self.options.windows]
-        real, fake = (
-            [cut(mel, start, window) for start, window in zip(crops, self.options.windows, strict=True)]
-            for mel in (x_1, made)
-        )
-        verdicts = self.judges([torch.cat([a, b.detach()]) for a, b in zip(real, fake, strict=True)])
-        taught = judging(verdicts)
-        self.optimizer.zero_grad(set_to_none=True)
-        taught.backward()
-        self.optimizer.step()
+        for _ in range(self.options.lessons):
+            crops = [draw_crops(is_target, window, generator) for window in self.options.windows]
+            real, fake = (
+                [cut(mel, start, window) for start, window in zip(crops, self.options.windows, strict=True)]
+                for mel in (x_1, made)
+            )
+            taught = self._teach([torch.cat([a, b.detach()]) for a, b in zip(real, fake, strict=True)])
         self.judges.requires_grad_(False)
         with torch.no_grad():
             on_real = self.judges(real)
@@ -110,6 +107,14 @@ class Adversary:
             return pressure
         distance = self.speaker_distance(x_1, made, draw_crops(is_target, self.options.speaker.frames, generator))
         return pressure._replace(total=total + self.options.speaker.weight * distance, speaker=distance.detach())
+
+    def _teach(self, crops: list[Float[Tensor, "b _ c"]]) -> Float[Tensor, ""]:
+        """Let the judges learn one step from crops whose first half is recorded; return their loss before."""
+        loss = judging(self.judges(crops))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss
 
     def speech(self, condition: Condition, x_0: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """Return what all leaps make of ``x_0``; gradients go through the last of them."""
