@@ -181,6 +181,11 @@ def test_strangers_have_so_many_tags_and_so_much_silence_and_no_more(is_xml):
     assert sum(turn.pause for turn in directed(text(f"{halves} b"), STRANGERS)) == STRANGERS.silence
     with pytest.raises(InputError, match=r"^line 1, column \d+: the pauses of the text last more than 60 s together"):
         directed(text(f"{halves} b {pause.format(0.1)} c"), STRANGERS)
+    paragraphs = "<p>a</p>" if is_xml else "a\n\n"
+    with pytest.raises(
+        InputError, match="more than 200 tags" if is_xml else "201 stretches, of which 200 are the most"
+    ):
+        directed(text(paragraphs * 201), STRANGERS)
     assert len(directed(text(rate * 300 + f"{halves} b {pause.format(60)} c"))) > 300  # whose machine it is
 
 

@@ -7,15 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tts_fm.text.directions import Bounds
 from tts_fm.timing import SpokenWord
 
 MAX_CHARACTERS = 4_096
 """Of one text, as OpenAI's."""
 
 MAX_ITEMS, MAX_BATCH_CHARACTERS = 32, 4 * MAX_CHARACTERS
-MAX_TAGS, MAX_SILENCE = 64, 30.0
-"""Of one text with mark-up: tags, and stretches, each of which is spoken by itself; seconds of pauses. A few characters
-can ask for a minute of silence, and a few others for a run of the solver."""
+BOUNDS = Bounds(directions=64, silence=30.0)
+"""Of one text with mark-up: a few characters can ask for a minute of silence, and a few others for a run of the solver."""
 
 MAX_BYTES = 10_000_000
 """Of a recording."""

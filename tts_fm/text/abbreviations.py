@@ -23,11 +23,17 @@ BEFORE_A_NUMBER = _read("number")
 BEFORE_A_DIGIT = _read("before")
 """Read like this before a digit, with or without their dot."""
 
+BEFORE_A_YEAR = _read("year")
+"""Read like this before a year, where they have their dot."""
+
 STREETS = _read("street")
 """Read like this after a name or an ordinal number."""
 
 PLACES = _read("place")
 """Read like this wherever they stand."""
+
+OLD_STATES = _read("state")
+"""Read like this behind a town and a comma, with their dot."""
 
 STATES = {code: name for code, name, *_ in rows("states")}
 STATES_ALONE = {code: name for code, name, *rest in rows("states") if rest}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 
 from tts_fm.text.abbreviations import (
     BEFORE_A_DIGIT,
     BEFORE_A_NAME,
     DIRECTIONS,
     DOMAINS,
+    OLD_STATES,
     PLACES,
     STATES_ALONE,
     STREETS,
@@ -20,29 +22,66 @@ from tts_fm.text.rules import Match, any_of, full_stop, previous_word, rule, sta
 _URL_CHARACTERS = {
     ".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "+": "plus", "?": "question mark", "=": "equals",
     "&": "and", ":": "colon", "#": "hash", "%": "percent", "~": "tilde", "\\": "backslash",
+    "*": "star",
 }  # fmt: skip
 
 
 # The web
 
 
-@rule(r"\w.+\-", r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
+@rule(
+    r"\w.+\-",
+    r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}(?::(?=[\w~])[\w./~-]{1,200}[\w/])?",
+)
 def _email(match: Match) -> str | None:
     return _address(match[0])
 
 
-@rule("A-Za-z", r"(?<!\w)(?i:https?://|ftp://|www\.)[^\s<>\"]{0,2000}[\w/]")
+@rule("A-Za-z", r"(?<!\w)(?i:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>\"]{0,2000}[\w/]")
 def _web_address(match: Match) -> str | None:
     return _address(re.sub(r"^(?i:https?|ftp)://", "", match[0]).rstrip("/"))
 
 
 @rule(
     r"A-Za-z\d",
-    rf"(?<![\w@./-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,4}}(?:{any_of(DOMAINS)})(?!\w|-\w|\.\w)"
-    r"(?:/(?:[^\s<>\"]{0,500}[\w/])?)?",
+    rf"(?<![\w@./-])(?:(?:[A-Za-z0-9-]{{1,63}}\.){{1,4}}(?:{any_of(DOMAINS)})(?!\w|-\w|\.\w)|localhost(?=:\d))(?::\d{{1,5}}(?!\w|\.\d))?"
+    r"(?:/(?:[^\s<>\"]{0,500}[\w/])?)?|"
+    r"(?<![\w@./-])[a-z][a-z0-9-]{0,62}\.[a-z]{2,3}/[A-Za-z0-9][^\s<>\"]{0,500}(?<=[\w/])",
 )
 def _domain(match: Match) -> str | None:
     return _address(match[0].rstrip("/"))
+
+
+_HEX_GROUPS = r"[0-9A-Fa-f]{1,4}"
+
+
+@rule(
+    r"\dA-Fa-f:\[",
+    rf"(?<![\w:.])\[?(?P<address>(?:{_HEX_GROUPS}:|::)(?:{_HEX_GROUPS}:|:){{0,8}}(?:{_HEX_GROUPS}|\d{{1,3}}(?:\.\d{{1,3}}){{3}})?)"
+    r"(?P<zone>%[a-z]{1,8}\d{0,3})?(?:\](?P<port>:\d{1,5})?|(?P<prefix>/\d{1,3}))?(?![\w:]|\.\d)",
+)
+def _ip_address(match: Match) -> str | None:
+    """An address of IPv6, by characters; "a::b" may be anything."""
+    address = match["address"]
+    if not any(character.isdecimal() for character in address) or (match[0][0] == "[" and "]" not in match[0]):
+        return None
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return None
+    groups = re.findall(r"[0-9A-Fa-f]+|[:.]", address)
+    words = [_URL_CHARACTERS[group] if group in ":." else _by_characters(group) for group in groups]
+    rest = [_address(match[part]) for part in ("zone", "port", "prefix") if match[part]]
+    return " ".join([*words, *rest])
+
+
+@rule(r"\dA-Fa-f", r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])")
+def _hardware_address(match: Match) -> str | None:
+    return ", ".join(_by_characters(group) for group in re.split("[:-]", match[0]))
+
+
+def _by_characters(text: str) -> str:
+    return " ".join(digits(character) if character.isdecimal() else character.upper() for character in text)
 
 
 def _address(address: str) -> str:
@@ -63,9 +102,10 @@ def _address(address: str) -> str:
 
 
 @rule(
-    r"~./\\A-Za-z",
+    r"~./\\*A-Za-z",
     rf"(?<![\w@./\\)~%\]°$€£-])(?:~[a-z]{{0,20}}/|\.{{1,2}}/|/(?=[\w.])|\\\\|[A-Z]:\\{{1,2}})[\w.\-/\\]{{0,200}}|"
-    rf"(?<![\w@./\\-])[\w-]{{1,60}}(?:/[\w.-]{{1,60}}){{1,8}}\.(?:{any_of(DOMAINS)})(?![\w/])",
+    rf"(?<![\w@./\\-])[\w-]{{1,60}}(?:/[\w.-]{{1,60}}){{1,8}}\.(?:{any_of(DOMAINS)}|rs|go|cc?|cpp|hp?p?|log|sh)(?![\w/])|"
+    rf"(?<![\w*/])\*\.(?:{any_of(DOMAINS)}|rs|go|cc?|cpp|hp?p?|log|sh)(?!\w)",
 )
 def _path(match: Match) -> str | None:
     """ "~/Documents", "/usr/bin", "C:\\Users" and "src/main.py"; a dot that ends the sentence stays."""
@@ -108,11 +148,17 @@ def _before_a_digit(match: Match) -> str | None:
     return BEFORE_A_DIGIT[match["name"]] + " "
 
 
-@rule("A-Z", rf"(?<=[a-z], )(?P<state>{any_of(STATES_ALONE)})(?=[.,;:!?)\"”]|$|\s*\n| USA?\b)(?!\.[A-Z])")
+@rule(
+    "A-Z",
+    rf"(?<=[a-z], )(?:(?P<state>{any_of(STATES_ALONE)})(?=[.,;:!?)\"”]|$|\s*\n| USA?\b)(?!\.[A-Z])|"
+    rf"(?P<old>{any_of(OLD_STATES)})\.)",
+)
 def _state(match: Match) -> str | None:
-    """ "Springfield, IL.": behind a town, which has a capital letter and begins no sentence as "Yes, IN." does."""
+    """ "Springfield, IL." and "Boston, Mass.": behind a town; "Yes, IN." begins a sentence."""
     town = re.search(r"(?<!\w)[A-Z][a-z]{2,20}$", match.string[max(0, match.start() - 24) : match.start() - 2])
-    return None if town is None or starts_a_sentence(town[0]) else STATES_ALONE[match["state"]]
+    if town is None or starts_a_sentence(town[0]):
+        return None
+    return STATES_ALONE[match["state"]] if match["state"] else OLD_STATES[match["old"]] + full_stop(match)
 
 
 @rule(r"\d", r"(?<![\w.,])(?P<n>\d{1,3})(?:st|nd|rd|th) Fl(?!\w)\.?", then="a")
@@ -148,7 +194,7 @@ def _post(match: Match) -> str | None:
     return "P O " if match[0][0] == "P" else "care of"
 
 
-WEB = (_email, _web_address, _path, _domain)
+WEB = (_email, _web_address, _ip_address, _hardware_address, _path, _domain)
 """Before everything else."""
 
 RULES = (_house, _way, _before_a_digit, _storey, _street, _state, _place, _post)

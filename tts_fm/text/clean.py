@@ -82,6 +82,7 @@ def _line(text: str) -> str:
 
 def _in_plain_style(text: str) -> str:
     """Return ``text`` with the digits of every script, and letters and numbers in other styles, as plain ones."""
+    text = text.replace("\u2044", "/").replace("\u2215", "/")  # fraction and division slash
     text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
     text = _NUMERAL.sub(lambda numeral: f" {round(unicodedata.numeric(numeral[0], 10))} ", text)
     text = _ORDINAL_ENDING.sub(lambda ending: unicodedata.normalize("NFKC", ending[0]), text)

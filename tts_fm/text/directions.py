@@ -48,7 +48,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a text may ask for by its mark-up: how many directions, and how many seconds of silence in all."""
+    """What a text may ask for by its mark-up: directions, and stretches, each said by itself; seconds of silence in all."""
 
     directions: int
     silence: float
@@ -149,7 +149,7 @@ class Script:
         self._voice, self._rate = voice, rate
 
     def stretches(self) -> tuple[Stretch, ...]:
-        """Return what has been said. Raises InputError where that is nothing."""
+        """Return what has been said. Raises InputError where that is nothing, or too many."""
         if self._last_pause_at and not says_something(self._text):
             raise InputError(
                 f"{self._last_pause_at}: a pause lies between words, and there are none behind it; leave it out"
@@ -157,6 +157,11 @@ class Script:
         self._end()
         if not self._done:
             raise InputError("the text has no words between its tags; give at least one")
+        if self._bounds is not None and len(self._done) > self._bounds.directions:
+            raise InputError(
+                f"the text falls into {len(self._done):,} stretches, of which {self._bounds.directions:,} are the most that is "
+                f"taken here; give it in parts"
+            )
         return tuple(self._done)
 
     def _read(self, entry: Entry) -> None:

@@ -24,14 +24,16 @@ def _any(names: list[str]) -> str:
 
 
 def _groups(text: str) -> str:
-    return ", ".join(digits(group) for group in re.findall(r"\d+", text))
+    """Group by group; an X at the end checks the number."""
+    groups = [digits(group) for group in re.findall(r"\d+", text)]
+    return ", ".join([*groups, "X"] if text.endswith("X") else groups)
 
 
 @rule(
     "A-Za-z",
     rf"(?<!\w)(?P<name>(?:(?P<any>{_any(_NAMES['any'])})|(?:{_any(_NAMES['long'])}))(?:-1[03])?"
     r"(?:\.(?= )|(?: (?:number|no\.|is|was|to))?:?| ?#)?) ?(?P<n>(?<=[ #:])[#+]?\(?\d{1,16}\)?(?:[- ]\d{1,12}){0,5}"
-    r")(?![\w%]|[.,]\d|\s(?:people|of|out)\b)",
+    r"(?:-?\d{0,3}X(?!\w)|(?<=\d{3})\.\d{4})?)(?![\w%]|[.,]\d|\s(?:people|of|out)\b)",
 )
 def _named(match: Match) -> str | None:
     n_digits = sum(character.isdecimal() for character in match["n"])
@@ -41,7 +43,53 @@ def _named(match: Match) -> str | None:
         return None
     name = re.sub(r"^(ISBN)-(1[03])", lambda found: f"{found[1]} {cardinal(int(found[2]))}", match["name"])
     name = re.sub(r"\bno\.", "number", re.sub(r" ?#", " number", name))
+    name = re.sub(r"^([Tt])el\b\.?", lambda found: f"{found[1]}elephone", name)
     return f"{name.rstrip()} {'plus ' if '+' in match['n'] else ''}{_groups(match['n'])}"
+
+
+@rule(
+    r"\d",
+    r"(?<![\w.,$£€-])(?:97[89]-\d{1,5}-\d{2,7}-\d{1,6}-\d|\d{4}-\d{3}X)(?![\w-])|"
+    r"(?<![\w.-])[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}(?![\w-])",
+)
+def _book_number(match: Match) -> str | None:
+    """An ISBN or an ISSN without its name, and an identifier of 32 hexadecimal digits."""
+    return _groups(match[0]) if len(match[0]) < 30 else _characters(match[0].upper().replace("-", " "))
+
+
+@rule("Dda", r"(?<!\w)(?P<name>DOI|doi|arXiv)(?P<mark>:)?\s?(?P<n>\d{2,4}\.\d{4,9}(?P<rest>/[\w./-]{0,60}\w)?)(?!\w)")
+def _paper(match: Match) -> str | None:
+    """ "doi:10.1038/nphys1170" and "arXiv:1706.03762"."""
+    first, _, then = match["n"].partition("/")
+    words = " point ".join(digits(part) for part in first.split("."))
+    rest = "".join(f" slash {_spelled_out(part)}" for part in then.split("/")) if then else ""
+    return f"{match['name']}{': ' if match['mark'] else ' '}{words}{rest}"
+
+
+def _spelled_out(text: str) -> str:
+    """Letters as they are, digits one by one."""
+    parts = re.findall(r"[A-Za-z]+|\d+|\.", text)
+    return " ".join("dot" if part == "." else digits(part) if part.isdecimal() else part for part in parts)
+
+
+@rule(
+    r"\s,;",
+    r"(?<=[-. \d]\d{4}),?;?\s?(?:[Ee]xt(?:ension|\.)?|x)\s?(?P<n>\d{1,6})(?![\w%]|[.,]\d)",
+)
+def _extension(match: Match) -> str | None:
+    """Behind a telephone number: "555-1234 ext. 12" and "555-1234 x89"."""
+    return f", extension {digits(match['n'])}"
+
+
+@rule(
+    r"*#",
+    r"(?:(?<=[Dd]ial )|(?<=[Pp]ress )|(?<=[Ee]nter )|(?<![\w*#])(?=[*#]\d{2,5}(?:[*#]\d{1,20}){0,4}#))"
+    r"[*#]{1,2}\d{1,5}(?:[*#]\d{1,20}){0,4}#?(?![\w*])",
+)
+def _star_code(match: Match) -> str | None:
+    """ "dial *69" and "*123#"."""
+    parts = re.findall(r"\d+|[*#]", match[0])
+    return " ".join({"*": "star", "#": "hash"}.get(part) or digits(part) for part in parts)
 
 
 @rule("A-Z", rf"(?<!\w)(?P<state>{any_of(STATES)}),? (?P<zip>\d{{5}}(?:-\d{{4}})?){_END}")
@@ -157,6 +205,43 @@ def _flight(match: Match) -> str | None:
     return f"{match['flight'].rstrip()} {digits(match['n'])}"
 
 
+def _by_pairs(n: str) -> str:
+    """101 -> "one oh one", 737 -> "seven thirty-seven", 800 -> "eight hundred"."""
+    if n[1:] == "00":
+        return f"{cardinal(int(n[0]))} hundred"
+    return f"{cardinal(int(n[0]))} {'oh ' if n[1] == '0' else ''}{cardinal(int(n[1:]))}"
+
+
+_PAIRED = "|".join(re.escape(name) for first, *names in rows("identifiers") if first == "pairs" for name in names)
+
+
+@rule(
+    "A-Za-z",
+    rf"(?<!\w)(?P<name>{_PAIRED})(?P<gap>[ -]?)(?P<n>[1-9]\d\d)(?:-(?P<kind>[1-9]\d\d))?(?![\w%]|[.,:/-]\d|\s[a-z]+s\b)",
+)
+def _paired(match: Match) -> str | None:
+    """ "Boeing 747", "Highway 101", "Room 237"."""
+    if match["name"][0].islower() and match["gap"] != " ":
+        return None
+    kind = "" if match["kind"] is None else f" {_by_pairs(match['kind'])}"
+    return f"{match['name'].rstrip('-')} {_by_pairs(match['n'])}{kind}"
+
+
+@rule(
+    r"I\d",
+    r"(?<!\w)(?P<name>IEEE )?802\.(?P<n>\d{1,2})(?P<letters>[a-z]{1,2})?(?![\w])",
+)
+def _wireless(match: Match) -> str | None:
+    letters = "" if match["letters"] is None else " " + " ".join(match["letters"].upper())
+    return f"{match['name'] or ''}eight oh two point {cardinal(int(match['n']))}{letters}"
+
+
+@rule("#", r"#(?=[A-Z]{1,3}-\d)")
+def _lettered_number(match: Match) -> str | None:
+    """ "invoice #A-123"."""
+    return "number "
+
+
 @rule("#", r"#(?P<n>\d{5,16})(?!\w|[.,]\d)")
 def _numbered(match: Match) -> str | None:
     return f"number {digits(match['n'])}"
@@ -182,8 +267,8 @@ def _room(match: Match) -> str | None:
 
 
 FIRST = (
-    _zip, _named, _room, _long_zip, _called, _emergency_line, _card, _telephone, _bank_account, _code, _hexadecimal, _flight,
-    _numbered,
+    _book_number, _paper, _extension, _star_code, _zip, _named, _room, _paired, _wireless, _lettered_number, _long_zip, _called,
+    _emergency_line, _card, _telephone, _bank_account, _code, _hexadecimal, _flight, _numbered,
 )  # fmt: skip
 """Before dates."""
 

@@ -21,6 +21,7 @@ _NOT_A_THING = frozenset(
 
 def _length(text: str) -> str:
     """A number, or a fraction as "3/4", "1 1/2" and "1½"."""
+    text = re.sub(r" (?=[½¼¾⅛⅜⅝⅞⅓⅔])", "", text)
     for sign, written in _VULGAR.items():
         text = text.replace(sign, f" {written}" if text != sign else written)
     if "/" not in text:
@@ -122,21 +123,24 @@ def _feet(match: Match) -> str | None:
 )
 def _inches_written(match: Match) -> str | None:
     stop = full_stop(match) if match[0].endswith(".") else ""
-    return f"{_length(match['n'])} {'inch' if match['n'] == '1' else 'inches'}{stop}"
+    is_one = match["n"] == "1" or re.fullmatch(r"\d{1,3}/\d{1,3}|[½¼¾⅛⅜⅝⅞⅓⅔]", match["n"]) is not None
+    return f"{_length(match['n'])} {'inch' if is_one else 'inches'}{stop}"
 
 
 @rule(
-    r"\d",
-    rf"(?<![\w.,/])(?P<n>{_FRACTION})[\s-](?P<unit>in|ft|lb|lbs|oz|tsp|tbsp|mi|yd|gal|qt|pt|hr|hrs|kg|km|cm|mm|m)\b(?![\w/])\.?",
+    r"\d½¼¾⅛⅜⅝⅞⅓⅔",
+    rf"(?<![\w.,/])(?P<n>{_FRACTION}|\d{{1,4}} [½¼¾⅛⅜⅝⅞⅓⅔])[\s-]"
+    r"(?P<unit>in|ft|lb|lbs|oz|tsp|tbsp|mi|yd|gal|qt|pt|hr|hrs|kg|km|cm|mm|m|sec|s)\b(?![\w/])\.?",
     then=rf"0/\-{FRACTIONS}",
 )
 def _fraction_of_a_unit(match: Match) -> str | None:
     """ "1/2 tsp" and "2 1/2 lbs."; "1/2 in" only where no word follows that goes with it."""
-    if match["unit"] == "in" and not match[0].endswith("."):
+    if match["unit"] in ("in", "s") and not match[0].endswith(".") and match.string[match.end() :].strip():
         return None
     unit = UNITS[match["unit"]]
     words = _length(match["n"])
-    name = unit.one if is_adjective(match) or (" and " not in words and words.startswith("one ")) else unit.many
+    is_less = " and " not in words and " over " not in words
+    name = unit.one if is_adjective(match) or is_less or words.startswith("one over") else unit.many
     return f"{words} {name}{full_stop(match) if match[0].endswith('.') else ''}"
 
 

@@ -55,10 +55,10 @@ _INLINE = (
     (re.compile(r"==(?=[^\s=])([^=\n]{1,500})(?<=\S)=="), r"\1"),
     (re.compile(r"(?<=[A-Za-z])~(\w{1,8})~"), r"\1"),  # a subscript
     (re.compile(r"(?<!`)(`{1,2})([^`\n]{1,500})\1(?!`)"), r"\2"),
-    (re.compile(r"(?<!\S):[a-z][a-z_+0-9]{1,30}:(?!\S)"), ""),  # the name of a pictogram
+    (re.compile(r"(?<!\S):(?:[a-z][a-z_+0-9]{1,30}|[+-]1):(?!\S)"), ""),  # the name of a pictogram
     (re.compile(r"(?<![\\\w:])\\([*_#`~])|\\([\\`*_{}\[\]()#+.!~>|-])(?![A-Za-z])|(?<=\w)\\([_*])(?=\w)"), r"\1\2\3"),
 )
-_MARKS = re.compile(r"[#>*_`~=\[<&\\|]|^[ \t]*(?:[-+•]|\d{1,3}\))|-{2}|:[a-z]", re.MULTILINE)
+_MARKS = re.compile(r"[#>*_`~=\[<&\\|]|^[ \t]*(?:[-+•]|\d{1,3}\))|-{2}|:[a-z+-]", re.MULTILINE)
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6});")
 
 

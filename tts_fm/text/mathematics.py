@@ -165,9 +165,49 @@ def _superscript(match: Match) -> str | None:
     return f" to the power of {sign}{number(power) if power.isdecimal() else power}"
 
 
+@rule(r"\^", r"(?<=\w)\^(?P<n>\d)?(?P<sign>[-+−])(?![\w.])")
+def _charge(match: Match) -> str | None:
+    """ "SO4^2-"."""
+    return f" {cardinal(int(match['n'])) + ' ' if match['n'] else ''}{'plus' if match['sign'] == '+' else 'minus'}"
+
+
+@rule(r"A-Z", r"(?<![\w-])(?P<atom>Cl|Br|OH|F|I|NO3|HCO3|CN)[-−⁻](?![\w-])")
+def _ion(match: Match) -> str | None:
+    name = re.sub(r"\d", lambda n: f"-{cardinal(int(n[0]))}", match["atom"])
+    return f"{' '.join(name) if match['atom'] == 'OH' else name} minus"
+
+
+@rule("a-z", r"(?<!\w)(?P<f>sin|cos|tan|log|ln|exp|sqrt) (?=\d|[θαβφxy](?!\w))")
+def _function_of(match: Match) -> str | None:
+    """ "sin 30°"."""
+    return f"{_FUNCTIONS[match['f']]} "
+
+
+@rule(r"\d", r"(?<![\w.,/])(?P<n>\d)/(?P<x>[xyzn])(?![\w/])", then="/")
+def _reciprocal(match: Match) -> str | None:
+    return f"{number(match['n'])} over {match['x']}"
+
+
+@rule("·*", r"(?<=(?<!\w)[a-z\d])[·*](?=[a-z\d](?!\w))")
+def _dot(match: Match) -> str | None:
+    """ "a·b"."""
+    return " times "
+
+
 @rule(r"\^", r"(?<=[\w)])\^(?P<n>[23])(?![\d.])")
 def _square(match: Match) -> str | None:
     return _POWERS[match["n"]]
+
+
+@rule(
+    r"\d", rf"(?<![\w:.,])(?P<x>{NUMBER})(?: : |:)(?P<y>{NUMBER})(?:(?: : |:)(?P<z>{NUMBER}))?(?![\w:]|\.\d)", then=":"
+)
+def _long_ratio(match: Match) -> str | None:
+    """ "1:2:3", "2.5:1", "1:1,000" and "1 : 2"; what is left are verses and times."""
+    parts = [part for part in (match["x"], match["y"], match["z"]) if part is not None]
+    is_plain = len(parts) == 2 and all(part.isdecimal() for part in parts) and " : " not in match[0]
+    is_time = len(parts) == 3 and all(re.fullmatch(r"[0-5]\d", part) for part in parts[1:])
+    return None if is_plain or is_time else " to ".join(map(number, parts))
 
 
 @rule(r"\d", r"(?<![\w:.,])(?P<a>\d{1,4}):(?P<b>\d{1,6})(?:[-–](?P<to>\d{1,3}))?(?![\w:–-]|\.\d)", then=":")
@@ -186,10 +226,24 @@ def _heading(match: Match) -> str | None:
     return "" if not previous_word(match).isupper() else None
 
 
-FIRST = (_quotient, _over, _minus, _term, _last_term, _function, _absolute, _factorial, _operator)
+FIRST = (
+    _quotient,
+    _over,
+    _minus,
+    _term,
+    _last_term,
+    _function,
+    _absolute,
+    _factorial,
+    _function_of,
+    _reciprocal,
+    _dot,
+    _ion,
+    _operator,
+)
 """Before dates and abbreviations."""
 
-RULES = (_times, _square, _superscript, _ratio)
+RULES = (_times, _charge, _square, _superscript, _long_ratio, _ratio)
 """After dates, before plain numbers."""
 
 LAST = (_letter, _heading)

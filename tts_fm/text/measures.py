@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from tts_fm.text.numbers import NUMBER, number
-from tts_fm.text.rules import SIGNS, Match, any_of, full_stop, is_adjective, rule
-from tts_fm.text.tables import rows
+from tts_fm.text.rules import SIGNS, Match, any_of, full_stop, is_adjective, previous_word, rule
+from tts_fm.text.tables import rows, words
 from tts_fm.text.units import CURRENCIES, UNITS
 
 _SIGN = r"(?P<sign>(?<![\w.)\]%])[-−+±~])?"
@@ -76,6 +76,8 @@ def _measure(match: Match) -> str | None:
         return None
     if match["gap"] and unit.needs in ("alone", "either") and not _is_alone(match):
         return None
+    if not match["gap"] and len(match["unit"]) == 1 and match["unit"].isalpha() and _is_labelled(match):
+        return None
     if match["gap"] == "-":
         return f"{SIGNS[match['sign']]}{_span(match)}-{unit.one}"
     stop = ""
@@ -86,6 +88,27 @@ def _measure(match: Match) -> str | None:
             unit = UNITS["pts"]
     is_one = is_adjective(match) or (match["n"] == "1" and match["to"] is None)
     return f"{SIGNS[match['sign']]}{_span(match)} {unit.one if is_one else unit.many}{stop}"
+
+
+def _is_labelled(match: Match) -> bool:
+    """Whether a number and a letter name something: "seat 12A", "question 3m"; "line 5 m" is measured."""
+    return previous_word(match).lower() in words("names", "labelled")
+
+
+_UNIT_BEFORE = re.compile(rf"(?<![\w.])\d[\d.,]{{0,15}}\s?(?:{_UNIT}|[½¼¾⅛⅜⅝⅞⅓⅔])$|\d/\d{{1,2}}$|[½¼¾⅛⅜⅝⅞⅓⅔]$")
+
+
+@rule(
+    r"\s\-–", r"(?<=[\w%°½¼¾⅛⅜⅝⅞⅓⅔])\s?[-–]\s?(?=\d[\d.,/ ]{0,12}\s?(?:[^\W\d_]|[%°½¼¾⅛⅜⅝⅞⅓⅔])|[½¼¾⅛⅜⅝⅞⅓⅔]|\d{1,2}/\d)"
+)
+def _to_a_measure(match: Match) -> str | None:
+    """The dash in "5%-10%", "20°-25°C", "1/2-3/4 cup"."""
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    if _UNIT_BEFORE.search(before) is None or (
+        "/" in before[-4:] and match.string[match.end() + 1 : match.end() + 3].find("/") < 0
+    ):
+        return None
+    return " to "
 
 
 def _is_alone(match: Match) -> bool:
@@ -141,7 +164,10 @@ def _by(match: Match) -> str | None:
     return f"{sides} {unit.one if is_adjective(match) else unit.many}"
 
 
-@rule(r"a-zA-Z", r"(?<![\w/])(?P<unit>km/h|m/s²|m/s|kWh|km²|cm²|mm²|m²|km³|cm³|m³|ft²|in²|mi²|mm³|ft³|in³)(?![\w/])")
+@rule(
+    r"a-zA-Z",
+    r"(?<![\w/])(?P<unit>km/h|m/s²|m/s|kWh|km²|cm²|mm²|m²|km³|cm³|m³|ft²|in²|mi²|mm³|ft³|in³|kg/m[³3]|g/cm[³3])(?![\w/])",
+)
 def _bare_unit(match: Match) -> str | None:
     """A unit that can be nothing else, without a number: "in km/h", "per m²"."""
     unit = UNITS[match["unit"]]
@@ -149,7 +175,7 @@ def _bare_unit(match: Match) -> str | None:
     return unit.one if re.search(r"\b(?:per|a|each|one|every) $", before) else unit.many
 
 
-FIRST = (_measure_with_comma,)
+FIRST = (_measure_with_comma, _to_a_measure)
 """Before dates."""
 
 RULES = (_per,)

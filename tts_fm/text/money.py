@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from tts_fm.text.numbers import NUMBER, digits, number, ungrouped
+from tts_fm.text.numbers import NUMBER, cardinal, digits, number, plural, ungrouped
 from tts_fm.text.rules import SIGNS, Match, any_of, is_adjective, next_word, rule
 from tts_fm.text.units import CURRENCIES, CURRENCIES_BEHIND, SCALES
 
 _SCALE = (
-    r"(?:[\s-]?(?P<scale>thousand|million|billion|trillion|lakhs?|crores?)|\s?(?P<short>[Mm]n|[Bb]n|[Tt]n|mln|bln|trn|MM)|"
+    r"(?:[\s-]?(?P<scale>thousand|million|billion|trillion|lakhs?|crores?)|\s?(?P<short>[Mm]n|[Bb]n|[Tt]n|mln|bln|trn|MM|mil|bil|Mio\.?|Mrd\.?)|"
     r"(?P<letter>[kKmMbBT]))(?!\w)"
 )
 _BEFORE = [symbol for symbol in CURRENCIES if symbol not in CURRENCIES_BEHIND]
@@ -105,6 +105,24 @@ def _decimal_comma(match: Match) -> str | None:
     return sign + _with_cents(written, one, many, cent, cents)
 
 
+@rule(_STARTS, rf"(?P<symbol>{_SYMBOL})(?P<n>\d{{1,3}}0)['’]?s(?!\w)")
+def _notes(match: Match) -> str | None:
+    """ "in $20s"."""
+    return plural(cardinal(int(match["n"])))
+
+
+@rule(r"$", r"\$(?=[A-Za-z_])")
+def _variable(match: Match) -> str | None:
+    """ "$HOME"."""
+    return "dollar "
+
+
+@rule("A-Z", rf"(?<!\w)(?P<a>{_CODE})/(?P<b>{_CODE})(?!\w)")
+def _exchange(match: Match) -> str | None:
+    """ "EUR/USD 1.08"."""
+    return f"{match['a']} {match['b']}"
+
+
 @rule(r"\d", r"(?<![\w.,])(?P<n>\d{1,2})(?P<coin>[pc])(?!\w|\.\w)", then="a")
 def _coins(match: Match) -> str | None:
     """ "50p" and "75c"; pictures have more lines than 99."""
@@ -121,4 +139,4 @@ def _to_an_amount(match: Match) -> str | None:
 COMMAS = (_decimal_comma,)
 """Before dates."""
 
-RULES = (_money_with_two_scales, _money, _money_after, _coins, _to_an_amount)
+RULES = (_exchange, _notes, _money_with_two_scales, _money, _money_after, _coins, _to_an_amount, _variable)

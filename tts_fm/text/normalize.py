@@ -11,13 +11,17 @@ from functools import cache
 from tts_fm.text import (
     addresses,
     capitals,
+    clock,
     dates,
+    faces,
     identifiers,
     lengths,
     mathematics,
     measures,
     money,
+    months,
     quantities,
+    roman,
     words,
 )
 from tts_fm.text.clean import clean, paragraphs
@@ -147,10 +151,11 @@ def _replacements(plain: str, lexicon: Lexicon | None = None, is_spelled_out: bo
 def _scanner() -> Scanner:
     return Scanner(
         (
-            *addresses.WEB, *identifiers.FIRST, *money.COMMAS, *measures.FIRST, *mathematics.FIRST, *dates.RULES,
-            *mathematics.RULES, *measures.RULES, *lengths.RULES, *identifiers.RULES, *addresses.RULES, *words.ABBREVIATIONS,
-            *capitals.RULES, *money.RULES, *lengths.UNIT_RULES, *measures.UNIT_RULES, *identifiers.LAST, *quantities.RULES,
-            *mathematics.LAST, *words.SIGNS,
+            *faces.FIRST, *addresses.WEB, *identifiers.FIRST, *money.COMMAS, *quantities.FIRST, *measures.FIRST,
+            *mathematics.FIRST, *months.FIRST, *dates.RULES, *months.RULES, *clock.RULES, *mathematics.RULES, *measures.RULES,
+            *lengths.RULES, *identifiers.RULES, *addresses.RULES, *roman.RULES, *words.ABBREVIATIONS, *capitals.RULES,
+            *money.RULES, *lengths.UNIT_RULES, *measures.UNIT_RULES, *identifiers.LAST, *quantities.RULES, *mathematics.LAST,
+            *words.SIGNS, *faces.LAST,
         )
     )  # fmt: skip
 
@@ -169,7 +174,7 @@ def _join(pieces: list[str]) -> str:
     line = " ".join("".join(joined).split())
     for mark in ".,;:!?":
         line = line.replace(f" {mark} ", f"{mark} ")
-    return line
+    return re.sub(r"(?<=\w) (?=[.,;:!?]$)", "", line)
 
 
 def _is_east_asian(neighbours: str) -> bool:

@@ -7,6 +7,7 @@ import re
 from tts_fm.text.mathematics import is_in_equation
 from tts_fm.text.numbers import NUMBER, cardinal, digits, fraction, number, ordinal, year
 from tts_fm.text.rules import FRACTIONS, SIGNS, Match, next_word, previous_word, rule
+from tts_fm.text.tables import words
 from tts_fm.text.units import SCALES
 
 _SIGN = r"(?P<sign>(?<![\w.)\]%])[-−+±~])?"
@@ -18,13 +19,25 @@ _VULGAR = {
 _YEAR_AFTER = frozenset("in since until till before after by from during circa around year years of the and to late early mid "
                         "summer spring winter autumn fall january february march april may june july august september "
                         "october november december class".split())  # fmt: skip
+_ERAS = ("BC", "AD", "BCE", "CE")
 _NOT_COUNTED = frozenset("is was has as this its his us always perhaps 's".split())
 _NUMBER_STARTS = r"\d.\-−+±~"
 
 
-@rule(_NUMBER_STARTS, rf"{_SIGN}{_START}(?P<n>{NUMBER})(?P<letter>k|M|bn|mn)(?!\w)", then="a")
+@rule(
+    _NUMBER_STARTS,
+    rf"{_SIGN}{_START}(?:(?P<from>{NUMBER})[-–])?(?P<n>{NUMBER})(?P<letter>k|M|bn|mn)(?!\w)",
+    then=r"a\-–",
+)
 def _scaled(match: Match) -> str | None:
-    return f"{SIGNS[match['sign']]}{number(match['n'])} {SCALES[match['letter']]}"
+    start = "" if match["from"] is None else f"{number(match['from'])} to "
+    return f"{SIGNS[match['sign']]}{start}{number(match['n'])} {SCALES[match['letter']]}"
+
+
+@rule(r"\d", rf"{_START}(?P<n>{NUMBER})m(?= (?P<what>[a-z]{{3,15}})\b)", then="a")
+def _millions(match: Match) -> str | None:
+    """ "1.5m people"; other words are measured in metres."""
+    return f"{number(match['n'])} million" if match["what"] in words("names", "million") else None
 
 
 # Fractions and ranges
@@ -37,11 +50,50 @@ def _slash(match: Match) -> str | None:
         return f"{cardinal(a)} {cardinal(b)}"
     if len(match["a"]) == 4 and _is_recent(match["a"]):
         return None if whole is not None else f"{year(a)} slash {cardinal(b)}"
+    if whole is None and _is_a_split(a, b, match):
+        return f"{cardinal(a)} {cardinal(b)}"
+    if whole is None and (next_word(match) in ("odds", "favorite", "favourite") or _is_a_rating(b, match)):
+        return f"{cardinal(a)} {'out of' if a <= b else 'to'} {cardinal(b)}"
+    if whole is None and b == a + 1 and a > 9 and previous_word(match)[:1].isupper():  # "Windows 10/11"
+        return f"{cardinal(a)} slash {cardinal(b)}"
     if 1 <= a < b <= 100 and b > 1:
         part = fraction(a, b)
         return part if whole is None else f"{cardinal(int(whole[:-1]))} and {part.replace('one half', 'a half')}"
     words = f"{cardinal(a)} out of {cardinal(b)}" if a == b else f"{cardinal(a)} over {cardinal(b)}"
     return words if whole is None else f"{cardinal(int(whole[:-1]))} {words}"
+
+
+def _is_a_split(a: int, b: int, match: Match) -> bool:
+    """ "80/20", "a 50-50 chance" and, of music, "6/8 time"."""
+    return (
+        (a + b == 100 and a % 5 == 0 and min(a, b) > 0)
+        or (a, b) == (20, 20)
+        or (b in (2, 4, 8, 16) and next_word(match) == "time")
+    )
+
+
+def _is_a_rating(best: int, match: Match) -> bool:
+    return best in (5, 10) and (
+        next_word(match) in words("names", "rating") or previous_word(match).lower() in words("names", "rated")
+    )
+
+
+@rule(r"\d", r"(?<![\w/.,])(?P<a>\d{1,2})/(?P<b>\d{1,3})(?:rds?|ths?|nds?)(?!\w)", then="/")
+def _fraction_with_ending(match: Match) -> str | None:
+    """ "2/3rds"."""
+    a, b = int(match["a"]), int(match["b"])
+    return fraction(a, b) if 0 < a < b else None
+
+
+@rule(
+    r"\d",
+    r"(?<![\w.,$£€-])(?P<a>[1-9]\d?)[-–](?P<b>[1-9]\d?)(?= (?:split|chance|rule|ratio|mix|partners?|custody|joint)\b)",
+    then=r"\-–",
+)
+def _split(match: Match) -> str | None:
+    """ "a 70-30 split"."""
+    a, b = int(match["a"]), int(match["b"])
+    return f"{cardinal(a)} {cardinal(b)}" if a + b == 100 else None
 
 
 @rule(r"\d", r"(?<![\w/.,])(?P<mark>\d{1,2}\.\d)/(?P<best>5|10|20|100)(?![\w/]|[.,]\d)", then="/")
@@ -149,16 +201,19 @@ def _plain(match: Match) -> str | None:
 
 def _is_year(match: Match) -> bool:
     """Whether a bare number of four digits is a year: "in 1850", "1999 was", but not "1500 apples"."""
-    if not _is_recent(match[0]):
-        return False
     before, after = previous_word(match).lower(), next_word(match)
-    if after in ("BC", "AD", "BCE", "CE"):
+    if not _is_recent(match[0]):
+        return re.fullmatch(r"1\d{3}", match[0]) is not None and (after in _ERAS or before in ("ad", "anno"))
+    if after in _ERAS:
         return True
     is_counting = after.endswith("s") and after.islower() and after not in _NOT_COUNTED and before != "the"
     return not is_counting and (match[0] >= "1900" or before in _YEAR_AFTER)
 
 
+FIRST = (_millions,)
+"""Before measures."""
+
 RULES = (
-    _scan_lines, _version, _mark, _slash, _vulgar_fraction, _scaled, _decimal_comma,
+    _scan_lines, _fraction_with_ending, _split, _version, _mark, _slash, _vulgar_fraction, _scaled, _decimal_comma,
     _range_of_numbers, _ordinal_number, _scientific, _plain,
 )  # fmt: skip

@@ -10,6 +10,7 @@ SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million", "Mn": "million", "MM": "million",
     "mln": "million", "B": "billion", "bn": "billion", "Bn": "billion", "bln": "billion", "b": "billion", "tn": "trillion",
     "Tn": "trillion", "trn": "trillion", "T": "trillion", "lakh": "lakh", "lakhs": "lakh", "crore": "crore", "crores": "crore",
+    "mil": "million", "bil": "billion", "Mio": "million", "Mio.": "million", "Mrd": "billion", "Mrd.": "billion",
     "thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion",
 }  # fmt: skip
 

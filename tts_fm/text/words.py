@@ -1,16 +1,17 @@
-"""Abbreviations, initials, Roman numerals and symbols in words."""
+"""Abbreviations, initials, words with a slash and symbols in words."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from tts_fm.text.abbreviations import ANYWHERE, BEFORE_A_NAME, BEFORE_A_NUMBER, LETTERED, NUMBERED, RULERS, SYMBOLS
-from tts_fm.text.numbers import cardinal, number, ordinal, roman
-from tts_fm.text.rules import Match, any_of, counts_things, full_stop, previous_word, rule, starts_a_sentence
+from tts_fm.text.abbreviations import ANYWHERE, BEFORE_A_NAME, BEFORE_A_NUMBER, BEFORE_A_YEAR, SYMBOLS
+from tts_fm.text.numbers import cardinal, number, roman, year
+from tts_fm.text.rules import Match, any_of, counts_things, full_stop, previous_word, rule
+from tts_fm.text.tables import rows
 
 _ORNAMENTS = "=*_~#<>|+&@%^$"
 _SYMBOLS = re.escape("".join(SYMBOLS))
-_PICTOGRAMS = "\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u20e3\ufffd\U0001f000-\U0001faff"
 
 
 # Abbreviations and initials
@@ -29,28 +30,47 @@ _NUMBERED_THINGS = frozenset(
 )
 
 
-@rule("A-Z", rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_NAME)})(?:\.\s?|\s)(?=[A-Z]|and [A-Z]|& [A-Z])")
+def _either_case(names: Collection[str]) -> str:
+    """The pattern of ``names``, also in capitals, as headings have them."""
+    return any_of({*names, *(name.upper() for name in names if len(name) > 1 and name.title() in names)})
+
+
+@rule("A-Z", rf"(?<![\w.])(?P<name>{_either_case(BEFORE_A_NAME)})(?:\.\s?|\s)(?=[A-Z]|and [A-Z]|& [A-Z])")
 def _title(match: Match) -> str | None:
-    is_dotted = "." in match[0]
+    is_dotted, name = "." in match[0], match["name"] if match["name"] in BEFORE_A_NAME else match["name"].title()
     if not is_dotted and match["name"] not in ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt"):
         return None
-    return BEFORE_A_NAME[match["name"]] + " "
+    return BEFORE_A_NAME[name] + " "
 
 
 @rule(
     "A-Za-z",
-    rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_NUMBER)})\.\s?(?P<number>\d{{1,9}}|[IVXLC]{{2,9}}(?!\w)|[VX](?!\w)|"
+    rf"(?<![\w.])(?P<name>{_either_case(BEFORE_A_NUMBER)})\.\s?"
+    r"(?P<number>\d{1,9}(?:\s?[-–]\s?\d{1,9}(?![\w.,:/-]))?|[IVXLC]{2,9}(?!\w)|[VX](?!\w)|"
     r"(?=[IVXLC]{2}))",
 )
 def _numbered(match: Match) -> str | None:
     """ "No. 5", but not "He said no. 5 people left.": there the number counts what follows."""
     if match["name"] in ("no", "No") and _is_refusal(match):
         return None
-    words, n = BEFORE_A_NUMBER[match["name"]], match["number"]
-    if n and not n.isdecimal():
+    words, n = BEFORE_A_NUMBER.get(match["name"]) or BEFORE_A_NUMBER[match["name"].title()], match["number"]
+    words = words.capitalize() if match[0][0].isupper() else words
+    if re.fullmatch("[IVXLC]{1,9}", n):
         value = roman(n)
-        n = n if value is None else cardinal(value)
-    return f"{words.capitalize() if match[0][0].isupper() else words} {number(n) if n.isdecimal() else n}"
+        return f"{words} {n if value is None else cardinal(value)}"
+    return f"{words} {' to '.join(map(number, re.findall('[0-9]+', n)))}".rstrip() + (" " if not n else "")
+
+
+@rule(
+    "A-Za-z",
+    rf"(?<![\w.])(?P<name>{any_of(BEFORE_A_YEAR)})\.\s?(?P<a>[1-9]\d{{2,3}})(?:\s?[-–]\s?(?P<b>\d{{2,4}}))?(?![\w%]|[.,:/-]\d)",
+)
+def _before_a_year(match: Match) -> str | None:
+    """ "b. 1950" and "c. 1850-60"."""
+    if counts_things(match):
+        return None
+    years = [year(int(part)) for part in (match["a"], match["b"]) if part is not None]
+    return f"{BEFORE_A_YEAR[match['name']]} {' to '.join(years)}"
 
 
 def _is_refusal(match: Match) -> bool:
@@ -93,65 +113,7 @@ def _plural_acronym(match: Match) -> str | None:
     return f"{match['letters']}'s"
 
 
-# Roman numerals
-
-
-@rule("A-Z", rf"(?<!\w)(?P<name>{any_of(RULERS)}) (?P<n>[IVXL]{{1,7}})(?![\w.]\w|\w)")
-def _ruler(match: Match) -> str | None:
-    n = roman(match["n"])
-    if n is None or match["n"] in "LCDM" or (match["n"] in "VX" and (_is_initial(match) or match[0] == "Malcolm X")):
-        return None
-    if n == 1 and (not _is_closed(match) or _is_initial(match)):
-        return None
-    return f"{match['name']} the {ordinal(n)}"
-
-
-@rule(
-    "A-Za-z",
-    rf"(?<!\w)(?P<name>{any_of((*NUMBERED, *(name.upper() for name in NUMBERED)))}) (?P<n>[IVXLC]{{1,9}})(?!\w|\.\w|['’-]\w)",
-)
-def _numbered_part(match: Match) -> str | None:
-    n = roman(match["n"])
-    is_letter = len(match["n"]) == 1 and (
-        (match["n"] in "LCDM" and match["name"].title() not in ("Super Bowl", "Psalm", "Canto"))
-        or (match["n"] in "VX" and match["name"].title() in LETTERED)
-    )
-    if n is None or is_letter or (n == 1 and not match["name"].lower().endswith("war") and not _is_closed(match)):
-        return None
-    return f"{match['name']} {cardinal(n)}"
-
-
-@rule("IVX", r"(?<![\w.])(?P<n>[IVX]{2,6})(?:st|nd|rd|th)?(?P<century> [Cc]entur(?:y|ies))(?!\w)")
-def _roman_century(match: Match) -> str | None:
-    n = roman(match["n"])
-    return None if n is None else f"{ordinal(n)}{match['century']}"
-
-
-def _is_initial(match: Match) -> bool:
-    """Whether a dot and another name follow: "Robert I. Bouck"."""
-    after = re.compile(r"\. (?P<word>[A-Z]\w*)").match(match.string, match.end())
-    return after is not None and not starts_a_sentence(after["word"])
-
-
-_FIRST_KINDS = (
-    "errors?|diabetes|football|trials?|devices?|schools?|cancer|stud(?:y|ies)|reactions?|athletes?|collagen|drugs?"
-)
-"""What is of the first kind: "a Type I error"."""
-
-
-def _is_closed(match: Match) -> bool:
-    """Whether an "I" here cannot be the pronoun."""
-    return (
-        re.compile(rf"['’]s|[.,;:!?)\]]|$| (?:of|and|to|{_FIRST_KINDS})\b").match(match.string, match.end()) is not None
-    )
-
-
 # Symbols
-
-
-@rule(":;=", r"(?<!\S)[:;=]['’]?-?[()DPp|/\\*](?!\S)")
-def _emoticon(match: Match) -> str | None:
-    return ""
 
 
 @rule(_ORNAMENTS, "|".join(rf"{re.escape(character)}{{3,80}}" for character in _ORNAMENTS))
@@ -169,21 +131,43 @@ def _sharp(match: Match) -> str | None:
     return f"{match['note']} sharp"
 
 
-@rule("#", r"#(?=\w)")
+@rule("#", r"#(?P<tag>\d{0,4}[A-Za-z]\w{0,100})|#(?=\w)")
 def _hash_sign(match: Match) -> str | None:
-    return "number " if match.string[match.end()].isdecimal() else "hashtag "
+    """ "#1" is a number; words of a hashtag begin with capitals: "#MeToo"."""
+    if match["tag"] is None:
+        return "number " if match.string[match.end()].isdecimal() else "hashtag "
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z])|_", " ", match["tag"])
+    return "hashtag " + re.sub(r"\d+", lambda n: f" {number(n[0])} ", words).strip()
 
 
-@rule("abcwnCN", r"(?<![\w/])(?P<word>and/or|w/o|w/|b/c|[Cc]/o|[Nn]/[Aa])(?![\w./])|(?<=w/)(?!.)")
+@rule("&", r"&c\b\.?")
+def _and_so_on(match: Match) -> str | None:
+    return "et cetera" + full_stop(match)
+
+
+@rule("§", r"§{2,3}\s?")
+def _sections(match: Match) -> str | None:
+    return "sections "
+
+
+_SLASHED = {written: read for written, read in rows("slashed")}
+_WHOLE = "|".join(sorted(map(re.escape, _SLASHED.keys() - {"w/"}), key=len, reverse=True))
+
+
+@rule(r"A-Za-z(\d", rf"(?<![\w/])(?i:{_WHOLE})(?![\w/]|\.\w)|(?<![\w/])w/(?!/|\w\b)", then="/")
 def _slashed(match: Match) -> str | None:
-    return {
-        "and/or": "and or",
-        "w/o": "without",
-        "w/": "with",
-        "b/c": "because",
-        "c/o": "care of",
-        "n/a": "not applicable",
-    }.get((match["word"] or "").lower())
+    written = match[0]
+    read = _SLASHED.get(written)
+    if read is not None or written.lower() not in _SLASHED:
+        return read
+    read = _SLASHED[written.lower()]
+    return read[0].upper() + read[1:] if written[0].isupper() else read
+
+
+@rule("A-Z", r"(?<![\w/])(?P<name>[A-Z]{2,5})/(?=\d)")
+def _slash_before_a_number(match: Match) -> str | None:
+    """ "HTTP/2"."""
+    return f"{match['name']} "
 
 
 @rule(r"\s", r"(?<=\d) - (?=\d)")
@@ -193,16 +177,13 @@ def _minus(match: Match) -> str | None:
 
 @rule(_SYMBOLS, f"[{_SYMBOLS}]")
 def _symbol(match: Match) -> str | None:
-    return SYMBOLS[match[0]]
-
-
-@rule(_PICTOGRAMS, f"[{_PICTOGRAMS}]{{1,1000}}")
-def _pictogram(match: Match) -> str | None:
-    return ""
+    """Behind a mark there is no gap of its own: "a./b"."""
+    name = SYMBOLS[match[0]]
+    is_behind_a_mark = name.strip() and match.string[match.start() - 1 : match.start()] in (*".,;:",)
+    return f" {name}" if is_behind_a_mark else name
 
 
 ABBREVIATIONS = (
-    _slashed, _title, _numbered, _abbreviation, _ruler, _numbered_part, _roman_century, _initials, _initial,
-    _plural_acronym,
+    _slashed, _slash_before_a_number, _title, _before_a_year, _numbered, _abbreviation, _initials, _initial, _plural_acronym,
 )  # fmt: skip
-SIGNS = (_emoticon, _ornament, _tilde, _sharp, _hash_sign, _minus, _symbol, _pictogram)
+SIGNS = (_and_so_on, _sections, _ornament, _tilde, _sharp, _hash_sign, _minus, _symbol)

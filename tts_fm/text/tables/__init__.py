@@ -16,4 +16,6 @@ def rows(name: str) -> tuple[tuple[str, ...], ...]:
 @cache
 def words(name: str, kind: str) -> frozenset[str]:
     """Return the words of all lines of ``name`` that begin with ``kind``."""
-    return frozenset(word for first, listed in rows(name) if first == kind for word in listed.split())
+    return frozenset(
+        word for first, *fields in rows(name) if first == kind for field in fields for word in field.split()
+    )
