@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tts_fm.audio import io, library
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.audio.prompt import Prompt, prepare
+from tts_fm.audio.source import Patient
 from tts_fm.data.corpora import Entry
 from tts_fm.data.corpora.csv import Table
 from tts_fm.errors import InputError
@@ -65,6 +66,15 @@ NUMBERS = st.lists(
 )
 
 
+def test_a_place_before_the_beginning_is_the_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    with path.open("rb") as file:
+        for patient in (Patient(file), Patient(streams.BytesIO(b"abc"))):
+            assert (patient.seek(2), patient.read(1), patient.seek(-1), patient.tell()) == (2, b"c", 0, 0)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @LENGTHS
 def test_mutated_headers_give_sound_or_one_line(examples: int) -> None:
     def test(which: int, changes: list, numbers: list, kept: float) -> None:

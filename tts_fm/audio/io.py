@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 import numpy as np
 import soundfile
@@ -22,7 +22,7 @@ from torch import Tensor
 from tts_fm import atomic
 from tts_fm.audio import checks, containers, encoding
 from tts_fm.audio.encoding import BLOCK, FORMATS
-from tts_fm.audio.source import File, Readable, opened, shown
+from tts_fm.audio.source import File, Patient, Readable, opened, shown
 from tts_fm.errors import InputError
 
 _SILENT, _LOST = 1e-4, 0.05  # of the louder channel's power: a channel that says nothing, a mean in which both cancel
@@ -94,7 +94,7 @@ def _from_libsndfile(file: File, name: str, max_seconds: float) -> tuple[np.ndar
     """Return samples and sample rate of a file that libsndfile knows."""
     checks.check_wav_header(file, name)
     try:
-        with soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(cast(BinaryIO, Patient(file))) as sound:
             checks.check_header(sound, name, max_seconds)
             rate, promised = sound.samplerate, sound.frames
             samples = _decode(_blocks(sound), rate, name, max_seconds)

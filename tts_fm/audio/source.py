@@ -62,6 +62,25 @@ def _held(stream: Readable, name: str) -> io.BytesIO:
     return io.BytesIO(data)
 
 
+class Patient:
+    """A file whose place before the beginning is the beginning.
+
+    A damaged header sends libsndfile there; it asks from C, where an error is a traceback on stderr and nobody's to catch.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self.name = getattr(file, "name", "")
+        self.read, self.readinto, self.tell = file.read, file.readinto, file.tell
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go there as a file does, or to the beginning."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._file.seek(0)
+
+
 def shown(path: str | Path) -> str:
     """A path as one printable line."""
     return str(path) if str(path).isprintable() else repr(str(path))
