@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tts_fm import hub
 from tts_fm.audio import level
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt, prepare, speech_seconds
@@ -158,6 +159,18 @@ def test_silence_in_a_reference_changes_nothing(kind, offset):
     most = 0.4 if kind.startswith("pause") else 0.03  # a pause is kept, of 0.8 s
     assert plain.waveform.seconds - 0.03 <= longer.waveform.seconds <= plain.waveform.seconds + most
     assert longer.output_gain == pytest.approx(plain.output_gain, rel=0.06)
+
+
+@pytest.mark.parametrize(("decibels", "within"), [(15, 0.06), (20, 0.03), (30, 0.02)])
+@pytest.mark.parametrize("hertz", [50, 60])
+def test_hum_in_a_reference_hides_little_of_its_speech(hertz, decibels, within):
+    """Weak sounds fell below it: at 15 dB a tenth was not counted, so what was said then was a tenth shorter."""
+    clean = Waveform.load(hub.bundled() / "voice.flac")
+    seconds = torch.arange(len(clean.samples)) / clean.sample_rate
+    hum = sum(torch.sin(2 * torch.pi * hertz * k * seconds) / k for k in (1, 2, 3, 4))
+    louder = clean.samples.square().mean().sqrt() / hum.square().mean().sqrt() * 10 ** (-decibels / 20)
+    noisy = Waveform(clean.samples + louder * hum, clean.sample_rate)
+    assert speech_seconds(noisy) == pytest.approx(speech_seconds(clean), rel=within)
 
 
 def test_a_length_counts_without_silence():
