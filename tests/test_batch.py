@@ -23,10 +23,11 @@ from tts_fm.batch.executors.local import Local
 from tts_fm.batch.job import Check, Job
 from tts_fm.batch.listener import Hearing
 from tts_fm.batch.listing import Line, Reference
-from tts_fm.batch.run import FAILED, MANIFEST, SAID, Batch, Progress, Result, locked
+from tts_fm.batch.run import FAILED, MANIFEST, SAID, Batch, Progress, Result
 from tts_fm.batch.shards import Done, Failed, Said, Shard
 from tts_fm.batch.stores import Store
 from tts_fm.cli.terminal import Report
+from tts_fm.resuming import locked
 
 LINES = [Line(f"u{i}", f"Line {i}" + " and" * (i % 3), number=i + 1) for i in range(5)]
 
@@ -185,7 +186,8 @@ def test_a_file_of_the_folder_that_is_damaged_is_named(file: str, job: Job) -> N
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
-    with locked(tmp_path / "out"), pytest.raises(ValueError, match="another tts-fm batch"), locked(tmp_path / "out"):
+    out = tmp_path / "out"
+    with locked(out, "batch"), pytest.raises(ValueError, match="another tts-fm batch"), locked(out, "batch"):
         pass
 
 

@@ -18,7 +18,7 @@ pytest.importorskip("mdit_py_plugins")
 
 from books import epub, nav, page
 
-from tts_fm import books
+from tts_fm import books, resuming
 from tts_fm.audio import chaptered, io
 from tts_fm.audio.chaptered import Chapter
 from tts_fm.books import cue, narrate
@@ -171,6 +171,9 @@ def test_the_command_says_a_book_and_goes_on(tts_fm_command, model_folder, small
     assert target.is_file() and (tmp_path / "out.cue").is_file() and len(list((tmp_path / "out").glob("*.flac"))) == 3
     again = tts_fm_command("synthesize", "--text-file", small, "-m", model_folder, "-o", target, "--json", "-q")
     assert json.loads(again.stdout) == {**record, "new": 0}
+    with resuming.locked(tmp_path / "out", "book"):
+        second = tts_fm_command("book", small, "-m", model_folder, "-o", target, "-q")
+    assert second.code == 2 and "another tts-fm book is at work in" in second.line
     other = tts_fm_command("book", small, "-m", model_folder, "-o", target, "--seed", 5, "-q")
     assert other.code == 2 and "seed was 0 and is 5" in other.line
 

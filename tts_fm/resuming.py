@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from tts_fm import strict
 
@@ -16,6 +19,25 @@ def make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{folder} cannot be made: {error.strerror}; choose another folder") from None
+
+
+@contextmanager
+def locked(folder: Path, command: str) -> Iterator[None]:
+    """Make ``folder`` and keep it for this process, which is at work for ``command``.
+
+    Raises:
+        ValueError: it cannot be made, or another process has it.
+    """
+    make(folder)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(
+            f"another tts-fm {command} is at work in {folder}; wait for it, or choose another folder"
+        ) from None
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be locked: {error.strerror}; choose another folder") from None
 
 
 def check_begun_alike(path: Path, identity: Mapping[str, Any], *, author: str, other: str) -> None:

@@ -6,12 +6,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from tts_fm import __version__, atomic, plugins, resuming
 from tts_fm.batch import shards
@@ -82,7 +80,7 @@ class Result:
 
 
 class Batch:
-    """Says the ``lines`` of a list as ``job`` wants it; what is in its folder already is kept. See :func:`locked`.
+    """Says the ``lines`` of a list as ``job`` wants it; what is in its folder already is kept. See :func:`.resuming.locked`.
 
     Args:
         job: what the workers have to know.
@@ -173,21 +171,6 @@ class _Count:
         if self._on_progress is not None:
             done = self._before + self.said + self.failed + lines
             self._on_progress(Progress(done, self._total, self.failed, self.seconds + seconds, self.elapsed))
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Make the folder ``out`` and keep it for this process.
-
-    Raises:
-        ValueError: it cannot be made, or another process has it.
-    """
-    resuming.make(out)
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ValueError(f"another tts-fm batch is at work in {out}; wait for it, or choose another folder") from None
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -90,11 +90,11 @@ def batch(
     says what is missing, and tries again what failed.
     """
     report: Report = context.obj
-    from tts_fm import hub, plugins
+    from tts_fm import hub, plugins, resuming
     from tts_fm.batch import batch_page
     from tts_fm.batch.executors import Executor
     from tts_fm.batch.job import Job
-    from tts_fm.batch.run import Batch, locked
+    from tts_fm.batch.run import Batch
     from tts_fm.vocoders import Vocoder
 
     job = Job(
@@ -114,7 +114,7 @@ def batch(
     )
     listing = _read(listed, job, report)
     executor = plugins.build(Executor, "local" if ray is None else "ray", workers, ray)
-    with locked(job.out):
+    with resuming.locked(job.out, "batch"):
         batch = Batch(job, listing.lines, job.identity(job.load()))
         _check_voices(listed, batch, report)
         _check_targets(listed, batch, report_page)

@@ -84,7 +84,7 @@ def book(
     sheet; with the extra av the whole as one file with chapters, too. What is there already is not said again.
     """
     report: Report = context.obj
-    from tts_fm import books
+    from tts_fm import books, resuming
     from tts_fm.audio import chaptered, encoding
     from tts_fm.text.lexicon import Lexicon
     from tts_fm.turns import MAIN
@@ -120,7 +120,7 @@ def book(
     _check_language(own, synthesizer.config.language, report)
     sampling = synthesizer.config.sampling_as(given)
     narrator = Narrator(synthesizer, role, seed, speed, sampling, no_normalize, words, format)
-    with report.progress("speaking", MINUTE) as on_step:
+    with resuming.locked(folder, "book"), report.progress("speaking", MINUTE) as on_step:
         said = narrator.narrate(own, folder, None if on_step is None else lambda one: on_step(*_told(one)))
     for remark in narrator.remarks:
         report.warn(remark)
