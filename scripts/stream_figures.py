@@ -1,8 +1,10 @@
 """How soon streamed speech is heard, whether it keeps up, and how well it does beside speech that is made as a whole.
 
 python -m scripts.stream_figures --limit 10 --recogniser whisper
+python -m scripts.stream_figures --limit 10 --first
 
-Times are told twice: by the clock, and in seconds of the processor, which other processes on the machine do not change.
+The second one stops each speech at its first sound, and judges nothing. Times are told twice: by the clock, and in seconds
+of the processor, which other processes on the machine change less.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +58,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--recogniser")
     parser.add_argument("--recogniser-model")
+    parser.add_argument("--first", action="store_true", help="only how soon the first sound is ready")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     synthesizer = Synthesizer.load(given.model)
+    if given.first:
+        return print(first_sounds(synthesizer, pairs.thin_out(pairs.read(given.pairs), given.limit)))
     streaming = Streaming(synthesizer)
     suite = Suite(pairs.read(given.pairs), judges.Choice(given.recogniser, given.recogniser_model))
     for name, speaker in (("streamed", streaming), ("whole", synthesizer)):
@@ -71,15 +77,26 @@ def main() -> None:
     print(latency(streaming.runs[1:]))  # the first one warms up
 
 
+def first_sounds(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:
+    """Return how soon the first sound of each pair was ready; the first pair is spoken once before, to warm up."""
+    runs = []
+    for pair in (chosen[0], *chosen):
+        prompt = Prompt.load(pair.prompt_audio, pair.prompt_text)
+        began = time.perf_counter(), time.process_time()
+        piece = next(synthesizer.stream(pair.target_text, prompt))
+        runs.append([Timed(time.perf_counter() - began[0], time.process_time() - began[1], piece.waveform.seconds)])
+    return latency(runs[1:])
+
+
 def latency(runs: list[list[Timed]]) -> str:
     """Return how soon the first sound was ready, and how often a listener would have had to wait for more."""
     lines = []
     for name in ("clock", "processor"):
         first = sorted(getattr(run[0], name) for run in runs)
         waits = sum(is_late(run, name) for run in runs)
+        later = f"; {waits} of {len(runs)} would have stopped in between" if len(runs[0]) > 1 else ""
         lines.append(
-            f"first sound after {_at(first, 50):.3f} s (p50), {_at(first, 95):.3f} s (p95) of the {name}; "
-            f"{waits} of {len(runs)} would have stopped in between"
+            f"first sound after {_at(first, 50):.3f} s (p50), {_at(first, 95):.3f} s (p95) of the {name}{later}"
         )
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ import json
 import math
 import resource
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -184,17 +185,40 @@ def test_a_published_folder_given_as_a_vocoder_says_how_to_convert_it():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_windows_make_what_the_whole_makes_but_at_the_ends(layout):
+@pytest.mark.parametrize("n_windows", [0.4, 1, 3.3])
+def test_windows_make_what_the_whole_makes_but_at_the_ends(layout, n_windows):
     vocoder = published.load(FOLDER / layout / CHECKPOINT)
     for stage in vocoder.stages:
-        x = torch.randn(2, 3 * hifigan.WINDOW // (stage.width * stage.rate) // 256 + 100, 2 * stage.width)
-        x[:, : stage.reach] = x[:, -stage.reach :] = 0
+        longest = 4 * 3 * stage.reach
+        x = torch.randn(2, 2 * stage.reach + int(n_windows * longest), 2 * stage.width)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(hifigan, "WINDOW", 3 * stage.reach * stage.width * stage.rate)
+            patch.setattr(hifigan, "WINDOW", longest * stage.width * stage.rate)
             windowed = stage.in_windows(x)
         whole, ends = stage(x), stage.reach * stage.rate
         assert windowed.shape == whole.shape
         torch.testing.assert_close(windowed[:, ends:-ends], whole[:, ends:-ends], rtol=0, atol=1e-5)
+        assert not windowed[:, :ends].any() and not windowed[:, -ends:].any()
+
+
+def parts(vocoder: HiFiGAN, mel: torch.Tensor) -> torch.Tensor:
+    """Return the sound of ``mel``, made in four parts."""
+    borders = [0, 1, 20, 33, mel.shape[1]]
+    return torch.cat([vocoder.decode_part(mel, *place) for place in pairwise(borders)], dim=1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_part_sounds_as_it_does_in_the_whole(layout):
+    vocoder, mel = published.load(FOLDER / layout / CHECKPOINT), GOLDEN["mel"].repeat(1, 3, 1)
+    torch.testing.assert_close(parts(vocoder, mel), vocoder.decode(mel), rtol=0, atol=1e-5)
+
+
+def test_a_part_costs_no_more_than_what_is_heard_around_it():
+    vocoder, mel, made = published.load(FOLDER / "v1" / CHECKPOINT), torch.zeros(1, 200, 80), []
+    for layer in (vocoder.conv_in, *(stage.upsample for stage in vocoder.stages), vocoder.conv_out):
+        layer.register_forward_hook(lambda layer, given, result: made.append(given[0].shape[1]))
+    vocoder.decode_part(mel, 100, 120)
+    rates = (1, 1, 8, 64, 128, 256)
+    assert made == [20 * rate + 2 * reach for rate, reach in zip(rates, (vocoder.reach, *vocoder.reaches), strict=True)]
 
 
 @pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="this CPU has no bfloat16")
@@ -215,6 +239,8 @@ def test_bfloat16_is_near_float32_between_silences_and_training_is_not_touched(l
     assert fast.conv_in.weight.dtype == torch.bfloat16
     assert fast.conv_out.weight.dtype == torch.float32
     torch.testing.assert_close(fast.decode(mel), samples, rtol=0, atol=1e-6)
+    difference = parts(fast, mel) - samples  # bfloat16 rounds each window in its own way
+    assert 10 * float((samples.square().sum() / difference.square().sum()).log10()) > 20
 
 
 def test_each_utterance_is_n_hops_long():

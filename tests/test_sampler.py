@@ -221,3 +221,40 @@ def test_the_prompt_is_shown_on_its_true_path_when_asked_for(follows: bool) -> N
     x_0 = noise.noise(5, 9, N_MELS)[:4]
     is_true = [torch.allclose(x_t[:4], (1 - t) * x_0 + t * prompt, atol=1e-6) for t, x_t in shown]
     assert is_true == ([True] * 4 if follows else [True, False, False, False])
+
+
+class Hears(Pull):
+    """As :class:`Pull`; counts the frames that it hears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[int] = []
+
+    def velocity(self, x_t: Tensor, t: Tensor, prepared: Condition) -> Tensor:
+        self.frames.append(x_t.shape[0] * x_t.shape[1])
+        return super().velocity(x_t, t, prepared)
+
+
+def test_lean_guidance_computes_nothing_of_the_prompt_where_it_is_told_nothing() -> None:
+    plain = SamplingOptions(grid="uniform", steps=4, guidance=1.5, follow_prompt=True)
+    lean = SamplingOptions(**{**plain.model_dump(), "lean_guidance": True})
+    prompt = torch.randn(7, N_MELS, generator=torch.Generator().manual_seed(2))
+    conditions = [
+        infill.continue_prompt(prompt, [1, 2], 16),
+        infill.fill_between(prompt, prompt[:5], 9, [1, 2]),  # a gap
+    ]
+    for condition in conditions:
+        heard, told = Hears(), condition.is_valid.shape[1]
+        (expected,) = Sampler(Hears(), plain).sample([condition], [5])
+        (mel,) = Sampler(heard, lean).sample([condition], [5])
+        assert heard.frames == [told, 9] * 4
+        assert torch.allclose(mel, expected, atol=1e-6)  # each frame of this network is alone
+    real, fast = (Sampler(small_dit(), each).sample(utterances(), SEEDS) for each in (plain, lean))
+    assert all(not torch.equal(a, b) and a.shape == b.shape for a, b in zip(real, fast, strict=True))
+    alone = Sampler(small_dit(), lean, max_frames=1).sample(utterances(), SEEDS)
+    assert all((a - b).abs().max() <= 1e-5 * a.abs().max() for a, b in zip(alone, fast, strict=True))
+
+
+def test_lean_guidance_needs_the_prompt_on_its_path() -> None:
+    with pytest.raises(ValueError, match="set follow_prompt, too"):
+        SamplingOptions(lean_guidance=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import TINY
 
-from tts_fm import checkpoint, config, stream
+from tts_fm import checkpoint, config, doubts, stream
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.prompt import Prompt
@@ -75,6 +75,27 @@ def test_the_first_piece_is_short_and_made_before_the_rest_is(told: Synthesizer)
     assert len(calls) > 2 * steps
 
 
+def test_each_piece_is_as_long_as_all_before_it_up_to_two_seconds(told: Synthesizer) -> None:
+    pieces = list(told.stream(TEXT, seed=3))
+    step = 1 / told.config.mel.frame_rate
+    for piece in pieces[1:]:
+        assert (
+            piece.waveform.seconds <= max(0.3, min(piece.start, 2.0)) + 0.3 + step
+        )  # what is left of a phrase goes with it
+    assert len(pieces) > 4
+
+
+def test_an_aligner_listens_to_the_reference_when_all_is_said(told: Synthesizer, monkeypatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(doubts, "of_transcript", lambda *_: (asked.append("asked"), ("other words",))[1])
+    monkeypatch.setattr(doubts, "of_recording", lambda _: ("clipped",))
+    pieces = told.stream(TEXT, seed=3)
+    first = next(pieces)
+    assert "clipped" in first.remarks and "other words" not in first.remarks and not asked
+    *others, last = pieces
+    assert last.remarks == ("other words",) and not any(piece.remarks for piece in others)
+
+
 def test_several_sentences_that_are_told_apart_have_a_pause_between(told: Synthesizer) -> None:
     text = " ".join(f"Here is sentence number {n}, which says hardly anything that is new." for n in range(20, 29))
     whole, pieces = told.speak(text, seed=1), list(told.stream(text, seed=1))
@@ -110,8 +131,8 @@ def test_phrases_grow_and_end_where_a_reader_breathes(limit: float) -> None:
 
 def test_the_prompt_is_cut_where_it_is_quiet() -> None:
     mel = torch.zeros(600, 4)
-    mel[230] = -5.0
-    assert len(stream.heard(mel, 100.0)) == 600 - 230
+    mel[330] = -5.0
+    assert len(stream.heard(mel, 100.0)) == 600 - 330
     assert len(stream.heard(mel[:300], 100.0)) == 300
 
 

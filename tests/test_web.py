@@ -69,7 +69,7 @@ def test_the_page_speaks_what_the_runtime_speaks(site: tuple[str, Path], chromiu
     page.fill("#text", TEXT)
     page.fill("#seed", "5")
     page.click("#speak")
-    page.wait_for_selector("#audio:not([hidden])")
+    page.wait_for_selector("#made:not([hidden])")
     bytes_ = page.evaluate(
         "async () => Array.from(new Uint8Array(await (await fetch(document.getElementById('audio').src)).arrayBuffer()))"
     )

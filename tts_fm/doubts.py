@@ -49,7 +49,17 @@ _asked: WeakKeyDictionary[Prompt, Unheard] = WeakKeyDictionary()
 
 def of_reference(prompt: Prompt, prepared: PreparedPrompt, is_english: bool) -> tuple[str, ...]:
     """Return what may be wrong with ``prompt``, which became ``prepared``; ``is_english``: an aligner may look for its words."""
-    return tuple(filter(None, (_transcript(prompt, prepared, is_english), _clipped(prompt), _low_rate(prompt))))
+    return (*of_transcript(prompt, prepared, is_english), *of_recording(prompt))
+
+
+def of_transcript(prompt: Prompt, prepared: PreparedPrompt, is_english: bool) -> tuple[str, ...]:
+    """Return the part of :func:`of_reference` for which an aligner listens, a quarter of a second for a usual prompt."""
+    return tuple(filter(None, (_transcript(prompt, prepared, is_english),)))
+
+
+def of_recording(prompt: Prompt) -> tuple[str, ...]:
+    """Return the part of :func:`of_reference` that is seen at once."""
+    return tuple(filter(None, (_clipped(prompt), _low_rate(prompt))))
 
 
 def of_speech(waveform: Waveform) -> tuple[str, ...]:

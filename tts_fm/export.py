@@ -151,8 +151,13 @@ def compare(
 
 
 def _check_sampling(sampling: SamplingOptions) -> None:
-    if sampling.solver != "euler" or sampling.noise > 0 or set(sampling.guidance_modes) - {"cfg"}:
-        modes = ", ".join(sampling.guidance_modes) or "cfg"
+    if (
+        sampling.solver != "euler"
+        or sampling.noise > 0
+        or set(sampling.guidance_modes) - {"cfg"}
+        or sampling.lean_guidance
+    ):
+        modes = (", ".join(sampling.guidance_modes) or "cfg") + (" (lean)" if sampling.lean_guidance else "")
         raise ValueError(
             f"the runtime walks by euler, without noise, guided by cfg; this asks for {sampling.solver}, noise "
             f"{sampling.noise:g}, guidance {modes}"

@@ -12,9 +12,6 @@ from tts_fm.audio.io import Waveform
 from tts_fm.config import ModelConfig
 from tts_fm.vocoders import Vocoder
 
-AROUND = 16
-"""Frames on each side that the vocoder hears too; HiFi-GAN sees 14."""
-
 
 @dataclass(frozen=True, eq=False)
 class Renderer:
@@ -33,7 +30,5 @@ class Renderer:
     ) -> Waveform:
         """Return the sound of the frames from ``start`` to ``end``, as it is among all of them, times ``gain``."""
         end = len(log_mel) if end is None else end
-        first, hop = max(start - AROUND, 0), self.config.mel.hop_length
-        samples = self.vocoder.decode(log_mel[None, first : end + AROUND])[0].float().cpu() * gain
-        last = None if end == len(log_mel) else (end - first) * hop
-        return Waveform(samples[(start - first) * hop : last], self.config.mel.sample_rate)
+        samples = self.vocoder.decode_part(log_mel[None], start, end)[0].float().cpu() * gain
+        return Waveform(samples, self.config.mel.sample_rate)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from tts_fm.flow import guidance, noise, sde, time_grid
 from tts_fm.flow.guidance import Told
 from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import OnStep, Solver
-from tts_fm.types import Condition, VelocityField
+from tts_fm.types import FILLER, Condition, VelocityField
 
 OnState = Callable[[float, Tensor], None]
 """Called with the time and the state (b n c) where the velocity is asked for, from noise on."""
@@ -36,8 +36,9 @@ class SamplingOptions(plugins.Options):
     above 0 the flow is sampled as a diffusion, by one evaluation a step (:func:`sde.euler_maruyama`).
     ``leap`` asks a model that was taught so for the mean velocity of each whole step, guidance included: few steps, one
     evaluation each. ``follow_prompt`` keeps the prompt's frames on their true path, as in training (LongCat-AudioDiT);
-    F5-TTS and E2-TTS let them drift. ``guidance_modes`` names what guides, with settings:
-    ``{interval: {end: 0.7}, rescale: {}}``; none is ``cfg``.
+    F5-TTS and E2-TTS let them drift. With it ``lean_guidance`` computes the velocity that is told nothing for the missing
+    frames alone: it is not shown the prompt's, but would hear them in ``x_t``. ``guidance_modes`` names what guides, with
+    settings: ``{interval: {end: 0.7}, rescale: {}}``; none is ``cfg``.
     """
 
     solver: str = "euler"
@@ -50,6 +51,7 @@ class SamplingOptions(plugins.Options):
     sway: float = Field(default=-1.0, ge=-1, le=1.75)
     leap: bool = False
     follow_prompt: bool = False
+    lean_guidance: bool = False
     guidance_modes: GuidanceModes = Field(default_factory=dict)
 
     @field_validator("solver")
@@ -64,6 +66,10 @@ class SamplingOptions(plugins.Options):
             raise ValueError(
                 f"noise is {self.noise:g}, which makes the flow a diffusion; solver {self.solver!r} cannot integrate "
                 f"one, leave it at 'euler'"
+            )
+        if self.lean_guidance and not self.follow_prompt:
+            raise ValueError(
+                "lean_guidance knows nothing of the prompt's frames, so they must be kept on their path; set follow_prompt, too"
             )
         if self.leap and (self.solver != "euler" or self.noise > 0 or self.guidance > 0 or self.guidance_modes):
             raise ValueError(
@@ -224,14 +230,21 @@ class Sampler:
         self, condition: Condition, told: tuple[Told, ...], times: Float[Tensor, " e"] | None
     ) -> Callable[[Tensor, Tensor], dict[Told, Tensor]]:
         """Prepare what is ``told`` at ``times`` (None: not known before); the function returned gives the velocity of each."""
-        ours: list[Told] = [name for name in told if name != "weak"]
+        missing = _missing(condition) if self.options.lean_guidance and "nothing" in told else None  # b m
+        ours: list[Told] = [name for name in told if name != "weak" and (name != "nothing" or missing is None)]
         prepared = self.backbone.prepare(Condition.stack([_as_told(condition, name) for name in ours]), times)
+        bare = None if missing is None else self.backbone.prepare(_bare(condition, missing), times)
         weak = self.weak if "weak" in told else None
         prepared_weak = None if weak is None else weak.prepare(condition, times)
 
         def velocities(x_t: Tensor, t: Tensor) -> dict[Told, Tensor]:
             stacked = self.backbone.velocity(torch.cat([x_t] * len(ours)), t, prepared).float()
             result: dict[Told, Tensor] = dict(zip(ours, stacked.chunk(len(ours)), strict=True))
+            if missing is not None:
+                places = missing.clamp(min=0)[..., None].expand(-1, -1, x_t.shape[2])  # b m c
+                velocity = self.backbone.velocity(x_t.gather(1, places), t, bare).float()
+                velocity = velocity * (missing >= 0)[..., None]
+                result["nothing"] = torch.zeros_like(x_t).scatter_add(1, places, velocity)
             if weak is not None:
                 result["weak"] = weak.velocity(x_t, t, prepared_weak).float()
             return result
@@ -260,6 +273,30 @@ def _as_told(condition: Condition, told: Told) -> Condition:
     if told == "text":
         return replace(condition, has_prompt=nobody)
     return replace(condition, has_text=nobody) if told == "prompt" else condition
+
+
+def _missing(condition: Condition) -> Int[Tensor, "b m"]:
+    """Return the places from the first missing frame of each utterance to its last, -1 where others have more."""
+    is_missing = condition.is_valid & ~condition.is_prompt  # b n
+    n = is_missing.shape[1]
+    first = is_missing.int().argmax(dim=1)
+    count = n - is_missing.flip(1).int().argmax(dim=1) - first  # b
+    frame = torch.arange(int(count.max()), device=first.device)  # m
+    return torch.where(frame < count[:, None], first[:, None] + frame, -1)
+
+
+def _bare(condition: Condition, places: Int[Tensor, "b m"]) -> Condition:
+    """Return the frames at ``places`` of ``condition`` without all that it tells."""
+    b, m = places.shape
+    is_valid = places >= 0
+    return replace(
+        condition.empty(),
+        prompt_mel=condition.prompt_mel.new_zeros(b, m, condition.prompt_mel.shape[2]),
+        is_prompt=torch.zeros_like(is_valid),
+        is_valid=is_valid,
+        token_ids=torch.full_like(condition.token_ids[:, :1], FILLER),
+        token_frames=None if condition.token_frames is None else is_valid.sum(dim=1, keepdim=True),
+    )
 
 
 def _watched(field: VelocityField, on_state: OnState) -> VelocityField:

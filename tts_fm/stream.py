@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -15,7 +15,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import fade
 from tts_fm.config import ModelConfig
 from tts_fm.frontends import Frontend
-from tts_fm.rendering import AROUND, Renderer
+from tts_fm.rendering import Renderer
 from tts_fm.sampler import OnStep, Sampler
 from tts_fm.text.lexicon import shown
 from tts_fm.text.pronunciation import PUNCTUATION
@@ -23,13 +23,13 @@ from tts_fm.timing import SpokenWord
 from tts_fm.types import Condition
 from tts_fm.utterances import Utterance
 
-FIRST = 1.5
+FIRST = 1.0
 """Seconds of the first phrase, at most, where the text has a place to cut."""
 _LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
 _LEAST = 0.5  # seconds: a phrase is not shorter
-_HEARD = 4.0  # seconds of the prompt that every phrase hears; what it makes of them does not grow with more
+_HEARD = 3.0  # seconds of the prompt that every phrase hears; with 4 it is no likelier
 _MEMORY = 1.5  # seconds of what was just said that the next phrase hears
-_SOONEST = 0.3  # seconds of the first piece of sound: the rest of its phrase is made while it plays
+_SOONEST, _PIECE = 0.3, 2.0  # seconds of the first piece of sound, and of any: each is as long as what is out already
 _ENDING = frozenset(".!?…;:,—")
 _MORE = 1.3  # limits: a phrase may be so much longer where that ends it at a mark, or the text
 
@@ -43,7 +43,8 @@ class Piece:
         start: seconds at which it begins in the speech.
         words: the words that begin in it, where the model knows when they are heard; one may end in the next piece.
         text: what is said in it, as it was written where ``words`` are known, else as it was read.
-        remarks: in the first piece, what may be wrong with the voice, its speed and the sound.
+        remarks: in the first piece, what may be wrong with the recording of the voice, its speed and the sound; in the last
+            one, what an aligner finds wrong with the voice's words, as it listens when all is said.
     """
 
     waveform: Waveform
@@ -93,10 +94,11 @@ class Streamer:
         seed: int,
         on_step: OnStep | None = None,
         remarks: tuple[str, ...] = (),
+        late: Callable[[], tuple[str, ...]] = tuple,
     ) -> Iterator[Piece]:
         """Yield the sound of ``utterances``, in order; phrase ``i`` of them all starts from the noise of ``seed + i``.
 
-        ``remarks`` are those of the first piece, beside what is told of its sound.
+        ``remarks`` are those of the first piece, beside what is told of its sound; ``late`` finds those of the last one.
         """
         rate = self.config.mel.sample_rate
         done = 0  # samples
@@ -114,6 +116,8 @@ class Streamer:
                 if phrases is None:
                     text = shown(utterance.text) if is_first else ""
                 doubtful = (*remarks, *doubts.of_speech(Waveform(samples, rate))) if done == 0 else ()
+                if is_last and number == len(utterances) - 1:
+                    doubtful += late()
                 yield Piece(Waveform(whole, rate), done / rate, here, text, doubtful)
                 words = words[len(here) :]
                 done += len(whole)
@@ -140,12 +144,13 @@ class Streamer:
             said = torch.cat([said, mel[int(condition.is_prompt.sum()) :]])
             is_last = phrases is None or i == len(phrases) - 1
             log_mel = self.renderer.log_mel(said, self.prompt_mel)
-            ready = len(said) if is_last else len(said) - AROUND
-            soonest = round(_SOONEST * rate)
-            for end in (soonest, ready) if done == 0 and soonest < ready else (ready,):
-                if end > done:
-                    yield self.renderer.sound(log_mel, self.gain, done, end).samples, is_last and end == len(said)
-                    done = end
+            ready = len(said) if is_last else len(said) - self.renderer.vocoder.around
+            least, most = round(_SOONEST * rate), round(_PIECE * rate)
+            while done < ready:
+                end = done + min(max(done, least), most)
+                end = ready if ready - end < least else end
+                yield self.renderer.sound(log_mel, self.gain, done, end).samples, is_last and end == len(said)
+                done = end
 
     def _told(self, condition: Condition, phrase: tuple[int, int], said: Float[Tensor, "n c"]) -> Condition:
         """Tell the model one phrase behind the prompt and the end of what was ``said``.

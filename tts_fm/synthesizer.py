@@ -245,7 +245,10 @@ class Synthesizer:
         streamer = Streamer(
             self.config, self.frontend, self.renderer, self._sampler(sampling), voice.mel, voice.prompt.output_gain
         )
-        return streamer.stream(told.utterances, seed, on_step, (*self._doubts_of(own, voice), *told.remarks))
+        at_once = (*doubts.of_recording(own), *told.remarks)
+        return streamer.stream(
+            told.utterances, seed, on_step, at_once, lambda: doubts.of_transcript(own, voice.prompt, self._checks(own))
+        )
 
     @torch.inference_mode()
     def plan(
@@ -332,12 +335,12 @@ class Synthesizer:
         return lambda t, x_t: on_state(t, scale.unscaled(x_t[0, given:].float()))
 
     def _doubts_of(self, prompt: Prompt, voice: Voice) -> tuple[str, ...]:
-        """Return what may be wrong with a prompt; the model's own one says its words."""
-        return doubts.of_reference(prompt, voice.prompt, self._is_english() and prompt is not self.default_prompt)
+        """Return what may be wrong with a prompt."""
+        return doubts.of_reference(prompt, voice.prompt, self._checks(prompt))
 
-    def _is_english(self) -> bool:
-        """Whether the model speaks English, which is what the aligner knows."""
-        return getattr(self.frontend.options, "language", "").startswith("en")
+    def _checks(self, prompt: Prompt) -> bool:
+        """Whether an aligner looks for the words of ``prompt``: it knows English, and the model's own one says its words."""
+        return getattr(self.frontend.options, "language", "").startswith("en") and prompt is not self.default_prompt
 
     def listen(self, prompt: Prompt | None) -> Voice:
         """Return ``prompt``, or the model's own voice where it is None, as the model hears it. Raises InputError."""

@@ -26,7 +26,8 @@ async function speak(speaker) {
     const url = URL.createObjectURL(wav(spoken.samples, spoken.sampleRate, facts));
     URL.revokeObjectURL(at("audio").src);
     at("audio").src = at("file").href = url;
-    at("audio").hidden = at("file").hidden = false;
+    at("made").hidden = false;
+    at("read").textContent = spoken.text === at("text").value ? "" : `Read as: ${spoken.text}`;
     const factor = (performance.now() - began) / 1000 / seconds;
     say(`${seconds.toFixed(2)} s of speech, ${spoken.frames} frames (real-time factor ${factor.toFixed(2)})`);
     at("audio").play().catch(() => {}); // some browsers wait for another click
@@ -40,6 +41,9 @@ ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator
 try {
   const speaker = await load(file, ort, phonemize, say);
   at("speak").addEventListener("click", () => speak(speaker));
+  at("text").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !at("speak").disabled) speak(speaker);
+  });
   at("speak").disabled = false;
   say("Ready.");
 } catch (error) {

@@ -1,5 +1,6 @@
 // A text in, samples out, with what `tts-fm export onnx` wrote: tts_fm/runtime/speaker.py once more, in the browser.
 import { apportion, like, noise } from "./flow.js";
+import { read } from "./reading.js";
 
 const PUNCTUATION = /(\s*[;:,.!?…—"()]+\s*)/;
 // Seconds of silence that a mark inside a text has at least and at most, as tts_fm/duration.py has them.
@@ -27,10 +28,11 @@ class Speaker {
     this.ids = new Map(about.symbols.map((symbol, i) => [symbol, i]));
   }
 
-  /** Return samples and what was said: `{samples, sampleRate, frames, tokens}`. */
+  /** Return samples and what was said: `{samples, sampleRate, frames, tokens, text}`, the text as it was read. */
   async speak(text, { voice = "default", seed = 0, speed = 1, onProgress = () => {} } = {}) {
     const entry = this.voices[voice];
     const { sample_rate: rate, n_mels: c } = this.about;
+    text = this.about.language.startsWith("en") ? read(text) : text;
     const pieces = text.split(/\n[^\S\n]*\n/).flatMap((paragraph) => cut(paragraph, entry.longest_piece));
     if (pieces.length === 0) throw new Error("There is nothing to speak; write at least one word.");
     const parts = [];
@@ -57,7 +59,7 @@ class Speaker {
       samples.set(part, at);
       at += part.length;
     }
-    return { samples, sampleRate: rate, frames, tokens };
+    return { samples, sampleRate: rate, frames, tokens, text };
   }
 
   /** Return phonemes and punctuation, one token a character. */

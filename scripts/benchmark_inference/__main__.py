@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7, help="of the published shapes; the first is not counted")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    print(f"{_machine()}; torch {torch.__version__}, {given.threads} thread(s)\n")
+    print(f"{machine()}; torch {torch.__version__}, {given.threads} thread(s)\n")
     if given.repeats > 0:
         print_rows(_bundled(given.exported, given.threads), given.repeats)
     for name in given.architectures:
@@ -65,7 +65,7 @@ def _bundled(exported: Path | None, threads: int) -> list[Row]:
     return rows
 
 
-def _machine() -> str:
+def machine() -> str:
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     flags = next((set(line.split()) for line in _lines("/proc/cpuinfo") if line.startswith("flags")), set())
     has = [name for name in ("amx_bf16", "avx512_bf16") if name in flags]

@@ -141,7 +141,7 @@ class Dub:
                     _TEXT, label="Subtitles (SRT or VTT)", lines=11, max_length=_MAX_TEXT, elem_id="dub-text"
                 )
                 file = gr.File(
-                    label="Or a file (.srt, .vtt)", file_types=[".srt", ".vtt"], height=120, elem_id="dub-file"
+                    label="Or a file (.srt, .vtt)", file_types=[".srt", ".vtt"], height=140, elem_id="dub-file"
                 )
                 voices = casting.fields("dub", self.studio, _names(self._cues(_TEXT)))
                 consent = casting.consent_box("dub")

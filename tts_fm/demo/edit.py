@@ -112,7 +112,7 @@ class Edit:
                 new_text = gr.Textbox(
                     label="Words that shall be in it",
                     info="Change, add or delete words here.",
-                    lines=2,
+                    lines=4,
                     max_length=safety.MAX_TEXT,
                     elem_id="edit-new-text",
                 )

@@ -183,7 +183,12 @@ def _times(options: SamplingOptions, own_grids: Grids) -> Any:
 
 def _guidance_key(options: SamplingOptions) -> list[Any]:
     modes = options.guidance_modes if options.guidance_modes else {"cfg": {}}
-    return [options.guidance, dict(sorted(modes.items())), options.follow_prompt]
+    return [
+        options.guidance,
+        dict(sorted(modes.items())),
+        options.follow_prompt,
+        *(["lean"] if options.lean_guidance else []),
+    ]
 
 
 def _changed(options: SamplingOptions, changes: Mapping[str, Any]) -> SamplingOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -23,7 +24,8 @@ Size = Annotated[int, Field(gt=0, le=16_384)]
 SLOPE = 0.1
 """Of every leaky ReLU but the last, which has PyTorch's 0.01."""
 WINDOW = 2**19
-"""How many numbers a stage makes at once in bfloat16 on a CPU: a megabyte, which stays in its cache."""
+"""How many numbers a stage makes at once in bfloat16 on a CPU, at most: a megabyte, which stays in its cache."""
+_LENGTHS = 4  # of windows: quarters of the longest, so that a short part takes a short time
 
 
 class HiFiGAN(Vocoder):
@@ -107,32 +109,63 @@ class HiFiGAN(Vocoder):
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
         """Return the waveform: ``s = n * hop_length``.
 
-        In bfloat16 a CPU prepares each convolution for the length that it is given, which takes longer than to compute it
-        once. So there a stage always sees windows of the same length; and the mel lies between silences, where else zeros,
+        In bfloat16 a CPU prepares each convolution for the length that it is given, which may take longer than to compute it
+        once. So there a stage always sees windows of a few lengths; and the mel lies between silences, where else zeros,
         which are loud in a logarithm, lie around what each layer makes.
         """
+        return self.decode_part(mel, 0, mel.shape[1])
+
+    def decode_part(self, mel: Float[Tensor, "b n c"], start: int, end: int) -> Float[Tensor, "b s"]:
+        """See :class:`Vocoder`; each stage makes only what is seen further up, ``s = (end - start) * hop_length``."""
         if mel.shape[-1] != self.mel.n_mels:
             raise ValueError(f"the vocoder expects {self.mel.n_mels} mel channels, it was given {mel.shape[-1]}")
-        n, hop = mel.shape[1], self.mel.hop_length
-        if n == 0:
+        if start == end:
             return mel.new_zeros(mel.shape[0], 0)
         if not self._is_halved(mel.device):
-            return self._decode(mel, Stage.forward)
+            return self._decode(mel, start, end, Stage.forward)
         with torch.autocast(mel.device.type, torch.bfloat16):
             if mel.device.type != "cpu":
-                return self._decode(mel, Stage.forward)
+                return self._decode(mel, start, end, Stage.forward)
             mel = F.pad(mel, (0, 0, self.reach, self.reach), value=math.log(FLOOR))
-            return self._decode(mel, Stage.in_windows)[:, self.reach * hop : (self.reach + n) * hop]
+            return self._decode(mel, start + self.reach, end + self.reach, Stage.in_windows)
 
-    def _decode(self, mel: Float[Tensor, "b n c"], run: Callable[..., Tensor]) -> Float[Tensor, "b s"]:
-        x = self.conv_in(mel)  # b n d
-        for stage in self.stages:
-            x = run(stage, x)
+    def _decode(
+        self, mel: Float[Tensor, "b n c"], start: int, end: int, run: Callable[[Stage, Tensor], Tensor]
+    ) -> Float[Tensor, "b s"]:
+        part = Part(mel, start, end, 0, mel.shape[1]).around(self.reach)
+        part = part.become(self.conv_in(part.x))
+        for stage, reach in zip(self.stages, self.reaches, strict=False):
+            assert isinstance(stage, Stage)
+            part = part.around(reach)
+            part = part.become(run(stage, part.x), stage.rate)
+        part = part.around(self.conv_out.reach)
         with torch.autocast(mel.device.type, enabled=False):
-            return self.conv_out(F.leaky_relu(x.to(self.conv_out.weight.dtype))).float().tanh()[..., 0]
+            x = self.conv_out(F.leaky_relu(part.x.to(self.conv_out.weight.dtype))).float().tanh()
+        return part.become(x).around(0).x[..., 0]
 
     def _is_halved(self, device: torch.device) -> bool:
         return not self.training and self.options.precision == "bfloat16" and precision.has_fast_bfloat16(device)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames on their way through the layers: of ``n`` those from ``start`` to ``end`` are wanted, ``x`` begins at ``first``."""
+
+    x: Float[Tensor, "b m d"]
+    start: int
+    end: int
+    first: int
+    n: int
+
+    def around(self, reach: int) -> Part:
+        """Return it without what is further than ``reach`` from what is wanted."""
+        first = max(self.start - reach, 0)
+        x = self.x[:, first - self.first : min(self.end + reach, self.n) - self.first]
+        return Part(x, self.start, self.end, first, self.n)
+
+    def become(self, x: Float[Tensor, "b m d"], rate: int = 1) -> Part:
+        """Return the same part of what a layer made of it, ``rate`` frames for each."""
+        return Part(x, self.start * rate, self.end * rate, self.first * rate, self.n * rate)
 
 
 class Stage(nn.Module):
@@ -140,19 +173,19 @@ class Stage(nn.Module):
 
     def __init__(self, width: int, rate: int, kernel: int, options: HiFiGAN.Options) -> None:
         super().__init__()
-        self.rate, self.width, self.kernel = rate, width // 2, kernel
+        self.rate, self.width = rate, width // 2
         self.upsample = FrameUpsample(width, width // 2, kernel, rate)
         blocks = [
             ResidualBlock(width // 2, size, dilations, has_pairs=options.resblock == "1")
             for size, dilations in zip(options.resblock_kernel_sizes, options.resblock_dilation_sizes, strict=True)
         ]
         self.blocks = nn.ModuleList(blocks)
-        self.around = max(block.reach for block in blocks)
-        self.reach = self.sees(0)
+        around = max(block.reach for block in blocks)
+        self.reach = math.ceil((around + (kernel + rate) // 2 - 1) / rate)
 
     def sees(self, above: int) -> int:
         """Return how far on either side, in frames that it is given, what is seen ``above`` frames far of its result sees."""
-        return math.ceil((above + self.around + (self.kernel + self.rate) // 2 - 1) / self.rate)
+        return self.reach + math.ceil(above / self.rate)
 
     def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *m e"]:
         """Return ``rate`` times as many frames of half the width; an export keeps its own axes."""
@@ -163,13 +196,15 @@ class Stage(nn.Module):
         return total.div_(len(self.blocks))
 
     def in_windows(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m e"]:
-        """As :meth:`forward`, but for the frames next to both ends, in windows of one length."""
-        n, length = x.shape[1], max(WINDOW // (self.width * self.rate), 3 * self.reach)
-        step = length - 2 * self.reach
-        x = F.pad(x, (0, 0, self.reach, self.reach + -n % step))
-        inner = slice(self.reach * self.rate, (self.reach + step) * self.rate)
-        windows = x.unfold(1, length, step).mT.unbind(1)  # each b w d
-        return torch.cat([self(window)[:, inner] for window in windows], dim=1)[:, : n * self.rate]
+        """As :meth:`forward` in windows of a few lengths; zeros where that would see beyond the ends."""
+        n, quarter = x.shape[1], max(WINDOW // (self.width * self.rate * _LENGTHS), 3 * self.reach)
+        made = [x.new_zeros(len(x), self.reach * self.rate, self.width)]
+        for start in range(self.reach, n - self.reach, _LENGTHS * quarter - 2 * self.reach):
+            window = x[:, start - self.reach : start - self.reach + _LENGTHS * quarter]
+            inner = window.shape[1] - 2 * self.reach
+            raised = self(F.pad(window, (0, 0, 0, -window.shape[1] % quarter)))
+            made.append(raised[:, self.reach * self.rate : (self.reach + inner) * self.rate])
+        return torch.cat([*made, made[0]], dim=1)
 
 
 class ResidualBlock(nn.Module):

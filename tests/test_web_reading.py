@@ -1,0 +1,63 @@
+"""How the static page reads a text: the commonest rules once more, in JavaScript, beside the table of Python's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+READING = Path(__file__).parents[1] / "demo" / "web" / "reading.js"
+TABLE = [
+    line.split("\t")
+    for line in (Path(__file__).parent / "data" / "normalize.tsv").read_text(encoding="utf-8").splitlines()
+]
+READ = """
+const { read } = await import(process.argv[1]);
+let given = "";
+for await (const part of process.stdin) given += part;
+console.log(JSON.stringify(JSON.parse(given).map(read)));
+"""
+
+
+def read(texts: list[str]) -> list[str]:
+    """Return how the page reads ``texts``."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    command = [node, "--input-type=module", "-e", READ, READING.as_uri()]
+    return json.loads(
+        subprocess.run(command, input=json.dumps(texts), text=True, stdout=subprocess.PIPE, check=True).stdout
+    )
+
+
+def test_most_of_the_table_is_read_as_python_reads_it() -> None:
+    said = read([written for written, _ in TABLE])
+    alike = [spoken for spoken, (_, expected) in zip(said, TABLE, strict=True) if spoken == expected]
+    assert len(alike) >= 86 and len(TABLE) == 112
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        (
+            "It was 7:05 p.m. when 1,250 people left.",
+            "It was seven oh five PM when one thousand two hundred fifty people left.",
+        ),
+        (
+            "Dr. Lee paid $3.50 on May 5, 1999.",
+            "Doctor Lee paid three dollars and fifty cents on May fifth, nineteen ninety-nine.",
+        ),
+        ("The boats lay there, and it was cold.", "The boats lay there, and it was cold."),
+        ("", ""),
+    ],
+)
+def test_what_is_common_is_read_in_words(written: str, spoken: str) -> None:
+    assert read([written, spoken]) == [spoken, spoken]
+
+
+def test_a_long_text_is_read_in_linear_time_and_nothing_is_lost() -> None:
+    words = "and so on, they went 3 miles. " * 2000
+    assert read([words]) == [words.replace("3", "three")]
