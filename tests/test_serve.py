@@ -27,7 +27,7 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.audio.prompt import Prompt
 from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
-from tts_fm.serving.guard import Rules
+from tts_fm.serving.guard import Rules, digest
 from tts_fm.serving.service import Service
 from tts_fm.serving.voices import OPENAI_NAMES, Voices
 from tts_fm.synthesizer import Synthesizer
@@ -46,7 +46,8 @@ def server(model_folder, tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def keyed(model_folder, tmp_path_factory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("keyed")
-    with serving(model_folder, folder, rules=Rules((KEY, "another-key"), ("https://friend.example",), False)) as served:
+    rules = Rules((digest(KEY), digest("another-key")), ("https://friend.example",), False)
+    with serving(model_folder, folder, rules=rules) as served:
         yield served
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from tts_fm import atomic, page
 from tts_fm.audio import exhibit
@@ -112,7 +112,7 @@ def _bars(title: str, values: Sequence[float]) -> str:
     )
     rule = f'<line x1="{_LEFT}" x2="{_WIDTH - _LEFT}" y1="{_HEIGHT - _BOTTOM}" y2="{_HEIGHT - _BOTTOM}"/>'
     return (
-        f"<figure><figcaption>{title} <b>{fmean(values):.2f}</b> on average</figcaption>"
+        f"<figure><figcaption>{title}, half of them above <b>{median(values):.2f}</b></figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">{bars}{rule}{ends}</svg></figure>'
     )
 
@@ -162,4 +162,5 @@ _STYLE = """
 .bars { display: flex; flex-wrap: wrap; gap: 16px 40px; }
 .bars figure { width: min(420px, 100%); }
 svg rect { fill: var(--curve); }
+@media (min-width: 900px) { th.text { width: 440px; max-width: 440px; } }
 """

@@ -1,0 +1,162 @@
+"""``tts-fm serve --ray``: replicas on a cluster of two nodes, more of them under load, one killed, and the clients' own tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import ray_cluster
+import ray_node
+from ray_cluster import ENVIRONMENT, Cluster, until
+from serving import LONG
+from test_clients import (
+    KEY,
+    test_livekit,
+    test_open_webui,
+    test_openai_for_python,
+    test_pipecat,
+    test_the_ai_sdk_with_its_openai_provider,
+    test_what_the_openapi_page_promises_is_held,
+    test_wyoming_openai_as_home_assistant_uses_it,
+)
+
+__all__ = [
+    "test_livekit",
+    "test_open_webui",
+    "test_openai_for_python",
+    "test_pipecat",
+    "test_the_ai_sdk_with_its_openai_provider",
+    "test_what_the_openapi_page_promises_is_held",
+    "test_wyoming_openai_as_home_assistant_uses_it",
+]
+pytestmark = pytest.mark.ray
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Two nodes, with room for one replica each."""
+    pytest.importorskip("ray.serve")
+    with ray_cluster.running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def url(cluster: Cluster, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a server of one or two replicas answers; it ends well when it is told to."""
+    (port,) = ray_node.free_ports(1)
+    folder = tmp_path_factory.mktemp("served")
+    arguments = ["serve", "--ray", cluster.address, "--port", str(port), "--model", str(model_folder)]
+    arguments += ["--device", "cpu", "--api-key", KEY, "--audit", "none", "--replicas", "1:2", "--waiting", "30"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tts_fm.commands", *arguments],
+        env={**ENVIRONMENT, "TTS_FM_VOICES": str(folder / "voices")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    told = next((found[0] for line in lines if (found := re.search(r"http://\S+/v1", line))), None)
+    assert told is not None, "it ended before it answered"
+    yield told
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=600)
+    assert (process.returncode, out) == (0, "")
+    assert not cluster.processes("Replica")
+
+
+def ask(text: str, seed: int) -> dict:
+    return {"input": text, "response_format": "pcm", "seed": seed}
+
+
+async def crowd(url: str, texts: list[str], during=None) -> tuple[list[bytes], Counter[str]]:
+    """Let a client each ask for ``texts``, and again where no sound came whole; return the sounds, and what else was told."""
+    told: Counter[str] = Counter()
+
+    async def one(client: httpx.AsyncClient, i: int, text: str) -> bytes:
+        while True:
+            try:
+                answer = await client.post(f"{url}/audio/speech", json=ask(text, i))
+                if answer.status_code == 200:
+                    return answer.content
+                told[str(answer.status_code)] += 1
+            except httpx.TransportError:
+                told["broken"] += 1
+            await asyncio.sleep(1)
+
+    async with httpx.AsyncClient(headers=HEADERS, timeout=600, limits=httpx.Limits(max_connections=None)) as client:
+        waiting = [asyncio.create_task(one(client, i, text)) for i, text in enumerate(texts)]
+        if during is not None:
+            await asyncio.to_thread(during)
+        return list(await asyncio.gather(*waiting)), told
+
+
+def test_replicas_become_more_and_one_that_is_killed_under_load_is_replaced(url: str, cluster: Cluster) -> None:
+    texts = [f"{LONG[:600]} This was number {i}." for i in range(24)]
+    alone, _ = asyncio.run(crowd(url, texts[:1]))
+    assert len(cluster.processes("Replica")) == 1
+    dead: list[int] = []
+
+    def kill_one() -> None:
+        until(lambda: len(cluster.processes("Replica")) == 2, 300)
+        victim = cluster.processes("Replica")[0]
+        victim.kill()
+        dead.append(victim.pid)
+
+    sounds, told = asyncio.run(crowd(url, texts, kill_one))
+    assert sounds[0] == alone[0] and all(len(sound) > 24_000 for sound in sounds)
+    again, _ = asyncio.run(crowd(url, texts[:8]))
+    assert again == sounds[:8]
+    until(lambda: len(cluster.processes("Replica")) == 2, 300)
+    assert dead[0] not in {one.pid for one in cluster.processes("Replica")}
+    assert set(told) <= {"broken", "429", "500", "503"}, told
+
+
+def test_a_client_that_leaves_frees_its_place(url: str) -> None:
+    with httpx.Client(headers=HEADERS, timeout=600) as client:
+        with client.stream("POST", f"{url}/audio/speech", json=ask(LONG, 1)) as answer:
+            next(answer.iter_bytes())
+        until(lambda: all(state(client, url)["running"] == 0 for _ in range(8)))
+
+
+def state(client: httpx.Client, url: str) -> dict:
+    return client.get(url.removesuffix("/v1") + "/health").json()
+
+
+def test_a_stream_of_text_is_answered(url: str) -> None:
+    from websockets.sync.client import connect
+
+    said = {"type": "input.text", "text": "One sentence, and nothing else."}
+    address = f"ws{url.removeprefix('http')}/audio/speech/stream"
+    with connect(address, additional_headers=HEADERS, open_timeout=60) as socket:
+        for message in ({"type": "session.config", "response_format": "pcm"}, said, {"type": "input.done"}):
+            socket.send(json.dumps(message))
+        kinds: list[str] = []
+        size = 0
+        while not kinds or kinds[-1] != "session.done":
+            got = socket.recv(timeout=120)
+            if isinstance(got, bytes):
+                size += len(got)
+            else:
+                kinds.append(json.loads(got)["type"])
+    assert size > 24_000
+
+
+def test_a_second_server_is_refused(url: str, cluster: Cluster, tts_fm_command) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "tts_fm.commands", "serve", "--ray", cluster.address, "--port", "8765"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert refused.returncode == 2 and "serve shutdown" in refused.stderr
