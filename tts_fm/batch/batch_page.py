@@ -156,7 +156,9 @@ def _row(i: int, why: str, line: Line, batch: Batch, result: Result) -> list[str
 
 
 _HEADINGS = ["", "lines", "failed", "said again", "speech", "a line", "characters a second", "time for a second"]
-_RATE = "Time for a second: what one worker computes for a second of speech, with listening and saying it again."
+_RATE = (
+    "Time for a second: how long a worker is at a second of speech, by the clock, with listening and saying it again."
+)
 _WHY = f"The first {_FAILED} of each kind; failed.jsonl names all of them."
 _STYLE = """
 .bars { display: flex; flex-wrap: wrap; gap: 16px 40px; }

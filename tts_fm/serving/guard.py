@@ -60,6 +60,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, rules: Rules, queue: Queue) -> None:
         self.app, self._rules, self._queue, self._large = app, rules, queue, 0
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -143,6 +144,10 @@ class Guard:
             return await errors.understood(refusal).response()(scope, body, send)
         scope["state"]["place"] = place
         try:
+            async with (
+                self._turn
+            ):  # one at a time, and others in between: to understand a request takes as long as to refuse ten
+                await asyncio.sleep(0)
             await self.app(scope, body, send)
         finally:
             place.give_back()
