@@ -72,8 +72,14 @@ def url(cluster: Cluster, model_folder: Path, tmp_path_factory: pytest.TempPathF
     assert len(replicas(cluster)) == 1
     asyncio.run(crowd(told, TEXTS, lambda: until(lambda: len(replicas(cluster)) == 2, 900)))
     yield told
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=600)
+    with httpx.Client(headers=HEADERS, timeout=900) as client:
+        whole = client.post(f"{told}/audio/speech", json=ask(LONG, 1)).content
+        with client.stream("POST", f"{told}/audio/speech", json=ask(LONG, 1)) as answer:
+            flow = answer.iter_bytes()
+            begun = next(flow)
+            process.send_signal(signal.SIGTERM)
+            assert begun + b"".join(flow) == whole  # what runs is finished
+    out, _ = process.communicate(timeout=900)
     assert (process.returncode, out) == (0, "")
     assert not replicas(cluster)
 

@@ -84,6 +84,7 @@ def serve(setup: Setup, host: str, port: int, address: str, size: Size, on_start
             _wait_for_the_proxy(serving)
             on_start()
             _wait_for_the_end()
+            _finish(serving)
         except RuntimeError as error:
             raise WorkersError(f"Ray Serve cannot start: {cluster.reason(error)}") from None
         finally:
@@ -120,6 +121,14 @@ def _wait_for_the_proxy(serving: Any) -> None:
         if time.monotonic() > end:
             raise RuntimeError(f"nothing listens after {_PROXY_SECONDS:g} s; Ray's log of the proxy says why")
         time.sleep(0.5)
+
+
+def _finish(serving: Any) -> None:
+    """Take nothing more, and let the replicas finish what they have."""
+    end = time.monotonic() + _FINISH_SECONDS
+    while NAME in serving.status().applications and time.monotonic() < end:
+        with suppress(TimeoutError):  # after a minute, in which not all was finished
+            serving.delete(NAME)
 
 
 def _ray_serve() -> Any:
