@@ -6,6 +6,7 @@ python -m scripts.benchmark_batch --out runs/batch [--ray auto]
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -74,7 +75,8 @@ def _processor_seconds(how: dict[str, Any]) -> float:
 def _speed(out: Path, n: int, executor: str, workers: int, address: str | None) -> dict[str, float]:
     """Return how fast so many lines are said once every worker has said its first: what starts them is told apart.
 
-    ``overhead`` is the time in which workers do not speak, as a share of the time in which they do.
+    ``overhead`` is the time in which workers do not speak, as a share of the time in which they do; ``processor_seconds`` what
+    a second of speech costs the workers (Linux), which does not depend on what else the machine is doing.
     """
     job = Job(out.absolute(), store="webdataset", device="cpu")
     listed = [Line(f"u{i:05d}", _TEXTS[i % len(_TEXTS)], number=i) for i in range(n)]
@@ -83,19 +85,31 @@ def _speed(out: Path, n: int, executor: str, workers: int, address: str | None) 
     began = time.perf_counter()
     first: dict[str, float] = {}
     made: list[tuple[float, Done]] = []
+    cost: dict[str, list[tuple[float, float]]] = {}
     for done in plugins.build(Executor, executor, workers, address).run(job, shards.plan(batch.missing, 1), _nobody):
         made.append((time.perf_counter(), done))
         first.setdefault(done.worker, made[-1][0])
+        said = sum(one.seconds for one in done.said)
+        cost.setdefault(done.worker, []).append((said, _computed(int(done.worker.split()[-1]))))
     warm = max(first.values())
     after = [one for when, done in made if when > warm for one in done.said]
     speech, computing = sum(one.seconds for one in after), sum(one.computing_seconds for one in after)
     elapsed = made[-1][0] - warm
+    computed = sum(course[-1][1] - course[0][1] for course in cost.values())
+    meanwhile = sum(said for course in cost.values() for said, _ in course[1:])
     return {
         "speech": round(speech, 3),
         "rate": round(speech / elapsed, 4),
         "overhead": round(elapsed * workers / computing - 1, 4),
+        "processor_seconds": round(computed / meanwhile, 3),
         "started_after": round(warm - began, 1),
     }
+
+
+def _computed(process: int) -> float:
+    """Return the seconds of processor that a process of this machine has taken, all its threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _nobody(lines: int, seconds: float) -> None:

@@ -6,17 +6,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import ray_cluster
 from conftest import bent_model
+from ray_cluster import ENVIRONMENT, Cluster, until
 
 from tts_fm import plugins
 from tts_fm.batch import shards
@@ -28,7 +27,6 @@ from tts_fm.batch.run import SAID, Batch, Progress
 from tts_fm.data.corpora import CorpusReader
 
 LINES = [Line(f"u{i:02d}", "And so on, " * (i % 4) + f"this is line {i}.", number=i + 1) for i in range(16)]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +124,6 @@ def test_a_command_that_is_killed_leaves_nobody_and_goes_on(
     check(out, alone)
 
 
-def until(is_so, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
 def alive(process: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
@@ -140,98 +131,21 @@ def alive(process: int) -> bool:
         return False
 
 
-# A cluster of two nodes
+@pytest.mark.ray  # before a cluster is started, which auto would find
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:9"])
+def test_no_cluster_is_said(address: str, tmp_path: Path, bent: Path) -> None:
+    pytest.importorskip("ray.data")
+    from tts_fm.batch.executors.ray import Ray
 
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Cluster:
-    """A Ray cluster of this machine: a head and a second node, of one worker each."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.address = self._start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={folder}")
-        self._start(f"--address={self.address}")
-
-    def _start(self, *options: str) -> str:
-        """Start a node, and again where a busy machine was too slow for Ray; return the address of the cluster."""
-        common = ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--num-gpus=0", "--object-store-memory=80000000"]
-        ray = str(Path(sys.executable).with_name("ray"))
-        for _ in range(5):
-            port = f"--runtime-env-agent-port={free_port()}"  # Ray waits 15 s for one that it does not know before
-            started = subprocess.run(
-                [ray, "start", *options, *common, port, "--include-log-monitor=false", "--disable-usage-stats"],
-                env=ENVIRONMENT,
-                capture_output=True,
-                text=True,
-            )
-            if started.returncode == 0:
-                return (self.folder / "ray_current_cluster").read_text() if "--head" in options else self.address
-            if "--head" in options:
-                self.stop()
-        raise RuntimeError(started.stderr)
-
-    def nodes(self) -> list:
-        """The raylets, the head's first."""
-        return sorted(
-            (p for p in self._processes() if "raylet/raylet" in p.cmdline()[0]), key=lambda p: p.create_time()
-        )
-
-    def worker(self, node: int) -> Any:
-        """The process that says shards on a node."""
-        children = self.nodes()[node].children(recursive=True)
-        return next(one for one in children if "MapWorker" in " ".join(one.cmdline()))
-
-    def kill_second(self) -> None:
-        """Kill the second node with all its processes, as a machine that loses its power."""
-        import psutil
-
-        assert self.worker(1).is_running()
-        second = self.nodes()[1]
-        for one in [second, *second.children(recursive=True)]:
-            try:
-                one.kill()
-            except psutil.NoSuchProcess:
-                continue
-
-    def stop(self) -> None:
-        import psutil
-
-        for process in self._processes():
-            try:
-                for one in [*process.children(recursive=True), process]:
-                    one.kill()
-            except psutil.NoSuchProcess:
-                continue
-
-    def _processes(self) -> Iterator:
-        """All that was started for this cluster, known by its folder."""
-        import psutil
-
-        for process in psutil.process_iter():
-            try:
-                if process.cmdline() and any(str(self.folder) in word for word in process.cmdline()):
-                    yield process
-            except psutil.Error:
-                continue
+    with pytest.raises(ValueError, match="there is no Ray cluster at"):
+        next(Ray(1, address).run(wanted(tmp_path, bent), [], lambda lines, seconds: None))
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    pytest.importorskip("ray.data")
-    pytest.importorskip("psutil")
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # sockets want short names
-        made = Cluster(Path(folder))
-        try:
-            yield made
-        finally:
-            made.stop()
+def cluster() -> Iterator[Cluster]:
+    """A cluster of two nodes."""
+    with ray_cluster.running() as cluster:
+        yield cluster
 
 
 @pytest.mark.ray
@@ -260,18 +174,15 @@ def test_a_worker_and_then_a_node_are_killed(cluster: Cluster, tmp_path: Path, b
     from tts_fm.batch.executors.ray import Ray
 
     job = wanted(tmp_path, bent)
-    first = cluster.worker
-    killer = Killer(4, lambda: first(0).kill(), cluster.kill_second)
+
+    def kill_first() -> None:
+        cluster.processes("MapWorker", 0)[0].kill()
+
+    def kill_second() -> None:
+        assert cluster.processes("MapWorker", 1)
+        cluster.kill_second()
+
+    killer = Killer(4, kill_first, kill_second)
     killed_while_it_ran(Ray(2, cluster.address), job, killer)
     check(job.out, alone)
     assert len(cluster.nodes()) == 1
-
-
-@pytest.mark.ray  # Ray asks again for up to minutes
-@pytest.mark.parametrize("address", ["auto", "127.0.0.1:9"])
-def test_no_cluster_is_said(address: str, tmp_path: Path, bent: Path) -> None:
-    pytest.importorskip("ray.data")
-    from tts_fm.batch.executors.ray import Ray
-
-    with pytest.raises(ValueError, match="there is no Ray cluster at"):
-        next(Ray(1, address).run(wanted(tmp_path, bent), [], lambda lines, seconds: None))

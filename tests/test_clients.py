@@ -99,18 +99,21 @@ def environment(name: str) -> Path:
         folder.mkdir(parents=True)
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", *PACKAGES[name]], cwd=folder, check=True)
     else:
-        oldest = OLDEST.get(name, "3.11")
-        python = (
-            sys.executable
-            if sys.version_info >= tuple(map(int, oldest.split(".")))
-            else shutil.which(f"python{oldest}")
-        )
-        if python is None:
-            pytest.skip(f"Python {oldest} is not installed")
+        python = interpreter(OLDEST.get(name, "3.11"))
         subprocess.run([python, "-m", "venv", str(folder)], check=True)
         subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
     stamp.write_text(wanted)
     return folder
+
+
+def interpreter(oldest: str) -> str:
+    """Return a Python that is not older; one that is in the path but does not run (as pyenv's may be) is none."""
+    if sys.version_info >= tuple(map(int, oldest.split("."))):
+        return sys.executable
+    python = shutil.which(f"python{oldest}")
+    if python is None or subprocess.run([python, "--version"], capture_output=True).returncode:
+        pytest.skip(f"Python {oldest} is not installed")
+    return python
 
 
 def drive(name: str, script: str, *arguments: str) -> dict[str, Any]:

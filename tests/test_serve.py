@@ -27,7 +27,8 @@ from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.audio.prompt import Prompt
 from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
-from tts_fm.serving.guard import Rules
+from tts_fm.serving.guard import Rules, digest
+from tts_fm.serving.replicas import Size
 from tts_fm.serving.service import Service
 from tts_fm.serving.voices import OPENAI_NAMES, Voices
 from tts_fm.synthesizer import Synthesizer
@@ -46,7 +47,8 @@ def server(model_folder, tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def keyed(model_folder, tmp_path_factory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("keyed")
-    with serving(model_folder, folder, rules=Rules((KEY, "another-key"), ("https://friend.example",), False)) as served:
+    rules = Rules((digest(KEY), digest("another-key")), ("https://friend.example",), False)
+    with serving(model_folder, folder, rules=rules) as served:
         yield served
 
 
@@ -655,3 +657,24 @@ def test_the_command_refuses_what_is_not_safe_or_not_there(tts_fm_command, tmp_p
         port = taken.getsockname()[1]
         assert "cannot be listened on" in tts_fm_command("serve", "--port", port).line
     assert "write NAME=VOICE" in tts_fm_command("serve", "--voice-alias", "alloy").line
+    assert "give --ray auto" in tts_fm_command("serve", "--replicas", "2", "--port", "0").line
+    assert "name it" in tts_fm_command("serve", "--ray", "auto", "--port", "0").line
+    assert "write 4, or 1:4" in tts_fm_command("serve", "--ray", "auto", "--replicas", "4:1").line
+
+
+def test_a_number_of_replicas_or_two():
+    assert [Size.of("3"), Size.of("1:8")] == [Size(3, 3), Size(1, 8)]
+    for wrong in ("0", "2:1", "1:", "-1", "many", ""):
+        with pytest.raises(ValueError, match="1:4 for one to four"):
+            Size.of(wrong)
+
+
+def test_a_request_keeps_the_id_that_it_was_given_where_a_proxy_gives_them(model_folder, tmp_path):
+    with serving(model_folder, tmp_path, rules=Rules(is_named=True)) as served, served.client() as client:
+        named = client.get("/v1/models", headers={"X-Request-ID": "b6e2-11"})
+        assert "x-request-id" not in named.headers  # the proxy tells it
+        assert speak(client, input="Hello.").status_code == 200
+        client.post("/v1/audio/speech", json={"input": "Hello."}, headers={"X-Request-ID": "b6e2-12"})
+        served.wait_until_idle()
+        first, second = served.lines()
+        assert first["request"].startswith("req_") and second["request"] == "b6e2-12"

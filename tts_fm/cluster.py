@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -13,6 +14,7 @@ from tts_fm.errors import ArgumentError, WorkersError
 
 A = TypeVar("A")
 B = TypeVar("B")
+_KNOCK_SECONDS = 10.0
 
 
 @contextmanager
@@ -30,10 +32,11 @@ def connected(address: str) -> Iterator[Any]:
     except ImportError:
         raise ArgumentError("Ray is not installed; run: pip install 'tts-fm[ray]'", "ray") from None
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ValueError(f"there is no Ray cluster at {address!r} ({reason}); start one: ray start --head") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        first = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"there is no Ray cluster at {address!r} ({first}); start one: ray start --head") from None
     try:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
@@ -42,10 +45,23 @@ def connected(address: str) -> Iterator[Any]:
         with redirect_stdout(sys.stderr):  # Ray prints what has died; the standard output is for data
             yield ray
     except RayError as error:
-        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
-        raise WorkersError(f"Ray cannot go on: {reason.strip()}; what is done is kept, so run it again") from None
+        raise WorkersError(f"Ray cannot go on: {reason(error)}; what is done is kept, so run it again") from None
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at ``address``: Ray would ask there again and again, for ten minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+
+
+def needs(ray: Any, device: str) -> tuple[dict[str, int], int]:
+    """Return what an actor with a model on ``device`` takes of the cluster, and how many of them there is room for."""
+    there = ray.cluster_resources()
+    kind = "GPU" if device != "cpu" and there.get("GPU", 0) > 0 else "CPU"
+    return {f"num_{kind.lower()}s": 1}, max(1, round(there.get(kind, 1)))
 
 
 def rows(ray: Any, things: Sequence[Any], size: int = 1) -> Any:
@@ -57,9 +73,16 @@ def rows(ray: Any, things: Sequence[Any], size: int = 1) -> Any:
 def spread(work: Callable[[A], B], things: Sequence[A], address: str, size: int) -> Iterator[B]:
     """Yield ``work(thing)`` for each of ``things``, as they are done, ``size`` of them in a task."""
 
-    def on_row(row: dict[str, Any]) -> dict[str, Any]:
-        return {"done": pickle.dumps(work(pickle.loads(row["thing"])))}
-
     with connected(address) as ray:
-        for row in rows(ray, things, size).map(on_row).iter_rows():
+        for row in rows(ray, things, size).map(_worked, fn_args=(pickle.dumps(work),)).iter_rows():
             yield pickle.loads(row["done"])
+
+
+def reason(error: Exception) -> str:
+    """Return the last line that says something of what Ray tells about ``error``."""
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+
+
+def _worked(row: dict[str, Any], work: bytes) -> dict[str, Any]:
+    """Return the row of what was done with a row's thing; ``work`` is the function, pickled."""
+    return {"done": pickle.dumps(pickle.loads(work)(pickle.loads(row["thing"])))}

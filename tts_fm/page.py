@@ -163,6 +163,7 @@ body {
 }
 header { display: flex; flex-wrap: wrap; gap: 8px 40px; align-items: flex-end; padding: 16px 20px; }
 header > div { margin-right: auto; align-self: flex-start; }
+a { color: var(--curve); }
 h1 { margin: 0; font-size: 22px; overflow-wrap: anywhere; }
 header p { margin: 2px 0 0; color: var(--faint); }
 figure { margin: 0; width: min(340px, 100%); }

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from tts_fm import atomic, page
 from tts_fm.audio import exhibit
@@ -112,7 +112,7 @@ def _bars(title: str, values: Sequence[float]) -> str:
     )
     rule = f'<line x1="{_LEFT}" x2="{_WIDTH - _LEFT}" y1="{_HEIGHT - _BOTTOM}" y2="{_HEIGHT - _BOTTOM}"/>'
     return (
-        f"<figure><figcaption>{title} <b>{fmean(values):.2f}</b> on average</figcaption>"
+        f"<figure><figcaption>{title}, half of them above <b>{median(values):.2f}</b></figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">{bars}{rule}{ends}</svg></figure>'
     )
 
@@ -156,10 +156,13 @@ def _row(i: int, why: str, line: Line, batch: Batch, result: Result) -> list[str
 
 
 _HEADINGS = ["", "lines", "failed", "said again", "speech", "a line", "characters a second", "time for a second"]
-_RATE = "Time for a second: what one worker computes for a second of speech, with listening and saying it again."
+_RATE = (
+    "Time for a second: how long a worker is at a second of speech, by the clock, with listening and saying it again."
+)
 _WHY = f"The first {_FAILED} of each kind; failed.jsonl names all of them."
 _STYLE = """
 .bars { display: flex; flex-wrap: wrap; gap: 16px 40px; }
 .bars figure { width: min(420px, 100%); }
 svg rect { fill: var(--curve); }
+@media (min-width: 900px) { th.text { width: 440px; max-width: 440px; } }
 """

@@ -90,21 +90,17 @@ def batch(
     says what is missing, and tries again what failed.
     """
     report: Report = context.obj
-    from tts_fm import hub, plugins, resuming
+    from tts_fm import loading, plugins, resuming
     from tts_fm.batch import batch_page
     from tts_fm.batch.executors import Executor
     from tts_fm.batch.job import Job
     from tts_fm.batch.run import Batch
-    from tts_fm.vocoders import Vocoder
 
     job = Job(
         out=out.absolute(),
         store="files" if shards is None else shards,
         suffix=format,
-        model=_anywhere(model, hub.DEFAULT, *(one.name for one in hub.published())),
-        vocab=None if vocab is None else _anywhere(vocab),
-        architecture=None if architecture is None else _anywhere(architecture),
-        vocoder=None if vocoder is None else _anywhere(vocoder, hub.BUNDLED, *plugins.names(Vocoder)),
+        **loading.named_anywhere(model, vocab, architecture, vocoder),
         device=device,
         precision=precision,
         seed=seed,
@@ -124,11 +120,6 @@ def batch(
     _finish(result, out, page, as_json, report)
 
 
-def _anywhere(name: str, *known: str) -> str:
-    """Return ``name``; where it is none of the ``known`` but a file or a folder, so that processes elsewhere find it."""
-    return str(Path(name).absolute()) if name not in known and Path(name).exists() else name
-
-
 def _sampling(given: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
     """Return what is changed in the model's way to sample, and find mistakes in it before a model is loaded."""
     from tts_fm import strict
@@ -140,6 +131,7 @@ def _sampling(given: dict[str, Any], settings: list[str] | None) -> dict[str, An
 
 def _check(name: str | None, model: str | None, allowed: float, tries: int) -> Check | None:
     """Return who listens, and find mistakes in it."""
+    from tts_fm import loading
     from tts_fm.batch import listener
     from tts_fm.batch.job import Check
 
@@ -148,7 +140,7 @@ def _check(name: str | None, model: str | None, allowed: float, tries: int) -> C
             raise ValueError("--check-model is that of a listener; name one with --check whisper")
         return None
     listener.build(name, model)
-    return Check(name, None if model is None else _anywhere(model), allowed, tries)
+    return Check(name, None if model is None else loading.whole(model), allowed, tries)
 
 
 def _read(path: Path, job: Job, report: Report) -> Listing:

@@ -44,6 +44,14 @@ def serve(
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Generations at the same time.")] = 1,
     waiting: Annotated[int, typer.Option(min=0, max=1000, help="Requests that may wait; more are turned away.")] = 16,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="auto|ADDRESS", help="Speak on this Ray cluster, behind its head; needs the extra ray."),
+    ] = None,
+    replicas: Annotated[
+        str | None,
+        typer.Option(metavar="N|LEAST:MOST", help="Models on the cluster; else 1 to as many as there is room for."),
+    ] = None,
     audit: Annotated[
         str, typer.Option(metavar="FILE", help="Where a line per speech is written; - is stdout, none is nowhere.")
     ] = "-",
@@ -55,41 +63,51 @@ def serve(
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise ValueError(f"the server needs {', '.join(missing)}; install it: pip install 'tts-fm[serve]'")
     keys = _keys(api_key, api_key_file)
-    from tts_fm.serving import app, running
-    from tts_fm.serving.audit import Audit
-    from tts_fm.serving.guard import LOOPBACK, Rules
-    from tts_fm.serving.metrics import Metrics
-    from tts_fm.serving.queue import Queue
-    from tts_fm.serving.service import Service
-    from tts_fm.serving.voices import Consents, Voices
+    from tts_fm.serving import running
+    from tts_fm.serving.guard import LOOPBACK, Rules, digest
 
     is_local = host in LOOPBACK
     if not is_local and not keys and not insecure:
         raise ValueError(f"whoever reaches {host} could speak here; give --api-key KEY, or --insecure to let all in")
+    if replicas is not None and ray is None:
+        raise ValueError("--replicas are on a Ray cluster; give --ray auto, or leave it out")
+    if ray is not None and port == 0:
+        raise ValueError("--port 0 is not possible with --ray: Ray Serve finds no free one; name it")
     aliases = dict(_pair(one) for one in voice_alias or [])
-    audited = Audit(None if audit == "none" else audit)
-    listener = running.listen(host, port)
+    listener = None if ray is not None else running.listen(host, port)
     logging.basicConfig(format="tts-fm: %(message)s", level=logging.ERROR)
 
+    from tts_fm import loading
     from tts_fm.audio.library import VoiceLibrary
-    from tts_fm.synthesizer import Synthesizer
+    from tts_fm.serving.setup import Setup
 
-    synthesizer = Synthesizer.load(
-        model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
-    )
-    library, queue = VoiceLibrary(), Queue(at_once, waiting)
-    service = Service(
-        synthesizer,
-        queue,
-        Voices(library, synthesizer.default_prompt is not None, aliases),
-        Consents(library),
-        Metrics(queue),
-        audited,
+    setup = Setup(
+        **loading.named_anywhere(model, vocab, architecture, vocoder),
+        device=device,
+        precision=precision,
+        rules=Rules(tuple(map(digest, keys)), () if allow_origin is None else tuple(allow_origin), is_local),
+        at_once=at_once,
+        waiting=waiting,
+        aliases=aliases,
+        voices=VoiceLibrary().folder.absolute(),
+        audit=None if audit == "none" else audit,
         can_change_voices=is_local or bool(keys),
     )
-    rules = Rules(keys, [] if allow_origin is None else allow_origin, is_local)
-    report.say(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/v1 (Ctrl-C ends it)")
-    running.server(app.build(service, rules), queue.stop).run(sockets=[listener])
+    if ray is not None:
+        from tts_fm.serving.replicas import Size
+        from tts_fm.serving.replicas import serve as serve_on_ray
+
+        size = Size() if replicas is None else Size.of(replicas)
+        serve_on_ray(setup, host, port, ray, size, lambda: _tell(report, host, port))
+        return
+    service = setup.service(setup.load())
+    assert listener is not None
+    _tell(report, host, listener.getsockname()[1])
+    running.server(setup.build(service), service.queue.stop).run(sockets=[listener])
+
+
+def _tell(report: Report, host: str, port: int) -> None:
+    report.say(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1 (Ctrl-C ends it)")
 
 
 def _keys(given: list[str] | None, file: Path | None) -> list[str]:

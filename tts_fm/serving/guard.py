@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import secrets
 from collections import deque
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ _BODY_SECONDS, _IDLE_SECONDS = 60.0, 60.0
 SPOKEN = ("/v1/audio/speech", "/v1/audio/speech/batch")
 """What needs a place in the queue."""
 
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _OPEN = {("GET", "/"), ("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/v1/audio/voices")}
 """What is told without a key: Open WebUI asks for the voices so."""
 
@@ -36,14 +38,21 @@ class Rules:
     """What is asked of a request.
 
     Attributes:
-        keys: one of them must come with it; none is asked for where there are none.
+        digests: of the keys, see :func:`digest`: one of them must come with it; none is asked for where there are none.
         origins: web pages of other servers that may ask, ``*`` for all.
         is_local: whether only names of this machine may be in ``Host`` (else a web page could rename itself to it).
+        is_named: whether what stands before this server gives each request its id in ``X-Request-ID``, and tells it.
     """
 
-    keys: Sequence[str] = ()
+    digests: Sequence[bytes] = ()
     origins: Sequence[str] = ()
     is_local: bool = True
+    is_named: bool = False
+
+
+def digest(key: str) -> bytes:
+    """Return what is kept of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 class Guard:
@@ -51,22 +60,30 @@ class Guard:
 
     def __init__(self, app: ASGIApp, rules: Rules, queue: Queue) -> None:
         self.app, self._rules, self._queue, self._large = app, rules, queue, 0
-        self._digests = [hashlib.sha256(key.encode()).digest() for key in rules.keys]
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        identity = f"req_{secrets.token_hex(12)}"
+        identity, send = self._identity(scope, send)
         try:
             key = self._check(scope)
         except ApiError as error:
             if scope["type"] == "websocket":
                 return await send({"type": "websocket.close", "code": 1008, "reason": error.detail[:120]})
-            return await error.response()(scope, receive, _named(send, identity))
+            return await error.response()(scope, receive, send)
         scope.setdefault("state", {}).update(request=identity, key=key)
         if scope["type"] == "websocket":
             return await self.app(scope, receive, send)
-        await self._pass_on(scope, receive, _named(_patient(send), identity))
+        await self._pass_on(scope, receive, _patient(send))
+
+    def _identity(self, scope: Scope, send: Send) -> tuple[str, Send]:
+        """Return the request's id, and ``send`` that tells it."""
+        given = Headers(scope=scope).get("x-request-id", "") if self._rules.is_named else ""
+        if _ID.fullmatch(given):
+            return given, send
+        identity = f"req_{secrets.token_hex(12)}"
+        return identity, send if scope["type"] == "websocket" else _named(send, identity)
 
     def _check(self, scope: Scope) -> str:
         """Return the id of the request's key. Raises ApiError where it may not come in."""
@@ -86,12 +103,12 @@ class Guard:
 
     def _key(self, authorization: str) -> str | None:
         """Return the id of a key that is known, ``-`` where none is needed, else None; all keys are compared."""
-        if not self._digests:
+        if not self._rules.digests:
             return "-"
-        kind, _, given = authorization.partition(" ")
-        digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).digest()
-        known = [hmac.compare_digest(digest, ours) for ours in self._digests]
-        return digest.hex()[:8] if any(known) and kind.lower() == "bearer" else None
+        kind, _, key = authorization.partition(" ")
+        given = digest(key.strip())
+        known = [hmac.compare_digest(given, ours) for ours in self._rules.digests]
+        return given.hex()[:8] if any(known) and kind.lower() == "bearer" else None
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the surface answer, while the body is bounded in size and time, and few large ones come in together.
@@ -127,6 +144,10 @@ class Guard:
             return await errors.understood(refusal).response()(scope, body, send)
         scope["state"]["place"] = place
         try:
+            async with (
+                self._turn
+            ):  # one at a time, and others in between: to understand a request takes as long as to refuse ten
+                await asyncio.sleep(0)
             await self.app(scope, body, send)
         finally:
             place.give_back()

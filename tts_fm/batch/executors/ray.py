@@ -21,16 +21,12 @@ class Ray(Executor):
 
     def run(self, job: Job, shards: Sequence[Shard], on_way: OnWay) -> Generator[Done, None, None]:
         with cluster.connected("auto" if self.address is None else self.address) as ray:
-            there = ray.cluster_resources()
-            is_gpu = job.device != "cpu" and there.get("GPU", 0) > 0
-            room = round(there.get("GPU" if is_gpu else "CPU", 1)) if self.workers is None else self.workers
-            most = max(1, min(room, len(shards)))
+            needs, room = cluster.needs(ray, job.device)
+            most = max(1, min(room if self.workers is None else self.workers, len(shards)))
             pool = ray.data.ActorPoolStrategy(
                 min_size=1, initial_size=most, max_size=most, max_tasks_in_flight_per_actor=1
             )
-            said = cluster.rows(ray, shards).map(
-                _Actor, fn_constructor_args=(job,), compute=pool, **({"num_gpus": 1} if is_gpu else {"num_cpus": 1})
-            )
+            said = cluster.rows(ray, shards).map(_Actor, fn_constructor_args=(job,), compute=pool, **needs)
             for row in said.iter_rows():
                 yield pickle.loads(row["done"])
 
