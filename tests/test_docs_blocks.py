@@ -52,6 +52,8 @@ NOT_RUN = {
     "python -m venv": "a new environment",
     "source .venv/bin/activate": "a new environment",
     "pytest": "tests are not run by a test",
+    "fastkokoro": "another server, in an environment of its own",
+    "scripts/campplus.sh": "a registry",
     "nox": "tests are not run by a test",
     "tts-fm prepare pairs": "its reader is run by test_what_the_ten_minutes_add_is_found",
     "--solver ralston": "its solver is run by test_what_the_ten_minutes_add_is_found",

@@ -160,7 +160,7 @@ class DenseLayer(nn.Module):
         self.nonlinear1, self.linear1 = _normed(width), nn.Conv1d(width, 4 * GROWTH, 1, bias=False)
         self.nonlinear2, self.cam_layer = _normed(4 * GROWTH), ContextGate(dilation)
 
-    def forward(self, x: Float[Tensor, "b d m"]) -> Float[Tensor, "b g m"]:
+    def forward(self, x: Float[Tensor, "b d m"]) -> Float[Tensor, "b e m"]:
         """Return the 32 channels that the layer adds."""
         return self.cam_layer(self.nonlinear2(self.linear1(self.nonlinear1(x))))
 
@@ -173,7 +173,7 @@ class ContextGate(nn.Module):
         self.linear_local = nn.Conv1d(4 * GROWTH, GROWTH, 3, padding=dilation, dilation=dilation, bias=False)
         self.linear1, self.linear2 = nn.Conv1d(4 * GROWTH, 2 * GROWTH, 1), nn.Conv1d(2 * GROWTH, GROWTH, 1)
 
-    def forward(self, x: Float[Tensor, "b d m"]) -> Float[Tensor, "b g m"]:
+    def forward(self, x: Float[Tensor, "b d m"]) -> Float[Tensor, "b e m"]:
         """Return the gated channels."""
         means = F.avg_pool1d(x, SEGMENT, SEGMENT, ceil_mode=True)
         around = means.repeat_interleave(SEGMENT, dim=-1)[..., : x.shape[-1]] + x.mean(dim=-1, keepdim=True)
