@@ -33,6 +33,16 @@ def until(is_so: Callable[[], Any], seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
+def title(process: Any) -> str:
+    """Return what a process calls itself; one that has just died has no name."""
+    import psutil
+
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 class Cluster:
     """What runs in ``folder``, and at which address."""
 
@@ -61,7 +71,7 @@ class Cluster:
         """The processes that Ray calls by this name, on one of the nodes or on all."""
         nodes = self.nodes() if node is None else [self.nodes()[node]]
         children = [one for raylet in nodes for one in raylet.children(recursive=True)]
-        return [one for one in children if name in " ".join(one.cmdline())]
+        return [one for one in children if name in title(one)]
 
     def kill_second(self) -> None:
         """Kill the second node with all its processes, as a machine that loses its power."""

@@ -86,7 +86,7 @@ def url(cluster: Cluster, model_folder: Path, tmp_path_factory: pytest.TempPathF
 
 def replicas(cluster: Cluster) -> list:
     """The processes that speak; one that still starts has another name."""
-    return [one for one in cluster.processes("ray::ServeReplica") if "__init" not in " ".join(one.cmdline())]
+    return [one for one in cluster.processes("ray::ServeReplica") if "__init" not in ray_cluster.title(one)]
 
 
 def ask(text: str, seed: int) -> dict:
