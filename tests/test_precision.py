@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.loading import pick_dtype
-from tts_fm.nn import precision, product
+from tts_fm.nn import attention, precision, product
+from tts_fm.nn.norm import RMSNorm
 from tts_fm.types import DECIBELS, FILLER, Condition
 
 SMALL = {
@@ -62,6 +63,35 @@ def test_a_product_in_one_pass_is_nearer_than_one_in_several(then: Callable[[nn.
         y = layer(x.bfloat16())
         of_several = ((F.gelu(y, approximate="tanh") if then is product.project_gelu else y) - exact).square().mean()
     assert 0 < of_one <= 1.05 * of_several
+
+
+def test_a_product_in_float32_is_that_of_the_layer() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(64, 96), torch.randn(2, 7, 64)
+    with torch.inference_mode():
+        assert (product.project(layer, x) - layer(x)).abs().max() <= 1e-5
+        assert (product.project_gelu(layer, x) - F.gelu(layer(x), approximate="tanh")).abs().max() <= 1e-5
+        with torch.autocast("cpu", torch.bfloat16):  # what training holds in float32 is still cast
+            assert product.project(layer, x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("scores", [2**21, 100, 7])
+def test_attention_in_products_is_attention_however_it_is_cut(scores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(attention, "_SCORES", scores)
+    q, k, v = torch.randn(2, 3, 13, 8), torch.randn(2, 3, 17, 8), torch.randn(2, 3, 17, 8)
+    attended = attention._attend_in_products(q, k, v)
+    assert (attended - F.scaled_dot_product_attention(q, k, v)).abs().max() <= 1e-5
+
+
+def test_a_norm_by_one_reading_is_the_norm() -> None:
+    norm, x = RMSNorm(48, eps=1e-20), torch.randn(3, 5, 48)
+    x[0, 0] = 0
+    nn.init.normal_(norm.weight)
+    with torch.no_grad():
+        y = norm(x)
+    assert (y - norm(x)).abs().max() <= 1e-5
+    assert not y[0, 0].any()
 
 
 def test_a_layer_with_adapters_beside_it_is_asked_itself() -> None:

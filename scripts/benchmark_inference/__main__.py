@@ -38,13 +38,14 @@ def main() -> None:
     parser.add_argument("--architectures", nargs="*", default=["F5TTS_v1_Base", "E2TTS_Base"], help="published shapes")
     parser.add_argument("--precisions", nargs="*", default=["float32", "auto"], help="of ours in published shapes")
     parser.add_argument("--steps", type=int, default=7, help="of the published shapes; the first is not counted")
+    parser.add_argument("--blocks", type=int, help="of the published shapes; all if not given, which takes many GB")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print(f"{machine()}; torch {torch.__version__}, {given.threads} thread(s)\n")
     if given.repeats > 0:
         print_rows(_bundled(given.exported, given.threads), given.repeats)
     for name in given.architectures:
-        beside.compare(name, given.peer_python, given.precisions, given.steps, given.threads)
+        beside.compare(name, given.peer_python, given.precisions, given.steps, given.threads, given.blocks)
 
 
 def _bundled(exported: Path | None, threads: int) -> list[Row]:

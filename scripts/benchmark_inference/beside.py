@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from scripts.benchmark_inference.costs import Cost, middle, ratio
+from tts_fm import strict
 from tts_fm.backbones import Backbone
 from tts_fm.interop import f5_tts
 from tts_fm.types import DECIBELS
@@ -85,9 +86,19 @@ class Worker:
         return json.loads(line)
 
 
-def compare(architecture: str, peer_python: Path | None, ways: Sequence[str], steps: int, threads: int) -> None:
-    """Print a table of the peer's float32 (its default) and bfloat16, and of ours in the precisions ``ways``."""
-    with _asked(architecture, steps) as folder:
+def compare(
+    architecture: str,
+    peer_python: Path | None,
+    ways: Sequence[str],
+    steps: int,
+    threads: int,
+    blocks: int | None = None,
+) -> None:
+    """Print a table of the peer's float32 (its default) and bfloat16, and of ours in the precisions ``ways``.
+
+    With ``blocks`` both networks have so many of theirs.
+    """
+    with _asked(architecture, steps, blocks) as folder:
         ours = [sys.executable, "-m", "scripts.benchmark_inference.ours"]
         theirs = None if peer_python is None else [str(peer_python.absolute()), str(HERE / "peer.py")]
         workers = [] if theirs is None else [Worker("f5-tts", way, theirs, folder) for way in ("float32", "bfloat16")]
@@ -99,14 +110,18 @@ def compare(architecture: str, peer_python: Path | None, ways: Sequence[str], st
                 worker.step()
         for worker in workers:
             worker.process.communicate("go\n")
-        _print(architecture, workers)
+        _print(architecture if blocks is None else f"{architecture}, {blocks} of its blocks", workers)
 
 
 @contextmanager
-def _asked(architecture: str, steps: int) -> Iterator[Path]:
+def _asked(architecture: str, steps: int, blocks: int | None) -> Iterator[Path]:
     """Yield a folder with a checkpoint as the package publishes them, a vocabulary, and what is to be spoken."""
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
         folder, config = Path(name), f5_tts.architecture(architecture)
+        if blocks is not None:
+            options = config.backbone.options.model_copy(update={"depth": blocks})
+            config = config.model_copy(update={"backbone": config.backbone.model_copy(update={"options": options})})
+        (folder / "config.yaml").write_text(strict.dump(config), encoding="utf-8")
         torch.manual_seed(0)
         words = [" ", *(chr(0x4E00 + i) for i in range(2544))]
         (folder / "vocab.txt").write_text("".join(word + "\n" for word in words), encoding="utf-8")
@@ -119,7 +134,14 @@ def _asked(architecture: str, steps: int) -> Iterator[Path]:
         save_file(
             {"prompt": torch.randn(PROMPT_FRAMES, config.mel.n_mels), "tokens": tokens}, folder / "told.safetensors"
         )
-        asked = {"architecture": architecture, "frames": FRAMES, "steps": steps, "guidance": 2.0, "seed": 0}
+        asked = {
+            "architecture": architecture,
+            "blocks": blocks,
+            "frames": FRAMES,
+            "steps": steps,
+            "guidance": 2.0,
+            "seed": 0,
+        }
         (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
         yield folder
 

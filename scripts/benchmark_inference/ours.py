@@ -22,7 +22,7 @@ def main() -> None:
     synthesizer = Synthesizer.load(
         str(folder / "model.safetensors"),
         vocab=str(folder / "vocab.txt"),
-        architecture=asked["architecture"],
+        architecture=str(folder / "config.yaml"),
         vocoder="griffin_lim",
         device="cpu",
         precision=precision,
@@ -40,8 +40,7 @@ def main() -> None:
     options = SamplingOptions(steps=asked["steps"], guidance=asked["guidance"])
     (mel,) = Sampler(backbone, options, synthesizer.dtype).sample([condition], [asked["seed"]])
     save_file({"mel": mel}, sys.argv[3])
-    held = str(synthesizer.dtype).removeprefix("torch.")
-    turns.wait(versions=f"torch {torch.__version__}", precision=held)
+    turns.wait(versions=f"torch {torch.__version__}", precision=str(synthesizer.dtype).removeprefix("torch."))
 
 
 if __name__ == "__main__":

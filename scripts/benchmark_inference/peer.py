@@ -24,6 +24,8 @@ def main() -> None:
 
     asked = json.loads((folder / "asked.json").read_text(encoding="utf-8"))
     described = OmegaConf.load(str(files("f5_tts").joinpath(f"configs/{asked['architecture']}.yaml"))).model
+    if asked["blocks"] is not None:
+        described.arch.depth = asked["blocks"]
     kind = {"DiT": DiT, "UNetT": UNetT}[described.backbone]
     given = (str(folder / "model.safetensors"), "vocos", str(folder / "vocab.txt"))
     model = load_model(kind, described.arch, *given, device="cpu").to(getattr(torch, precision))

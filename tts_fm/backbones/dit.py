@@ -15,6 +15,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.nn.attention import Attention, FeedForward, padded_length, rotary_table
 from tts_fm.nn.embeddings import FrameEmbedding, TextEmbedding
 from tts_fm.nn.modulation import Modulation, TimeEmbedding, TimeTable, at_time, modulate, split, tabulate
+from tts_fm.nn.product import project
 from tts_fm.types import Condition
 
 
@@ -80,7 +81,7 @@ class DiT(Backbone):
         """See :class:`Backbone`."""
         is_valid = condition.is_valid
         n = is_valid.shape[1]
-        length = padded_length(n, is_valid.device)
+        length = padded_length(n, self.out.weight)
         is_key = F.pad(is_valid, (0, length - n))
         text = self.text_embedding(condition.token_ids, is_valid, condition.has_text)
         prompt_mel = condition.prompt_mel * condition.has_prompt[:, None, None]
@@ -103,7 +104,7 @@ class DiT(Backbone):
         for i, block in enumerate(self.blocks):
             x = block(x, rows[:, 6 * i : 6 * i + 6], prepared.rotary, prepared.is_key)
         if self.long_skip is not None:
-            x = self.long_skip(torch.cat([x, embedded], dim=-1))
+            x = project(self.long_skip, torch.cat([x, embedded], dim=-1))
         scale, shift = split(rows[:, -2:])
         v = self.out(modulate(x[:, :n], shift, scale))
         return v if is_valid is None else v.masked_fill(~is_valid[..., None], 0)

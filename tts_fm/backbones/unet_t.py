@@ -17,6 +17,7 @@ from tts_fm.nn.attention import Attention, FeedForward, padded_length, rotary_ta
 from tts_fm.nn.embeddings import FrameEmbedding, TextEmbedding
 from tts_fm.nn.modulation import TimeEmbedding, TimeTable, at_time, tabulate
 from tts_fm.nn.norm import RMSNorm
+from tts_fm.nn.product import project
 from tts_fm.types import Condition
 
 NORM_EPS = 1e-20
@@ -73,7 +74,7 @@ class UNetT(Backbone):
         """See :class:`Backbone`."""
         is_valid = condition.is_valid
         n = is_valid.shape[1]
-        length = padded_length(n + 1, is_valid.device)
+        length = padded_length(n + 1, self.out.weight)
         is_key = F.pad(F.pad(is_valid, (1, 0), value=True), (0, length - n - 1))  # the time is the first
         text = self.text_embedding(condition.token_ids, is_valid, condition.has_text)
         prompt_mel = condition.prompt_mel * condition.has_prompt[:, None, None]
@@ -153,6 +154,6 @@ class Block(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """Return the block's output."""
         if skip is not None:
-            x = x + skip if self.join is None else self.join(torch.cat([x, skip], dim=-1))
+            x = x + skip if self.join is None else project(self.join, torch.cat([x, skip], dim=-1))
         x = x + self.attention(self.attention_norm(x), rotary, is_key)
         return x + self.feed_forward(self.feed_forward_norm(x))

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from tts_fm.nn.norm import RMSNorm
 from tts_fm.nn.product import project, project_gelu
 
+_SCORES = 2**21
+"""As many scores lie in memory at a time: 4 MB in bfloat16."""
+
 
 class Attention(nn.Module):
     """One sequence's queries, keys and values, and the way back to the model's width.
@@ -67,15 +70,40 @@ def attend(
     is_key: Bool[Tensor, "b j"] | None,
 ) -> Float[Tensor, "b h n k"]:
     """Return scaled dot-product attention; without ``is_key`` the fastest kernel is free to be chosen."""
+    if is_key is None and _in_products(q) and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        return _attend_in_products(q, k, v)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=None if is_key is None else is_key[:, None, None, :])
 
 
-def padded_length(n: int, device: torch.device) -> int:
+def padded_length(n: int, weight: Tensor) -> int:
     """Return how many positions attention over ``n`` of them is best given, for those too many to be masked as keys.
 
-    The processor's kernel takes 16 keys at a time and any that are left one by one: a fifth of its time at 938 frames.
+    ``weight`` is any of the matrices around it. The processor's kernel takes 16 keys at a time and any that are left one
+    by one: a fifth of its time at 938 frames.
     """
-    return n + -n % 16 if device.type == "cpu" else n
+    return n + -n % 16 if weight.device.type == "cpu" and not _in_products(weight) else n
+
+
+def _in_products(x: Tensor) -> bool:
+    """Whether products of whole matrices are faster than the kernel: it reaches bfloat16's AMX, but not AVX-512's."""
+    is_held = x.device.type == "cpu" and x.dtype == torch.bfloat16
+    return is_held and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
+
+
+def _attend_in_products(
+    q: Float[Tensor, "b h n k"], k: Float[Tensor, "b h j k"], v: Float[Tensor, "b h j k"]
+) -> Float[Tensor, "b h n k"]:
+    """The same by the formula, a few heads or rows at a time: as many as leave their scores in the processor's cache."""
+    b, h, n, width = q.shape
+    heads, rows = max(1, _SCORES // (n * k.shape[2])), max(1, _SCORES // k.shape[2])
+    attended = torch.empty(b, n, h, width, dtype=v.dtype).transpose(1, 2)  # as heads are merged
+    q = q * width**-0.5
+    for one in range(b):
+        for head in (slice(i, i + heads) for i in range(0, h, heads)):
+            for row in (slice(i, i + rows) for i in range(0, n, rows)):
+                weights = torch.bmm(q[one, head, row], k[one, head].mT).softmax(dim=-1)
+                attended[one, head, row] = torch.bmm(weights, v[one, head])
+    return attended
 
 
 def rotary_table(n: int, head_dim: int, device: torch.device) -> Float[Tensor, "2 n half"]:
