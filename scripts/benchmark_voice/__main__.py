@@ -96,7 +96,7 @@ def _ours(sentences: Sequence[str], exported: Path | None) -> dict[str, Callable
         with ThreadPoolExecutor(workers) as pool:
             return sum(pool.map(lambda sentence: synthesizer.synthesize(sentence).seconds, sentences))
 
-    ways = {
+    ways: dict[str, Callable[[], float]] = {
         FIRST: partial(as_told, 1),
         "ours, two threads on a piece": partial(as_told, 2),
         "ours, sentence by sentence, one thread": partial(one_by_one, 1),

@@ -37,6 +37,8 @@ class SpeakerEncoder(nn.Module):
         ValueError: the mel ends below 8 kHz.
     """
 
+    bands: Float[Tensor, "80 c"]
+
     def __init__(self, mel: MelSpec) -> None:
         super().__init__()
         if mel.highest_hz < HIGHEST_HZ:
