@@ -53,7 +53,12 @@ def about(sampling: SamplingOptions, **changes: object) -> Manifest:
     values = {
         **{"name": "tiny", "license": "", "language": "en-us", "filler": FILLER, "symbols": ("a", "b")},
         **{"sample_rate": 22050, "hop_length": 256, "n_mels": 8, "patch": 2, "mel_mean": 0.0, "mel_std": 1.0},
-        **{"match_prompt": 0.0, "times": tuple(sampling.times().tolist()), "guidance": sampling.guidance},
+        **{
+            "match_prompt": 0.0,
+            "times": tuple(sampling.times().tolist()),
+            "guidance": sampling.guidance,
+            "temperature": 1.0,
+        },
         **{"is_leaping": sampling.leap, "follows_prompt": sampling.follow_prompt, "sigma_min": 0.0},
         **{
             "floor_frames": 1,

@@ -258,3 +258,17 @@ def test_lean_guidance_computes_nothing_of_the_prompt_where_it_is_told_nothing()
 def test_lean_guidance_needs_the_prompt_on_its_path() -> None:
     with pytest.raises(ValueError, match="set follow_prompt, too"):
         SamplingOptions(lean_guidance=True)
+
+
+def test_temperature_is_the_deviation_of_the_noise_that_the_flow_starts_from() -> None:
+    starts = []
+
+    class Still(Pull):
+        def velocity(self, x_t: Tensor, t: Tensor, prepared: Condition) -> Tensor:
+            starts.append(x_t.clone())
+            return torch.zeros_like(x_t)
+
+    for temperature in (1.0, 0.5):
+        options = SamplingOptions(grid="uniform", steps=1, guidance=0.0, sway=0.0, temperature=temperature)
+        Sampler(Still(), options).sample(utterances()[:1], SEEDS[:1])
+    assert starts[0].std() == pytest.approx(1, abs=0.1) and torch.equal(0.5 * starts[0], starts[1])

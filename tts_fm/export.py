@@ -98,6 +98,7 @@ def write(
         match_prompt=config.match_prompt,
         times=tuple(Sampler(backbone, sampling, grids=synthesizer.grids).grid.tolist()),
         guidance=sampling.guidance,
+        temperature=sampling.temperature,
         is_leaping=sampling.leap,
         follows_prompt=sampling.follow_prompt,
         sigma_min=path.options.sigma_min,

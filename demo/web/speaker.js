@@ -107,7 +107,7 @@ class Speaker {
       is_valid: new ort.Tensor("bool", repeated(isValid, rows), [rows, padded]),
     };
     const x0 = new Float32Array(padded * c);
-    x0.set(noise(seed, n * c));
+    x0.set(noise(seed, n * c).map((value) => about.temperature * value));
     const x = x0.slice();
     for (let step = 0; step + 1 < about.times.length; step++) {
       const [t, until] = [Math.fround(about.times[step]), Math.fround(about.times[step + 1])];

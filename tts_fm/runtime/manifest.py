@@ -15,7 +15,7 @@ from tts_fm import atomic
 from tts_fm.errors import ModelError
 from tts_fm.runtime.windows import Windows
 
-FORMAT = 2
+FORMAT = 3
 NAME = "model.json"
 GRAPHS = ("raised", "velocity", "sound", "told", "text")
 """The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
@@ -65,6 +65,7 @@ class Manifest:
     match_prompt: float
     times: tuple[float, ...]
     guidance: float
+    temperature: float
     is_leaping: bool
     follows_prompt: bool
     sigma_min: float

@@ -190,7 +190,7 @@ class Speaker:
             return [self._velocity.run(None, {**common, "input": told[row], "voice": voice[row]})[0][0] for row in rows]
 
         x_0 = np.zeros_like(shown)
-        x_0[:n] = flow.noise(seed, n, about.n_mels)
+        x_0[:n] = np.float32(about.temperature) * flow.noise(seed, n, about.n_mels)
         mel = flow.integrate(velocities, x_0, shown, is_prompt, about)[:n] * np.float32(about.mel_std)
         mel += np.float32(about.mel_mean)
         return spectrum.like(mel[given:], mel[:given], about.match_prompt)
