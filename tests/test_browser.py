@@ -15,9 +15,9 @@ from tts_fm.audio import io
 pytestmark = pytest.mark.browser
 
 STEPS = 64  # the most that the page takes
-LONG, PIECES = " ".join([TEXT] * 64), 6
-"""Two and a half minutes of speech in at least so many pieces, of :data:`STEPS` steps each: what the page itself costs is
-little beside them on any machine."""
+LONG, PIECES, LEAST = " ".join([TEXT] * 64), 6, 15.0
+"""Two and a half minutes of speech in at least so many pieces, of :data:`STEPS` steps each: on the fastest machine that takes
+more seconds than the last number, and what the page itself costs is little beside it."""
 BUTTONS = ["Generate", "Tell it", "Dub it", "Make the change", "Compare", "Keep this voice"]
 """What is written on the main button of each tab."""
 
@@ -68,7 +68,7 @@ def test_cancel_stops_between_two_steps_and_the_next_one_works(visitor: Visitor)
     visitor.finish("speak")
     waited = time.monotonic() - began
     print(f"a step takes {step:.2f} s; from Cancel to the next speech: {waited:.1f} s")
-    assert waited < 0.8 * PIECES * STEPS * step  # without Cancel, nearly all of them come first
+    assert waited < max(LEAST, 0.8 * PIECES * STEPS * step)  # without Cancel, nearly all of them come first
     assert io.read(visitor.download("speak-audio")).seconds < 8
 
 
@@ -98,7 +98,7 @@ def test_who_leaves_stops_what_he_began(visitor: Visitor, other: Visitor) -> Non
     visitor.finish("speak")
     waited = time.monotonic() - began
     print(f"a step takes {step:.2f} s; from leaving to the next one's speech: {waited:.1f} s")
-    assert waited < 0.8 * PIECES * STEPS * step
+    assert waited < max(LEAST, 0.8 * PIECES * STEPS * step)
 
 
 def test_a_narrow_screen_shows_every_tab(other: Visitor) -> None:
