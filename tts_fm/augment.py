@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from tts_fm.audio.mel import FLOOR, MelScale, filter_edges
+from tts_fm.audio.mel import FLOOR, MelScale, between, filter_edges
 from tts_fm.infill import Probability
 from tts_fm.plugins import Options
 from tts_fm.types import DECIBELS, Batch, MelSpec
@@ -70,9 +70,8 @@ def warped(
 ) -> Float[Tensor, "b n c"]:
     """Return the mels with every frequency multiplied by its utterance's factor; what comes from above the top is silent."""
     wanted = centres / factors[:, None]  # b c, where each channel's sound lay before
-    upper = torch.searchsorted(centres, wanted.contiguous()).clamp(1, len(centres) - 1)
-    low, high = centres[upper - 1], centres[upper]
-    share = ((wanted - low) / (high - low)).clamp(0, 1)[:, None].to(log_mel.device)  # b 1 c
+    upper, share = between(centres, wanted)
+    share = share[:, None].to(log_mel.device)  # b 1 c
     upper = upper.to(log_mel.device)[:, None].expand_as(log_mel)
     moved = log_mel.gather(2, upper - 1) * (1 - share) + log_mel.gather(2, upper) * share
     spacing = centres[-1] - centres[-2]

@@ -6,7 +6,7 @@ import math
 from functools import cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
@@ -105,3 +105,10 @@ def filter_edges(spec: MelSpec) -> Float[Tensor, " e"]:
     end = 15 + math.log(top / 1000) / SLANEY_STEP if top >= 1000 else top * 3 / 200
     mels = torch.linspace(0, end, spec.n_mels + 2, dtype=torch.float64)
     return torch.where(mels < 15, mels * 200 / 3, 1000 * ((mels - 15) * SLANEY_STEP).exp())
+
+
+def between(centres: Float[Tensor, " c"], wanted: Float[Tensor, "*b"]) -> tuple[Int[Tensor, "*b"], Float[Tensor, "*b"]]:
+    """Return which channel lies above each frequency ``wanted``, and its share beside the one below; at the ends all of one."""
+    upper = torch.searchsorted(centres, wanted.contiguous()).clamp(1, len(centres) - 1)
+    low, high = centres[upper - 1], centres[upper]
+    return upper, ((wanted - low) / (high - low)).clamp(0, 1)

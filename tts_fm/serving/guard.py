@@ -144,9 +144,8 @@ class Guard:
             return await errors.understood(refusal).response()(scope, body, send)
         scope["state"]["place"] = place
         try:
-            async with (
-                self._turn
-            ):  # one at a time, and others in between: to understand a request takes as long as to refuse ten
+            # One at a time, and others in between: to understand a request takes as long as to refuse ten.
+            async with self._turn:
                 await asyncio.sleep(0)
             await self.app(scope, body, send)
         finally:

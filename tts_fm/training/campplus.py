@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tts_fm.audio.mel import filter_edges
+from tts_fm.audio.mel import between, filter_edges
 from tts_fm.errors import ModelError
 from tts_fm.torch_files import load_state
 from tts_fm.types import MelSpec
@@ -197,12 +198,11 @@ def _normed(width: int) -> nn.Sequential:
 def _kaldi_bands(mel: MelSpec) -> Float[Tensor, "80 c"]:
     """Return weights that read a log-mel, between its channels, at the centres of Kaldi's bands."""
     edges = torch.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), N_BANDS + 2, dtype=torch.float64)
-    wanted, there = 700 * ((edges[1:-1] / 1127).exp() - 1), filter_edges(mel)[1:-1]
-    above = torch.searchsorted(there, wanted).clamp(1, len(there) - 1)
-    share = ((wanted - there[above - 1]) / (there[above] - there[above - 1])).clamp(0, 1)[:, None]
-    channels = torch.eye(len(there), dtype=torch.float64)
+    wanted = 700 * ((edges[1:-1] / 1127).exp() - 1)
+    above, share = between(filter_edges(mel)[1:-1], wanted)
+    channels, share = torch.eye(mel.n_mels, dtype=torch.float64), share[:, None]
     return ((1 - share) * channels[above - 1] + share * channels[above]).float()
 
 
 def _mel(hertz: float) -> float:
-    return float(1127 * torch.tensor(1 + hertz / 700, dtype=torch.float64).log())
+    return 1127 * math.log1p(hertz / 700)
