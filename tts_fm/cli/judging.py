@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tts_fm.config import ModelConfig
     from tts_fm.evaluation.judges import Choice
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
+
+_SPOKEN = ("sampling", "default_leaps", "match_prompt", "duration", "limits")
 
 
 def make_folder(out: Path) -> None:
@@ -55,3 +58,17 @@ def describe(synthesizer: Synthesizer) -> dict[str, Any]:
         "machine": platform.machine(),
         "torch": torch.__version__,
     }
+
+
+def changed(config: ModelConfig, changes: list[str]) -> ModelConfig:
+    """Return ``config`` with ``changes`` (NAME=VALUE) of how the model speaks; its network is built already.
+
+    Raises:
+        ValueError: a change of something else, or a wrong value.
+    """
+    from tts_fm import strict
+
+    if wrong := [change for change in changes if change.split(".")[0].split("=")[0] not in _SPOKEN]:
+        raise ValueError(f"--set {wrong[0]!r} changes nothing that can be evaluated; choose among {', '.join(_SPOKEN)}")
+    value = strict.change(strict.plain(config), changes, "sampling.steps=32")
+    return strict.parse(type(config), value, "--set", "the configuration")

@@ -26,12 +26,10 @@ from tts_fm.cli.terminal import Quiet, Report, Verbose
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tts_fm.config import ModelConfig
     from tts_fm.evaluation.judges import Choice
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
-_SPOKEN = ("sampling", "default_leaps", "match_prompt", "duration", "limits")
 EXAMPLE = "\b\nExample:\n  tts-fm evaluate --recogniser whisper --recogniser-model base --out runs/evaluation"
 
 
@@ -96,7 +94,7 @@ def evaluate(
         loaded = Synthesizer.load(
             model, vocab=vocab, architecture=architecture, vocoder=vocoder, device=device, precision=precision
         )
-        loaded = loaded.with_config(_changed(loaded.config, changes))
+        loaded = loaded.with_config(judging.changed(loaded.config, changes))
         source = hub.resolve(model, vocab=vocab, architecture=architecture)
         about = {"model": loaded.config.name, "changes": changes, **judging.describe(loaded)}
         return loaded, about | {"weights_mb": round(source.weights_bytes / 1e6, 1)}
@@ -175,13 +173,3 @@ def _speak_list(
         report.warn(f"{len(left_out)} of {len(spoken)} lines were not judged; the first, {first}: {problem}")
     report.say(f"the report is {out / 'report.json'}, each line is in {out / published.RESULTS}")
     return figures, published.table(figures, name)
-
-
-def _changed(config: ModelConfig, changes: list[str]) -> ModelConfig:
-    """Return ``config`` with ``changes`` of how the model speaks; its network is built already."""
-    from tts_fm import strict
-
-    if wrong := [change for change in changes if change.split(".")[0].split("=")[0] not in _SPOKEN]:
-        raise ValueError(f"--set {wrong[0]!r} changes nothing that can be evaluated; choose among {', '.join(_SPOKEN)}")
-    value = strict.change(strict.plain(config), changes, "sampling.steps=32")
-    return strict.parse(type(config), value, "--set", "the configuration")
