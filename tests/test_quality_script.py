@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import numpy as np
 from PIL import Image
-from scripts.quality import Row, draw, parsed
 
+from scripts.quality import Row, draw, parsed
 from tts_fm.evaluation.report import Figure
 
 
