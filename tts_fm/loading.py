@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from tts_fm.errors import ArgumentError, ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts
+from tts_fm.model import Model
 from tts_fm.nn import precision as nn_precision
 from tts_fm.nn import sizes
 from tts_fm.strict import Choice
@@ -36,19 +37,6 @@ def _bound_kernel_cache() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 
-class Loaded(NamedTuple):
-    """What a :class:`Synthesizer` is made of, in its order."""
-
-    config: ModelConfig
-    backbone: Backbone
-    frontend: Frontend
-    vocoder: Vocoder
-    dtype: torch.dtype
-    default_prompt: Prompt | None
-    weak: Backbone | None
-    grids: dict[int, list[float]]
-
-
 def load(
     model: str,
     vocab: str | None,
@@ -57,7 +45,7 @@ def load(
     device: str,
     precision: str,
     weak_model: str | None,
-) -> Loaded:
+) -> Model:
     """Return all that speaks with ``model``; arguments and errors are those of :meth:`Synthesizer.load`."""
     _bound_kernel_cache()
     where = pick_device(device)
@@ -72,7 +60,7 @@ def load(
     own_vocoder = load_vocoder(config, source.folder, vocoder).to(where).eval()
     if dtype != torch.float32:
         own_vocoder.hold_weights()
-    return Loaded(config, backbone, frontend, own_vocoder, dtype, own_voice(source.folder), weak, grids)
+    return Model(config, backbone, frontend, own_vocoder, dtype, own_voice(source.folder), weak, grids)
 
 
 def named_anywhere(model: str, vocab: str | None, architecture: str | None, vocoder: str | None) -> dict[str, Any]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from torch import Tensor
 
 from tts_fm import infill, plugins
+from tts_fm.answers import Answers, Networks
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise, sde, time_grid
 from tts_fm.flow.guidance import Told
 from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import OnStep, Solver
-from tts_fm.types import FILLER, Condition, VelocityField
+from tts_fm.types import Condition, VelocityField
 
 OnState = Callable[[float, Tensor], None]
 """Called with the time and the state (b n c) where the velocity is asked for, from noise on."""
@@ -125,7 +125,7 @@ class Sampler:
             raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
         if options.leap and not backbone.can_leap:
             raise ValueError("this model was not taught to leap; leave leap out, or train one with distill")
-        self.weak, self.on_state = weak, on_state
+        self.networks, self.on_state = Networks(backbone, weak, options.lean_guidance), on_state
         self.backbone, self.options, self.dtype, self.max_frames = backbone, options, dtype, max_frames
         self.path = _straight() if path is None else path
         self.solver = plugins.build(Solver, options.solver, options.tolerance)
@@ -218,40 +218,15 @@ class Sampler:
         guide = guidance.build(self.options.guidance_modes, self.options.guidance, grid)
         times = self.solver.times(grid.to(condition.prompt_mel.device))
         told_at = [] if times is None else [guide.told(float(t)) for t in times]
-        prepared: dict[tuple[Told, ...], Callable[[Tensor, Tensor], dict[Told, Tensor]]] = {}
+        asked: dict[tuple[Told, ...], Answers] = {}
 
         def fields(x_t: Tensor, t: Tensor, told: tuple[Told, ...]) -> dict[Told, Tensor]:
-            if told not in prepared:
+            if told not in asked:
                 now = None if times is None else times[[i for i, other in enumerate(told_at) if other == told]]
-                prepared[told] = self._stacked(condition, told, now)
-            return prepared[told](x_t, t)
+                asked[told] = self.networks.answers(condition, told, now)
+            return asked[told](x_t, t)
 
         return guide.guide(fields, self.path, condition.is_valid & ~condition.is_prompt)
-
-    def _stacked(
-        self, condition: Condition, told: tuple[Told, ...], times: Float[Tensor, " e"] | None
-    ) -> Callable[[Tensor, Tensor], dict[Told, Tensor]]:
-        """Prepare what is ``told`` at ``times`` (None: not known before); the function returned gives the velocity of each."""
-        missing = _missing(condition) if self.options.lean_guidance and "nothing" in told else None  # b m
-        ours: list[Told] = [name for name in told if name != "weak" and (name != "nothing" or missing is None)]
-        prepared = self.backbone.prepare(Condition.stack([_as_told(condition, name) for name in ours]), times)
-        bare = None if missing is None else self.backbone.prepare(_bare(condition, missing), times)
-        weak = self.weak if "weak" in told else None
-        prepared_weak = None if weak is None else weak.prepare(condition, times)
-
-        def velocities(x_t: Tensor, t: Tensor) -> dict[Told, Tensor]:
-            stacked = self.backbone.velocity(torch.cat([x_t] * len(ours)), t, prepared).float()
-            result: dict[Told, Tensor] = dict(zip(ours, stacked.chunk(len(ours)), strict=True))
-            if missing is not None:
-                places = missing.clamp(min=0)[..., None].expand(-1, -1, x_t.shape[2])  # b m c
-                velocity = self.backbone.velocity(x_t.gather(1, places), t, bare).float()
-                velocity = velocity * (missing >= 0)[..., None]
-                result["nothing"] = torch.zeros_like(x_t).scatter_add(1, places, velocity)
-            if weak is not None:
-                result["weak"] = weak.velocity(x_t, t, prepared_weak).float()
-            return result
-
-        return velocities
 
     def _on_path(self, field: VelocityField, x_0: Float[Tensor, "b n c"], condition: Condition) -> VelocityField:
         """The same field, shown the prompt's frames where the path has them at ``t``."""
@@ -265,40 +240,6 @@ class Sampler:
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, dtype=self.dtype)
-
-
-def _as_told(condition: Condition, told: Told) -> Condition:
-    """Return ``condition`` without what is not in ``told``."""
-    if told == "nothing":
-        return condition.empty()
-    nobody = torch.zeros_like(condition.has_text)
-    if told == "text":
-        return replace(condition, has_prompt=nobody)
-    return replace(condition, has_text=nobody) if told == "prompt" else condition
-
-
-def _missing(condition: Condition) -> Int[Tensor, "b m"]:
-    """Return the places from the first missing frame of each utterance to its last, -1 where others have more."""
-    is_missing = condition.is_valid & ~condition.is_prompt  # b n
-    n = is_missing.shape[1]
-    first = is_missing.int().argmax(dim=1)
-    count = n - is_missing.flip(1).int().argmax(dim=1) - first  # b
-    frame = torch.arange(int(count.max()), device=first.device)  # m
-    return torch.where(frame < count[:, None], first[:, None] + frame, -1)
-
-
-def _bare(condition: Condition, places: Int[Tensor, "b m"]) -> Condition:
-    """Return the frames at ``places`` of ``condition`` without all that it tells."""
-    b, m = places.shape
-    is_valid = places >= 0
-    return replace(
-        condition.empty(),
-        prompt_mel=condition.prompt_mel.new_zeros(b, m, condition.prompt_mel.shape[2]),
-        is_prompt=torch.zeros_like(is_valid),
-        is_valid=is_valid,
-        token_ids=torch.full_like(condition.token_ids[:, :1], FILLER),
-        token_frames=None if condition.token_frames is None else is_valid.sum(dim=1, keepdim=True),
-    )
 
 
 def _watched(field: VelocityField, on_state: OnState) -> VelocityField:

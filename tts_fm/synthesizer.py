@@ -15,13 +15,13 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.config import ModelConfig
 from tts_fm.editing import Edit, Editor
-from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
+from tts_fm.model import Model
 from tts_fm.pacing import Voice
 from tts_fm.plan import Plan
 from tts_fm.rendering import Renderer
-from tts_fm.sampler import OnState, OnStep, Sampler, SamplingOptions
+from tts_fm.sampler import OnState, OnStep, SamplingOptions
 from tts_fm.speech import Speech
 from tts_fm.stream import Piece, Streamer
 from tts_fm.telling import Teller
@@ -29,8 +29,6 @@ from tts_fm.text.lexicon import Lexicon, shown
 from tts_fm.text.normalize import Reading
 from tts_fm.utterances import read, tell
 from tts_fm.vocoders import Vocoder
-
-_MAX_FRAMES = {"cuda": 16_384}  # of a batch; elsewhere a sentence alone is as fast, and its progress can be told
 
 
 class Synthesizer:
@@ -58,14 +56,11 @@ class Synthesizer:
         weak: Backbone | None = None,
         grids: dict[int, list[float]] | None = None,
     ) -> None:
-        if vocoder.mel != config.mel:
-            raise ValueError(
-                f"the vocoder was made for {vocoder.mel}, the model for {config.mel}; choose a matching vocoder"
-            )
+        grids = {} if grids is None else grids
+        self.model = Model(config, backbone, frontend, vocoder, dtype, default_prompt, weak, grids)
         self.config, self.backbone, self.frontend, self.vocoder = config, backbone, frontend, vocoder
-        self.dtype, self.default_prompt, self.weak = dtype, default_prompt, weak
+        self.dtype, self.default_prompt, self.grids = dtype, default_prompt, grids
         self.path: Path = config.flow.path.build(Path)
-        self.grids = {} if grids is None else grids
         self.teller, self.renderer = Teller(config, frontend, backbone), Renderer(config, vocoder)
 
     @classmethod
@@ -97,12 +92,12 @@ class Synthesizer:
             ValueError: a device that this machine has not, or an option that means nothing.
         """
         threads.bound()
-        return cls(*loading.load(model, vocab, architecture, vocoder, device, precision, weak_model))
+        return cls(**vars(loading.load(model, vocab, architecture, vocoder, device, precision, weak_model)))
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.backbone.parameters()).device
+        return self.model.device
 
     def with_config(self, config: ModelConfig) -> Synthesizer:
         """Return a synthesizer with the same weights that speaks as ``config`` says; this one stays as it is.
@@ -110,20 +105,7 @@ class Synthesizer:
         Raises:
             ValueError: the weights were made for another value of what ``config`` changes.
         """
-        for name in ("mel", "mel_scale", "frontend", "backbone", "flow"):
-            ours, theirs = getattr(self.config, name), getattr(config, name)
-            if ours != theirs:
-                raise ValueError(f"{name} is {theirs}, the weights were made for {ours}; load another model for that")
-        return type(self)(
-            config,
-            self.backbone,
-            self.frontend,
-            self.vocoder,
-            self.dtype,
-            self.default_prompt,
-            self.weak,
-            self.grids,
-        )
+        return type(self)(**vars(self.model.with_config(config)))
 
     def synthesize(
         self,
@@ -187,16 +169,17 @@ class Synthesizer:
             ValueError: a speed or duration out of range.
         """
         began = time.perf_counter()
-        own = self._voice_or_default(prompt)
+        own = self.model.voice(prompt)
         told = tell(self.teller, text, own, speed=speed, seconds=seconds, normalized=normalized, lexicon=lexicon)
         voice = told.voice
         conditions, pauses = zip(*((each.condition, each.pause) for each in told.utterances), strict=True)
-        sampler = self._sampler(sampling, None if on_state is None else self._showing(on_state, voice))
-        mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         given = len(voice.mel)
+        sampler = self.model.sampler(sampling, on_state, given)
+        mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self.renderer.log_mel(mel[given:], mel[:given]) for mel in mels]
         pieces = [self.renderer.sound(log_mel, voice.prompt.output_gain) for log_mel in log_mels]
         waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began
+        of_voice = doubts.of_reference(own, voice.prompt, self.model.checks(own))
         return Speech(
             waveform=waveform,
             mel=torch.cat(log_mels).cpu(),
@@ -204,7 +187,7 @@ class Synthesizer:
             passages=told.passages(places(pieces, pauses)),
             unknown=told.unknown,
             seconds=seconds_taken,
-            remarks=(*self._doubts_of(own, voice), *told.remarks, *doubts.of_speech(waveform)),
+            remarks=(*of_voice, *told.remarks, *doubts.of_speech(waveform)),
         )
 
     def stream(
@@ -226,29 +209,25 @@ class Synthesizer:
         the words itself is told a sentence, or several, at once, and its pieces know no words.
 
         Args:
-            text: as for :meth:`speak`, and so are ``prompt``, ``speed``, ``sampling``, ``normalized`` and ``lexicon``.
-            prompt: the voice.
+            text: as for :meth:`speak`, and so is what is not named here.
             seed: phrase ``i`` starts from the noise of ``seed + i``.
-            speed: 2 is twice as fast as the prompt.
-            sampling: steps, guidance and so on.
-            normalized: whether ``text`` already spells out its numbers and abbreviations.
-            lexicon: words of one's own and how they are read.
             on_step: called with (steps done, steps in all) of each phrase; what it raises ends the speech.
 
         Raises:
             InputError: a text or a recording that nothing can be done with.
             ValueError: a speed out of range.
         """
-        own = self._voice_or_default(prompt)
+        own = self.model.voice(prompt)
         told = tell(self.teller, text, own, speed=speed, normalized=normalized, lexicon=lexicon)
         voice = told.voice
-        streamer = Streamer(
-            self.config, self.frontend, self.renderer, self._sampler(sampling), voice.mel, voice.prompt.output_gain
-        )
+        sampler, gain = self.model.sampler(sampling), voice.prompt.output_gain
+        streamer = Streamer(self.config, self.frontend, self.renderer, sampler, voice.mel, gain)
         at_once = (*doubts.of_recording(own), *told.remarks)
-        return streamer.stream(
-            told.utterances, seed, on_step, at_once, lambda: doubts.of_transcript(own, voice.prompt, self._checks(own))
-        )
+
+        def at_last() -> tuple[str, ...]:
+            return doubts.of_transcript(own, voice.prompt, self.model.checks(own))
+
+        return streamer.stream(told.utterances, seed, on_step, at_once, at_last)
 
     @torch.inference_mode()
     def plan(
@@ -262,15 +241,9 @@ class Synthesizer:
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Return how :meth:`speak` would speak ``text`` with the same arguments, without speaking it."""
-        return tell(
-            self.teller,
-            text,
-            self._voice_or_default(prompt),
-            speed=speed,
-            seconds=seconds,
-            normalized=normalized,
-            lexicon=lexicon,
-        ).plan()
+        own = self.model.voice(prompt)
+        told = tell(self.teller, text, own, speed=speed, seconds=seconds, normalized=normalized, lexicon=lexicon)
+        return told.plan()
 
     def read(self, text: str, *, normalized: bool = False, lexicon: Lexicon | None = None) -> Reading:
         """Return how ``text`` is read, with ``normalized`` and ``lexicon`` as in :meth:`speak`.
@@ -309,7 +282,7 @@ class Synthesizer:
 
     def editor(self, sampling: SamplingOptions | None = None) -> Editor:
         """Return what edits recordings with this model, by ``sampling``, the model's defaults if None."""
-        return Editor(self.teller, self.vocoder, self._sampler(sampling))
+        return Editor(self.teller, self.vocoder, self.model.sampler(sampling))
 
     @torch.inference_mode()
     def copy(self, waveform: Waveform) -> Waveform:
@@ -317,39 +290,6 @@ class Synthesizer:
         samples = waveform.resampled(self.config.mel.sample_rate).samples
         return self.renderer.sound(log_mel(samples.to(self.device), self.config.mel))
 
-    def _sampler(self, sampling: SamplingOptions | None, on_state: OnState | None = None) -> Sampler:
-        return Sampler(
-            self.backbone,
-            self.config.default_sampling if sampling is None else sampling,
-            self.dtype,
-            max_frames=_MAX_FRAMES.get(self.device.type, 1),
-            path=self.path,
-            weak=self.weak,
-            grids=self.grids,
-            on_state=on_state,
-        )
-
-    def _showing(self, on_state: OnState, voice: Voice) -> OnState:
-        """Return a function that hands on the first utterance of each state, without scale and prompt."""
-        scale, given = self.config.mel_scale, len(voice.mel)
-        return lambda t, x_t: on_state(t, scale.unscaled(x_t[0, given:].float()))
-
-    def _doubts_of(self, prompt: Prompt, voice: Voice) -> tuple[str, ...]:
-        """Return what may be wrong with a prompt."""
-        return doubts.of_reference(prompt, voice.prompt, self._checks(prompt))
-
-    def _checks(self, prompt: Prompt) -> bool:
-        """Whether an aligner looks for the words of ``prompt``: it knows English, and the model's own one says its words."""
-        return getattr(self.frontend.options, "language", "").startswith("en") and prompt is not self.default_prompt
-
     def listen(self, prompt: Prompt | None) -> Voice:
         """Return ``prompt``, or the model's own voice where it is None, as the model hears it. Raises InputError."""
-        return self.teller.listen(self._voice_or_default(prompt))
-
-    def _voice_or_default(self, prompt: Prompt | None) -> Prompt:
-        prompt = self.default_prompt if prompt is None else prompt
-        if prompt is None:
-            raise InputError(
-                f"the model {self.config.name} has no voice of its own; give a reference recording and its transcript"
-            )
-        return prompt
+        return self.teller.listen(self.model.voice(prompt))

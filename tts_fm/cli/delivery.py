@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from tts_fm.cli import output
 from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
@@ -54,24 +55,54 @@ class Captions:
                 subtitles.save(form(subtitles.cues(words, line, by_word=self.by_word)), path)
 
 
-def deliver(
-    speech: Speech,
-    turns: Sequence[SpokenTurn],
-    facts: dict[str, Any],
-    target: str,
-    save_mel: Path | None,
-    captions: Captions,
-    as_json: bool,
-    report: Report,
-) -> None:
-    """Write the files, then tell about them."""
-    from tts_fm.audio import io, picture
+@dataclass(frozen=True)
+class Delivery:
+    """What is written: the sound (``-``: to stdout), marked or not, the picture of its mel, captions, a record on stdout."""
 
-    io.write(speech.waveform, target, metadata=facts)
-    if save_mel is not None:
-        picture.save(speech.mel, save_mel)
-    if captions.are_wanted:
-        captions.write(speech.words, speech.text, speech.waveform.seconds)
+    target: str
+    save_mel: Path | None
+    captions: Captions
+    is_marked: bool
+    as_json: bool
+
+    @property
+    def files(self) -> list[str | Path]:
+        """The files that will be written."""
+        named = (self.target, self.save_mel, self.captions.timestamps, self.captions.srt, self.captions.vtt)
+        return [file for file in named if file is not None and file != "-"]
+
+    def check(self) -> None:
+        """Find mistakes before anything takes long."""
+        from tts_fm.audio import io, picture, watermark
+
+        self.captions.check()
+        if self.is_marked:
+            watermark.check_available()
+        if self.target != "-":
+            io.check_target(self.target)
+        else:
+            output.check_stdout()
+        if self.save_mel is not None:
+            picture.check_target(self.save_mel)
+
+    def deliver(self, speech: Speech, turns: Sequence[SpokenTurn], facts: dict[str, Any], report: Report) -> None:
+        """Write the files, then tell about them."""
+        from tts_fm.audio import io, picture, watermark
+
+        if self.is_marked:
+            speech = replace(speech, waveform=watermark.mark(speech.waveform))
+            facts = facts | {"watermark": "perth"}
+        io.write(speech.waveform, self.target, metadata=facts)
+        if self.save_mel is not None:
+            picture.save(speech.mel, self.save_mel)
+        if self.captions.are_wanted:
+            self.captions.write(speech.words, speech.text, speech.waveform.seconds)
+        _tell(speech, facts, self.target, report)
+        if self.as_json:
+            typer.echo(json.dumps(_record(speech, turns, facts, self.target)))
+
+
+def _tell(speech: Speech, facts: dict[str, Any], target: str, report: Report) -> None:
     if speech.unknown:
         shown = ", ".join(repr(token) for token in speech.unknown[:20])
         more = f" and {len(speech.unknown) - 20} more" if len(speech.unknown) > 20 else ""
@@ -81,25 +112,26 @@ def deliver(
     seconds, factor = speech.waveform.seconds, speech.real_time_factor
     where = "stdout" if target == "-" else target
     report.say(f"{where}: {seconds:.2f} s, made in {speech.seconds:.2f} s (real-time factor {factor:.2f})")
-    if as_json:
-        record = {
-            **{name: value for name, value in facts.items() if name != "software"},
-            "output": target,
-            "seconds": round(seconds, 3),
-            "sample_rate": speech.waveform.sample_rate,
-            "real_time_factor": round(factor, 4),
-            "chunks": speech.chunks,
-            "unknown": speech.unknown,
-            "remarks": speech.remarks,
-            "turns": [
-                {
-                    "voice": spoken.turn.voice,
-                    "text": spoken.turn.text,
-                    "seed": spoken.seed,
-                    "start": round(spoken.start, 3),
-                    "end": round(spoken.end, 3),
-                }
-                for spoken in turns
-            ],
-        }
-        typer.echo(json.dumps(record))
+
+
+def _record(speech: Speech, turns: Sequence[SpokenTurn], facts: dict[str, Any], target: str) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in facts.items() if name != "software"},
+        "output": target,
+        "seconds": round(speech.waveform.seconds, 3),
+        "sample_rate": speech.waveform.sample_rate,
+        "real_time_factor": round(speech.real_time_factor, 4),
+        "chunks": speech.chunks,
+        "unknown": speech.unknown,
+        "remarks": speech.remarks,
+        "turns": [
+            {
+                "voice": spoken.turn.voice,
+                "text": spoken.turn.text,
+                "seed": spoken.seed,
+                "start": round(spoken.start, 3),
+                "end": round(spoken.end, 3),
+            }
+            for spoken in turns
+        ],
+    }

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tts_fm.cli import output
 from tts_fm.cli.delivery import Captions
 from tts_fm.cli.terminal import Report
 
@@ -42,12 +43,31 @@ class Live:
         if self.wav and self.raw == STDOUT:
             raise ValueError("--output - and --output-raw - both write to stdout; give one of them a file")
         if self.raw == STDOUT:
-            check_stdout()
+            output.check_stdout()
         if self.is_played:
             _player()
 
+    def speak(
+        self, pieces: Iterator[Piece], sample_rate: int, metadata: Mapping[str, Any], report: Report
+    ) -> list[Piece]:
+        """Hand on each piece as soon as it is there, tell when the first was, and return them all."""
+        began = time.perf_counter()
+        said: list[Piece] = []
+        with self._open(sample_rate, metadata) as sinks:
+            for piece in pieces:
+                for sink in sinks:
+                    sink(piece.waveform)
+                if not said:
+                    report.say(f"first sound after {time.perf_counter() - began:.2f} s")
+                for remark in piece.remarks:
+                    report.warn(remark)
+                said.append(piece)
+            seconds, spent = said[-1].end, time.perf_counter() - began
+            report.say(f"{seconds:.2f} s, made in {spent:.2f} s (real-time factor {spent / seconds:.2f})")
+        return said
+
     @contextmanager
-    def open(self, sample_rate: int, metadata: Mapping[str, Any]) -> Iterator[list[Sink]]:
+    def _open(self, sample_rate: int, metadata: Mapping[str, Any]) -> Iterator[list[Sink]]:
         """Yield what takes the sound; all is written and played when this ends."""
         from tts_fm.audio import io
 
@@ -69,32 +89,15 @@ class Live:
             yield sinks
 
 
-def speak(pieces: Iterator[Piece], sinks: Sequence[Sink], report: Report) -> list[Piece]:
-    """Hand on each piece as soon as it is there, tell when the first was, and return them all."""
-    began = time.perf_counter()
-    said: list[Piece] = []
-    for piece in pieces:
-        for sink in sinks:
-            sink(piece.waveform)
-        if not said:
-            report.say(f"first sound after {time.perf_counter() - began:.2f} s")
-        for remark in piece.remarks:
-            report.warn(remark)
-        said.append(piece)
-    seconds, spent = said[-1].end, time.perf_counter() - began
-    report.say(f"{seconds:.2f} s, made in {spent:.2f} s (real-time factor {spent / seconds:.2f})")
-    return said
-
-
-def keep(said: Sequence[Piece], facts: Mapping[str, Any], output: str | None, captions: Captions) -> None:
+def keep(said: Sequence[Piece], facts: Mapping[str, Any], target: str | None, captions: Captions) -> None:
     """Write what was heard to a file, too, and when its words were."""
     import torch
 
     from tts_fm.audio import io
 
     waveform = io.Waveform(torch.cat([piece.waveform.samples for piece in said]), said[0].waveform.sample_rate)
-    if output is not None:
-        io.write(waveform, output, metadata=facts)
+    if target is not None:
+        io.write(waveform, target, metadata=facts)
     if captions.are_wanted:
         words = [word for piece in said for word in piece.words]
         if not words:
@@ -102,14 +105,6 @@ def keep(said: Sequence[Piece], facts: Mapping[str, Any], output: str | None, ca
                 f"{facts['model']} does not know when its words are heard; write a file instead, in which an aligner finds them"
             )
         captions.write(words, " ".join(piece.text for piece in said if piece.text), waveform.seconds)
-
-
-def check_stdout() -> None:
-    """Raise ValueError where sound cannot be written to stdout."""
-    if sys.stdout is None:
-        raise ValueError("the standard output is closed; name a file with --output")
-    if sys.stdout.isatty():
-        raise ValueError("audio would flood the terminal; redirect it ('--output - > speech.wav') or name a file")
 
 
 def _writing(file: BinaryIO) -> Sink:

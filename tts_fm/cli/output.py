@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,14 @@ def check_not_read(
     for source in sources:
         if source is not None and Path(source).exists() and os.path.samefile(source, target):
             raise ValueError(f"the output {target} is {source}, which is read and would be lost; {instead}")
+
+
+def check_stdout() -> None:
+    """Raise ValueError where sound cannot be written to stdout."""
+    if sys.stdout is None:
+        raise ValueError("the standard output is closed; name a file with --output")
+    if sys.stdout.isatty():
+        raise ValueError("audio would flood the terminal; redirect it ('--output - > speech.wav') or name a file")
 
 
 def target(output: str | None, folder: str | None, name: str | None, as_json: bool) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tts_fm.cli import cast
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
+    from tts_fm.config import ModelConfig
     from tts_fm.plan import Plan
     from tts_fm.sampler import OnStep, SamplingOptions
     from tts_fm.speech import Speech
@@ -149,3 +155,48 @@ class Dialogue:
 
 
 Script = Monologue | Dialogue
+
+
+def build(
+    context: typer.Context,
+    text: str,
+    voices: Sequence[str],
+    ref_audio: Path | None,
+    ref_text: str | None,
+    manner: Manner,
+    *,
+    is_story: bool,
+    is_marked_up: bool,
+) -> tuple[Script, tuple[str, ...]]:
+    """Return what is said and by whom, and remarks on what was left out of a story.
+
+    Raises:
+        ValueError: a name that nobody has, or options that contradict each other.
+        InputError: a recording that is none.
+    """
+    from tts_fm.story import MAIN
+
+    if not is_story:
+        role = cast.roles(context, [MAIN], voices, ref_audio, ref_text)[MAIN]
+        return Monologue(text, role, manner), ()
+    turns, remarks = cast.turns(context, text, is_marked_up, voices)
+    roles = cast.roles(context, [turn.voice for turn in turns], voices, ref_audio, ref_text)
+    return Dialogue(turns, roles, manner), remarks
+
+
+def seconds_of_speech(whole: float, prompt: Prompt | None, config: ModelConfig) -> float:
+    """Return how long the speech is where F5-TTS's ``--fix_duration`` gives ``whole``, that of prompt and speech together.
+
+    Raises:
+        ValueError: there is no prompt, or it lasts as long alone.
+    """
+    from tts_fm.audio.prompt import prepare
+
+    if prompt is None:
+        raise ValueError("--fix_duration counts the recording too; give --ref-audio, or use --duration")
+    spent = prepare(prompt, config.mel.sample_rate, config.limits.max_prompt_seconds).waveform.seconds
+    if not whole > spent:
+        raise ValueError(
+            f"--fix_duration is {whole:g}, the recording alone lasts {spent:.1f} s; give more, or use --duration"
+        )
+    return whole - spent

@@ -55,16 +55,16 @@ def optimize_steps(
     if folder is None:
         raise ValueError(f"{model} is a checkpoint, a grid is stored in a model's folder; make one with tts-fm convert")
     synthesizer = Synthesizer.load(str(folder), device=device, precision=precision)
-    synthesizer.default_prompt = _voice(synthesizer, ref_audio, ref_text)
+    voice = _voice(synthesizer, ref_audio, ref_text)
     own = synthesizer.config.sampling.model_copy(update={"solver": "euler", "noise": 0.0, "steps": nfe})
     if own.grid == "optimal":
         own = own.model_copy(update={"grid": "uniform"})
     few = own.model_copy(update={"grid": "optimal"})
-    true = _mels(synthesizer, own.model_copy(update={"steps": FINE}), seed)
+    true = _mels(synthesizer, voice, own.model_copy(update={"steps": FINE}), seed)
 
     def error(times: Tensor) -> float:
         synthesizer.grids[nfe] = times.tolist()
-        return _distance(_mels(synthesizer, few, seed), true)
+        return _distance(_mels(synthesizer, voice, few, seed), true)
 
     starts = [own.times(), *(time_grid.build(name, nfe) for name in ("uniform", "epss", "cosine", "linear_quadratic"))]
     with report.progress("searching") as on_step:
@@ -86,8 +86,8 @@ def _voice(synthesizer: Synthesizer, ref_audio: Path | None, ref_text: str | Non
     return Prompt.load(ref_audio, ref_text)
 
 
-def _mels(synthesizer: Synthesizer, sampling: SamplingOptions, seed: int) -> list[Tensor]:
-    return [synthesizer.speak(text, seed=seed, sampling=sampling).mel for text in SENTENCES]
+def _mels(synthesizer: Synthesizer, voice: Prompt | None, sampling: SamplingOptions, seed: int) -> list[Tensor]:
+    return [synthesizer.speak(text, voice, seed=seed, sampling=sampling).mel for text in SENTENCES]
 
 
 def _distance(mels: list[Tensor], true: list[Tensor]) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tts_fm.cli import careful, cast, delivery, live, text_input
+from tts_fm.cli import careful, cast, live, script, text_input
 from tts_fm.cli import dry_run as dry_runs
 from tts_fm.cli import output as outputs
+from tts_fm.cli.delivery import Captions, Delivery
 from tts_fm.cli.options import (
     Architecture,
     AsJson,
@@ -28,15 +29,10 @@ from tts_fm.cli.options import (
     check_sampling,
     sampling_options,
 )
-from tts_fm.cli.script import Dialogue, Manner, Monologue
+from tts_fm.cli.script import Manner
 from tts_fm.cli.terminal import Quiet, Report, Verbose
 from tts_fm.commands import book
 from tts_fm.interop import f5_options
-
-if TYPE_CHECKING:
-    from tts_fm.audio.prompt import Prompt
-    from tts_fm.config import ModelConfig
-    from tts_fm.speech import Speech
 
 EXAMPLE = '\b\nExample:\n  tts-fm synthesize --text "Flow matching turns noise into speech." --output hello.wav'
 
@@ -167,7 +163,8 @@ def synthesize(
 
     The options of f5-tts_infer-cli (--ref_audio, --gen_text, --nfe_step, ...) mean the same here.
     """
-    from tts_fm import books
+    from tts_fm import books, strict
+    from tts_fm.text.lexicon import Lexicon
 
     if text_file is not None and books.is_book(text_file):
         book.instead_of(context)
@@ -186,9 +183,14 @@ def synthesize(
         noise=noise,
         guidance_modes=",".join(guidance_mode) if guidance_mode else None,
     )
+    strict.change(given, [] if settings is None else settings, "follow_prompt=true")
+    if ("auto" in check_sampling(given).guidance_modes) != (guidance_model is not None):
+        raise ValueError(
+            "--guidance-mode auto and --guidance-model MODEL, the weaker model, need each other; give both"
+        )
     voices = [] if voice is None else voice
-    captions = delivery.Captions(timestamps, srt, vtt, words_apart, line_length)
-    captions.check()
+    captions = Captions(timestamps, srt, vtt, words_apart, line_length)
+    delivery = Delivery(target, save_mel, captions, watermark, as_json)
     care = careful.Care(takes, verify, tries, check_model)
     care.check()
     is_long = duration is not None or fix_duration is not None
@@ -196,24 +198,18 @@ def synthesize(
     heard = live.Live(target == "-" and not is_whole, output_raw, play)
     if heard:
         heard.check(is_whole)
-    _check_early(given, [] if settings is None else settings, guidance_model, target, save_mel, watermark)
-    from tts_fm.text.lexicon import Lexicon
-
+    delivery.check()
     written_text = text_input.chosen(words, text, text_file)
-    is_story = markup or config is not None or any("=" in one for one in voices)
-    turns, remarks = cast.turns(context, written_text, markup, voices) if is_story else ((), ())
     if ignored := cast.unknown(context):
         report.warn(f"{config}: nothing is done with {', '.join(ignored)}")
-    words_of_ones_own = None if lexicon is None else Lexicon.load(lexicon)
-    for written in () if dry_run else (target, save_mel, timestamps, srt, vtt):
-        if written is not None and written != "-":
-            outputs.check_not_read(written, cast.files(context, voices, [ref_audio, config, text_file, lexicon]), force)
-    from tts_fm.story import MAIN
-
-    tags = [turn.voice for turn in turns] if is_story else [MAIN]
-    roles = cast.roles(context, tags, voices, ref_audio, ref_text)
-    manner = Manner(speed, no_normalize, words_of_ones_own)
-    script = Dialogue(turns, roles, manner) if is_story else Monologue(written_text, roles[MAIN], manner)
+    sources = cast.files(context, voices, [ref_audio, config, text_file, lexicon])
+    for file in () if dry_run else delivery.files:
+        outputs.check_not_read(file, sources, force)
+    manner = Manner(speed, no_normalize, None if lexicon is None else Lexicon.load(lexicon))
+    is_story = markup or config is not None or any("=" in one for one in voices)
+    said, remarks = script.build(
+        context, written_text, voices, ref_audio, ref_text, manner, is_story=is_story, is_marked_up=markup
+    )
     if ckpt_file is not None:  # F5-TTS names the architecture with --model, and the file beside it
         known = "F5TTS_v1_Base" if model == "default" else model
         model, architecture = ckpt_file, known if architecture is None else architecture
@@ -232,81 +228,26 @@ def synthesize(
     )
     sampling = synthesizer.config.sampling_as(given)
     if fix_duration is not None:
-        duration = _without_prompt(fix_duration, script.prompt, synthesizer.config)
+        duration = script.seconds_of_speech(fix_duration, said.prompt, synthesizer.config)
     if dry_run:
-        dry_runs.show(script.plans(synthesizer, duration), as_json)
+        dry_runs.show(said.plans(synthesizer, duration), as_json)
         return
     if seed is None:
         seed = secrets.randbelow(2**31)
         report.say(f"seed {seed}")
+    model_name = synthesizer.config.name
     if heard:
         for remark in remarks:
             report.warn(remark)
-        pieces = script.stream(synthesizer, seed, sampling, not keep_loudness)
-        facts = provenance(synthesizer.config.name, seed, sampling, script.text)
-        with heard.open(synthesizer.config.mel.sample_rate, facts) as sinks:
-            said = live.speak(pieces, sinks, report)
-        live.keep(said, facts, None if output in (None, "-") else target, captions)
+        facts = provenance(model_name, seed, sampling, said.text)
+        pieces = said.stream(synthesizer, seed, sampling, not keep_loudness)
+        spoken = heard.speak(pieces, synthesizer.config.mel.sample_rate, facts, report)
+        live.keep(spoken, facts, None if output in (None, "-") else target, captions)
         return
     speaker = care.speaker(synthesizer)
     with report.progress("speaking") as on_step:
-        speech, spoken = script.speak(speaker, seed, sampling, duration, not keep_loudness, on_step)
-    speech = replace(speech, remarks=(*remarks, *speech.remarks))
-    if watermark:
-        speech = _marked(speech)
-    marks = {
-        "precision": str(synthesizer.dtype).removeprefix("torch."),
-        **({"watermark": "perth"} if watermark else {}),
-        **speaker.record(spoken),
-    }
-    speaker.tell(spoken, report)
-    facts = provenance(synthesizer.config.name, seed, sampling, speech.text, **marks)
-    delivery.deliver(speech, spoken, facts, target, save_mel, captions, as_json, report)
-
-
-def _check_early(
-    sampling: dict[str, Any],
-    settings: list[str],
-    weak_model: str | None,
-    target: str,
-    save_mel: Path | None,
-    is_marked: bool,
-) -> None:
-    """Find mistakes before anything takes long; ``settings`` are made in ``sampling``."""
-    from tts_fm import strict
-    from tts_fm.audio import io, picture, watermark
-
-    strict.change(sampling, settings, "follow_prompt=true")
-    if ("auto" in check_sampling(sampling).guidance_modes) != (weak_model is not None):
-        raise ValueError(
-            "--guidance-mode auto and --guidance-model MODEL, the weaker model, need each other; give both"
-        )
-    if is_marked:
-        watermark.check_available()
-    if target != "-":
-        io.check_target(target)
-    else:
-        live.check_stdout()
-    if save_mel is not None:
-        picture.check_target(save_mel)
-
-
-def _without_prompt(seconds: float, prompt: Prompt | None, config: ModelConfig) -> float:
-    """Return the length of the speech where F5-TTS's ``--fix_duration`` gives that of prompt and speech together."""
-    from tts_fm.audio.prompt import prepare
-
-    if prompt is None:
-        raise ValueError("--fix_duration counts the recording too; give --ref-audio, or use --duration")
-    spent = prepare(prompt, config.mel.sample_rate, config.limits.max_prompt_seconds).waveform.seconds
-    if not seconds > spent:
-        raise ValueError(
-            f"--fix_duration is {seconds:g}, the recording alone lasts {spent:.1f} s; give more, or use --duration"
-        )
-    return seconds - spent
-
-
-def _marked(speech: Speech) -> Speech:
-    """Return the same speech with an inaudible mark in its sound."""
-    from tts_fm.audio import watermark
-
-    return replace(speech, waveform=watermark.mark(speech.waveform))
+        speech, turns = said.speak(speaker, seed, sampling, duration, not keep_loudness, on_step)
+    speaker.tell(turns, report)
+    marks = {"precision": str(synthesizer.dtype).removeprefix("torch."), **speaker.record(turns)}
+    facts = provenance(model_name, seed, sampling, speech.text, **marks)
+    delivery.deliver(replace(speech, remarks=(*remarks, *speech.remarks)), turns, facts, report)
