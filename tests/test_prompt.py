@@ -161,16 +161,35 @@ def test_silence_in_a_reference_changes_nothing(kind, offset):
     assert longer.output_gain == pytest.approx(plain.output_gain, rel=0.06)
 
 
-@pytest.mark.parametrize(("decibels", "within"), [(15, 0.06), (20, 0.03), (30, 0.02)])
-@pytest.mark.parametrize("hertz", [50, 60])
-def test_hum_in_a_reference_hides_little_of_its_speech(hertz, decibels, within):
-    """Weak sounds fell below it: at 15 dB a tenth was not counted, so what was said then was a tenth shorter."""
+def noise(kind, n, rate):
+    """Hum of the mains; or noise that is as loud at every frequency, or less and less so above 500 Hz, or as 1 / f."""
+    seconds = torch.arange(n) / rate
+    if kind.endswith("Hz"):
+        return sum(torch.sin(2 * torch.pi * int(kind[:2]) * k * seconds) / k for k in (1, 2, 3, 4))
+    spectrum = torch.fft.rfft(torch.randn(n, generator=torch.Generator().manual_seed(2)))
+    frequency = torch.fft.rfftfreq(n, 1 / rate).clamp(min=1)
+    louder = {"white": torch.ones(len(frequency)), "low": 1 / (1 + (frequency / 500) ** 2), "pink": frequency**-0.5}
+    return torch.fft.irfft(spectrum * louder[kind], n)
+
+
+@pytest.mark.parametrize(("decibels", "within"), [(10, 0.06), (15, 0.06), (20, 0.03), (30, 0.02)])
+@pytest.mark.parametrize("kind", ["50 Hz", "60 Hz", "white", "pink", "low"])
+def test_noise_in_a_reference_hides_little_of_its_speech(kind, decibels, within):
+    """Weak sounds fell below it: at 15 dB up to a seventh was not counted, so what was said then was as much shorter."""
     clean = Waveform.load(hub.bundled() / "voice.flac")
-    seconds = torch.arange(len(clean.samples)) / clean.sample_rate
-    hum = sum(torch.sin(2 * torch.pi * hertz * k * seconds) / k for k in (1, 2, 3, 4))
-    louder = clean.samples.square().mean().sqrt() / hum.square().mean().sqrt() * 10 ** (-decibels / 20)
-    noisy = Waveform(clean.samples + louder * hum, clean.sample_rate)
+    added = noise(kind, len(clean.samples), clean.sample_rate)
+    louder = clean.samples.square().mean().sqrt() / added.square().mean().sqrt() * 10 ** (-decibels / 20)
+    noisy = Waveform(clean.samples + louder * added, clean.sample_rate)
     assert speech_seconds(noisy) == pytest.approx(speech_seconds(clean), rel=within)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+def test_digital_silence_around_a_noisy_reference_does_not_pass_for_its_noise(rate):
+    noisy = sound(-0.4, 1.0, -0.5, 2.0, -0.4, floor=0.01, rate=rate)
+    silent = torch.zeros(3 * rate)
+    padded = Waveform(torch.cat([silent, noisy.samples, silent]), rate)
+    assert speech_seconds(noisy) == pytest.approx(3.0, abs=0.06)
+    assert speech_seconds(padded) == pytest.approx(speech_seconds(noisy), abs=0.04)
 
 
 def test_a_length_counts_without_silence():

@@ -14,8 +14,13 @@ _QUIETEST = -100.0  # dB, digital silence
 _LOUDEST = 20  # frames: as many are as loud as the speech can be
 _EDGE = 10  # frames: as many of a silence say what noise is in it
 _LOUD, _QUIET = 20.0, 30.0  # dB under the loudest: certainly speech, and certainly silence
-_NOISY, _WORTH = 36.0, 6.0  # dB from floor to speech: a noisy recording, and what taking its hum away must bring
-_HUM = 200.0, 300.0  # Hz: hum is below, what tells of speech above
+_LEAST_RANGE, _NOISY = 12.0, 36.0  # dB from floor to speech: between them a recording is noisy
+_BAND = 100.0, 8_000.0  # Hz: where speech is looked for in noise
+_OF_NOISE, _TIMES, _UNDER = (
+    0.12,
+    3.0,
+    30.0,
+)  # share of frames that are noise; times its power; dB under what is above it
 _GAP, _BLIP = 0.15, 0.05  # seconds: a shorter gap belongs to the speech around it, a shorter sound is no speech
 
 
@@ -70,19 +75,22 @@ def speech_spans(samples: Float[ndarray, " s"], sample_rate: int) -> list[Span]:
     """Return the stretches of speech: louder than a threshold between the recording's own noise floor and its speech.
 
     The threshold lies 40 % of the way from the floor to the speech, but between 35 and 12 dB under the speech. How much
-    silence there is around the speech or in its pauses, and of what kind, changes nothing. In a recording with hum
-    what lies above it counts, so that it hides no weak sounds; wide noise does hide them.
+    silence there is around the speech or in its pauses, and of what kind, changes nothing. In a noisy recording what
+    rises out of the noise counts, in each band of frequencies by itself, so that weak sounds are not hidden by it.
     """
     if len(samples) == 0 or not (peak := float(np.abs(samples).max())):
         return []
-    levels = frame_levels(samples / np.float32(peak), sample_rate)
-    floor, speech = _range(levels)
-    if speech - floor < _NOISY:
-        above = frame_levels(_above_hum(samples / np.float32(peak), sample_rate), sample_rate)
-        its_floor, its_speech = _range(above)
-        if its_speech - its_floor >= speech - floor + _WORTH:
-            levels, floor, speech = above, its_floor, its_speech
+    scaled = samples / np.float32(peak)
+    levels = frame_levels(scaled, sample_rate)
+    tells = _telling(levels)
+    floor, speech = np.quantile(levels[tells], [0.02, 0.95]).tolist()
     threshold = min(max(floor + 0.4 * (speech - floor), speech - 35), speech - 12)
+    beyond = 0.0
+    if _LEAST_RANGE < speech - floor < _NOISY:
+        above = _above_noise(scaled, sample_rate, levels, tells)
+        if len(rising := above[above > _QUIETEST]):
+            levels, threshold = above, float(np.quantile(rising, 0.95)) - _UNDER
+            beyond = _HOP  # as a mean over three frames reaches on either side
     end_of_all = len(samples) / sample_rate
     found = [Span(a * _HOP, min(b * _HOP, end_of_all)) for a, b in _runs(levels > threshold)]
     spans: list[Span] = []
@@ -91,31 +99,48 @@ def speech_spans(samples: Float[ndarray, " s"], sample_rate: int) -> list[Span]:
             spans[-1] = Span(spans[-1].start, span.end)
         else:
             spans.append(span)
+    spans = [Span(span.start + beyond, span.end - beyond) for span in spans]
     return [span for span in spans if span.seconds >= _BLIP]
 
 
-def _range(levels: Float[ndarray, " n"]) -> tuple[float, float]:
-    """Return the level of the noise and that of the speech."""
-    floor, speech = np.quantile(_telling(levels), [0.02, 0.95]).tolist()
-    return floor, speech
+def _above_noise(
+    samples: Float[ndarray, " s"], sample_rate: int, levels: Float[ndarray, " n"], tells: Bool[ndarray, " n"]
+) -> Float[ndarray, " n"]:
+    """Return the levels of what rises out of the noise: in each band what is above thrice the power of the quietest frames.
+
+    Noise alone is often as loud in one frame, seldom in the mean of three.
+    """
+    power = np.pad(_band_powers(samples, sample_rate), ((1, 1), (0, 0)), mode="edge")
+    power = (power[:-2] + power[1:-1] + power[2:]) / 3
+    quietest = tells & (levels <= np.quantile(levels[tells], _OF_NOISE))
+    above = (power - _TIMES * power[quietest].mean(axis=0)).clip(min=0).sum(axis=1)
+    return (10 * np.log10(above + 1e-30)).clip(min=_QUIETEST)
 
 
-def _above_hum(samples: Float[ndarray, " s"], sample_rate: int) -> Float[ndarray, " s"]:
-    """Return ``samples`` without what is below 200 Hz, and less and less of it up to 300 Hz."""
-    spectrum = np.fft.rfft(samples)
-    frequency = np.fft.rfftfreq(len(samples), 1 / sample_rate)
-    return np.fft.irfft(spectrum * np.interp(frequency, _HUM, (0, 1)), len(samples)).astype(np.float32)
+def _band_powers(samples: Float[ndarray, " s"], sample_rate: int) -> Float[ndarray, "n f"]:
+    """Return the power in 24 bands, each wider than the one below it, from 100 to at most 8,000 Hz, of the frames above."""
+    window, hop = round(_WINDOW * sample_rate), round(_HOP * sample_rate)
+    n = -(-len(samples) // hop)
+    padded = np.pad(samples, (window // 2, window + hop))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[hop // 2 :: hop][:n]
+    spectrum = np.square(np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), axis=1))) / window**2
+    edges = np.geomspace(*_BAND, 25).clip(max=sample_rate / 2)
+    first = np.unique(np.searchsorted(np.fft.rfftfreq(window, 1 / sample_rate), edges))
+    return np.diff(np.pad(spectrum.cumsum(axis=1), ((0, 0), (1, 0)))[:, first], axis=1)
 
 
-def _telling(levels: Float[ndarray, " n"]) -> Float[ndarray, " k"]:
-    """Return the levels that tell of floor and speech: those around the speech, of a long silence only its edges."""
+def _telling(levels: Float[ndarray, " n"]) -> Bool[ndarray, " n"]:
+    """Return which levels tell of floor and speech: those around the speech, of a long silence only its edges."""
     top = float(np.sort(levels)[-min(len(levels), _LOUDEST)])
     loud = np.flatnonzero(levels >= top - _LOUD)
-    inside = levels[max(int(loud[0]) - _EDGE, 0) : int(loud[-1]) + 1 + _EDGE]
-    counts = inside >= min(float(inside.max()), _QUIETEST + 1)
+    first, last = max(int(loud[0]) - _EDGE, 0), int(loud[-1]) + 1 + _EDGE
+    inside = levels[first:last]
+    tells = np.zeros(len(levels), dtype=bool)
+    counts = tells[first:last]
+    counts[:] = inside >= min(float(inside.max()), _QUIETEST + 1)
     for start, end in _runs(inside < top - _QUIET):
         counts[start + _EDGE : max(end - _EDGE, start + _EDGE)] = False
-    return inside[counts]
+    return tells
 
 
 def _runs(is_on: Bool[ndarray, " n"]) -> list[tuple[int, int]]:
