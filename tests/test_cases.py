@@ -60,6 +60,7 @@ ODD = {
     "float_peak8": (lambda x, r: 8 * x / abs(x).max(), "FLOAT", None),
     "one channel": (lambda x, r: np.stack([x, 0 * x], 1), "PCM_24", 1.0),
     "other channel inverted": (lambda x, r: np.stack([x, -x], 1), "PCM_24", 1.0),
+    "six channels, four silent": (lambda x, r: np.stack([x, x, 0 * x, 0 * x, 0 * x, 0 * x], 1), "PCM_24", 1.0),
     "faint": (lambda x, r: 0.003 * x, "PCM_24", 0.003),
 }
 

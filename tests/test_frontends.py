@@ -218,3 +218,20 @@ def test_frontends_tell_whether_there_is_anything_to_say():
     frontend = Phonemes(Phonemes.Options())
     assert frontend.says_something("Hi.") and frontend.says_something("東京 a")
     assert not any(map(frontend.says_something, ("東京", "Привет!", "...", "₽", "")))
+
+
+@pytest.mark.parametrize("sign", ["㊗", "৵", "⠓⠑", "㌀", "෴", "𐅀"])
+def test_signs_of_other_scripts_are_told_and_not_named_by_their_code(sign):
+    frontend = Phonemes(Phonemes.Options())
+    tokens = frontend.tokens(f"good {sign} day")
+    assert frontend.unknown(tokens) == [sign]
+    assert [token for token in tokens if token != sign] == frontend.tokens("good  day")[:5] + frontend.tokens("day")[1:]
+
+
+@pytest.mark.parametrize(
+    ("written", "as_if"),
+    [("Hawaiʻi", "Hawai'i"), ("Qurʾān", "Qurān"), ("ʿAlī", "Alī"), ("donʼt", "don't"), ("vitaminᶜ", "vitaminc")],
+)
+def test_modifier_letters_are_no_words_of_their_own(written, as_if):
+    frontend = Phonemes(Phonemes.Options())
+    assert frontend.tokens(written) == frontend.tokens(as_if)

@@ -25,7 +25,7 @@ from tts_fm.audio.encoding import BLOCK, FORMATS
 from tts_fm.audio.source import File, Patient, Readable, opened, shown
 from tts_fm.errors import InputError
 
-_SILENT, _LOST = 1e-4, 0.05  # of the louder channel's power: a channel that says nothing, a mean in which both cancel
+_SILENT, _LOST = 1e-4, 0.05  # of the loudest channel's power: a channel that says nothing, a mean in which both cancel
 _OVERSHOOT = 2.0  # of a lossy codec; more is another scale
 MAX_SECONDS = 120.0  # that are read where nothing else is said
 
@@ -232,23 +232,29 @@ def _blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
 def _decode(blocks: Iterator[np.ndarray], rate: int, name: str, max_seconds: float) -> np.ndarray:
     """Return mono float32 samples; whatever the header says, stop soon after ``max_seconds``."""
     parts: list[np.ndarray] = []
-    total = 0
+    powers, total = 0.0, 0
     for block in blocks:
         total += len(block)
         if total > max_seconds * rate:
             raise checks.too_long(name, max_seconds)
+        powers = powers + np.square(block, dtype=np.float64).sum(axis=0)
         parts.append(block if block.shape[1] == 2 else block.mean(axis=1, keepdims=True))
-    return _in_range(_mixed(np.concatenate(parts))) if parts else np.zeros(0, np.float32)
+    return _in_range(_mixed(np.concatenate(parts), np.asarray(powers))) if parts else np.zeros(0, np.float32)
 
 
-def _mixed(channels: np.ndarray) -> np.ndarray:
-    """Return the mean of the channels; the louder one where the other is silent, or so like its opposite that both vanish."""
+def _mixed(channels: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """Return the mean of the channels that are not silent, by the ``powers`` of all; ``channels`` are two, or the mean of all.
+
+    Of two that are so like each other's opposite that both vanish in it, it is the louder one.
+    """
     mean = channels.mean(axis=1)
-    if channels.shape[1] == 1 or not np.isfinite(mean).all():
+    if len(powers) == 1 or not np.isfinite(powers).all():
         return mean
-    powers = np.square(channels, dtype=np.float64).mean(axis=0)
-    is_lost = np.square(mean, dtype=np.float64).mean() < _LOST * powers.max()
-    return channels[:, powers.argmax()].copy() if powers.min() < _SILENT * powers.max() or is_lost else mean
+    is_lost = np.square(mean, dtype=np.float64).sum() < _LOST * powers.max()
+    if channels.shape[1] == 2 and (powers.min() < _SILENT * powers.max() or is_lost):
+        return channels[:, powers.argmax()].copy()
+    n_heard = int((powers >= _SILENT * powers.max()).sum())
+    return mean if n_heard == len(powers) else mean * np.float32(len(powers) / n_heard)
 
 
 def _in_range(samples: np.ndarray) -> np.ndarray:

@@ -105,6 +105,7 @@ def _address(address: str) -> str:
     r"~./\\*A-Za-z",
     rf"(?<![\w@./\\)~%\]°$€£-])(?:~[a-z]{{0,20}}/|\.{{1,2}}/|/(?=[\w.])|\\\\|[A-Z]:\\{{1,2}})[\w.\-/\\]{{0,200}}|"
     rf"(?<![\w@./\\-])[\w-]{{1,60}}(?:/[\w.-]{{1,60}}){{1,8}}\.(?:{any_of(DOMAINS)}|rs|go|cc?|cpp|hp?p?|log|sh)(?![\w/])|"
+    rf"(?<![\w@./\\-])[A-Za-z\d-]{{1,40}}(?:_[A-Za-z\d-]{{1,40}}){{1,8}}\.(?:{any_of(DOMAINS)}|rs|go|cc?|cpp|hp?p?|log|sh)(?![\w/])|"
     rf"(?<![\w*/])\*\.(?:{any_of(DOMAINS)}|rs|go|cc?|cpp|hp?p?|log|sh)(?!\w)",
 )
 def _path(match: Match) -> str | None:

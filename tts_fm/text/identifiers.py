@@ -92,11 +92,12 @@ def _star_code(match: Match) -> str | None:
     return " ".join({"*": "star", "#": "hash"}.get(part) or digits(part) for part in parts)
 
 
-@rule("A-Z", rf"(?<!\w)(?P<state>{any_of(STATES)}),? (?P<zip>\d{{5}}(?:-\d{{4}})?){_END}")
+@rule("A-Z", rf"(?<!\w)(?:(?P<state>{any_of(STATES)})|D\.C\.),? (?P<zip>\d{{5}}(?:-\d{{4}})?){_END}")
 def _zip(match: Match) -> str | None:
     """ "Springfield, IL 62701"."""
     is_card = match["state"] == "ID" and not match.string[: match.start()].endswith(", ")
-    return None if is_card else f"{STATES[match['state']]} {_groups(match['zip'])}"
+    state = STATES[match["state"]] if match["state"] else "DC"
+    return None if is_card else f"{state} {_groups(match['zip'])}"
 
 
 @rule(r"\d", rf"(?<![\w.,$£€-])\d{{5}}-\d{{4}}{_END}", then=r"\-")
@@ -107,10 +108,13 @@ def _long_zip(match: Match) -> str | None:
 @rule(
     "a-zA-Z",
     r"(?<!\w)(?P<verb>[Cc]all(?:ed|ing|s)?|[Dd]ial(?:ed|led|ing|s)?|[Pp]honed?|[Rr]ing|[Rr]ang|[Tt]ext(?:ed|ing)?|[Ff]ax) "
-    rf"(?:(?P<short>{_EMERGENCY})(?! [a-z]+s\b)|(?P<long>\d{{5,11}}|\d{{3}} \d{{4}}))(?![\w%]|[-.,:/]\d)",
+    rf"(?:(?P<short>(?:{_EMERGENCY})(?:(?:, | or | and )(?:{_EMERGENCY})){{0,4}})(?! [a-z]+s\b)|"
+    r"(?P<long>\d{5,11}|\d{3} \d{4}))(?![\w%]|[-.,:/]\d)",
 )
 def _called(match: Match) -> str | None:
-    return f"{match['verb']} {_groups(match['short'] or match['long'])}"
+    if match["long"]:
+        return f"{match['verb']} {_groups(match['long'])}"
+    return f"{match['verb']} {re.sub(r'[0-9]+', lambda one: digits(one[0]), match['short'])}"
 
 
 @rule(
@@ -175,8 +179,9 @@ def _bank_account(match: Match) -> str | None:
 
 @rule(r"A-Z\d", r"(?<![\w-])(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8,24}(?![\w-])")
 def _code(match: Match) -> str | None:
-    """Letters and digits mixed: "1Z999AA10123456784"; but "COVID2019" is a name with a number."""
-    return _characters(match[0]) if len(re.findall(r"[A-Z]+|\d+", match[0])) > 2 else None
+    """Letters and digits mixed, "1Z999AA10123456784", or a passport's, "X1234567"; but "COVID2019" is a name with a number."""
+    is_mixed = len(re.findall(r"[A-Z]+|\d+", match[0])) > 2
+    return _characters(match[0]) if is_mixed or re.fullmatch(r"[A-Z]{1,2}\d{6,}[A-Z]?", match[0]) else None
 
 
 @rule(

@@ -166,7 +166,7 @@ def _by(match: Match) -> str | None:
 
 @rule(
     r"a-zA-Z",
-    r"(?<![\w/])(?P<unit>km/h|m/s²|m/s|kWh|km²|cm²|mm²|m²|km³|cm³|m³|ft²|in²|mi²|mm³|ft³|in³|kg/m[³3]|g/cm[³3])(?![\w/])",
+    r"(?<![\w/])(?P<unit>km/h|m/s²|m/s|kWh|km²|cm²|mm²|m²|km³|cm³|m³|ft²|in²|mi²|mm³|ft³|in³|kg/m[³3]|g/cm[³3]|km/s|km/hr|mL/min|rad/s|W/m²)(?![\w/])",
 )
 def _bare_unit(match: Match) -> str | None:
     """A unit that can be nothing else, without a number: "in km/h", "per m²"."""

@@ -21,6 +21,8 @@ _YEAR_AFTER = frozenset("in since until till before after by from during circa a
                         "october november december class".split())  # fmt: skip
 _ERAS = ("BC", "AD", "BCE", "CE")
 _NOT_COUNTED = frozenset("is was has as this its his us always perhaps 's".split())
+_ALONE = re.compile(r"[,;:!?)]|\.(?!\d)|$| (?:the|and|when|by|he|she|they|it|we|was|after|under|a) ")
+_TO_COME = frozenset("in by until till since before after year".split())
 _NUMBER_STARTS = r"\d.\-−+±~"
 
 
@@ -203,7 +205,14 @@ def _is_year(match: Match) -> bool:
     """Whether a bare number of four digits is a year: "in 1850", "1999 was", but not "1500 apples"."""
     before, after = previous_word(match).lower(), next_word(match)
     if not _is_recent(match[0]):
-        return re.fullmatch(r"1\d{3}", match[0]) is not None and (after in _ERAS or before in ("ad", "anno"))
+        is_early = re.fullmatch(r"1\d{3}", match[0]) is not None and (after in _ERAS or before in ("ad", "anno"))
+        is_alone = _ALONE.match(match.string, match.end()) is not None
+        return is_early or (
+            is_alone
+            and (
+                (before == "in" and "1010" <= match[0] < "1100") or (before in _TO_COME and "2100" <= match[0] < "2200")
+            )
+        )
     if after in _ERAS:
         return True
     is_counting = after.endswith("s") and after.islower() and after not in _NOT_COUNTED and before != "the"

@@ -51,7 +51,7 @@ def _marked(text: str, language: str) -> Iterator[tuple[str, bool]]:
     scripts = _scripts_of(language)
     is_foreign = False
     for i, character in enumerate(text):
-        if character.isalpha():
+        if character.isalpha() or _is_named_by_espeak(character):
             is_foreign = not _is_of(character, scripts)
         elif character.isspace():
             following = text[i + 1 : i + 2]
@@ -64,6 +64,20 @@ def _marked(text: str, language: str) -> Iterator[tuple[str, bool]]:
 @cache
 def _scripts_of(language: str) -> tuple[str, ...]:
     return next((tuple(names) for name, *names in rows("scripts") if name == language), ("LATIN",))
+
+
+@lru_cache(4096)
+def _is_named_by_espeak(character: str) -> bool:
+    """Whether it is a sign or a number of another script ("৵", "㊗") or a pattern of Braille: espeak-ng says its code."""
+    code = ord(character)
+    is_common = (
+        code < 0x0370
+        or 0x2000 <= code < 0x2800
+        or 0x2900 <= code < 0x2C00
+        or 0xFE00 <= code < 0x10000
+        or code >= 0x1F000
+    )
+    return not is_common and unicodedata.category(character) in ("So", "No", "Nl", "Sc", "Sk", "Po", "Sm")
 
 
 @lru_cache(4096)
@@ -81,6 +95,9 @@ def folded(text: str) -> str:
 @lru_cache(4096)
 def _nearest(character: str) -> str:
     name = unicodedata.name(character, "")
+    if name.startswith("MODIFIER LETTER"):  # espeak-ng names them, except for the apostrophe
+        plain = unicodedata.normalize("NFKC", character)
+        return plain if plain.isascii() else "'" if character in "ʻʼ" else character if character in "ˈˌː" else ""
     if not name.startswith("LATIN"):
         return character
     base = unicodedata.normalize("NFD", character)[0]
