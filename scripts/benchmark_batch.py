@@ -22,6 +22,7 @@ from tts_fm.batch.job import Job
 from tts_fm.batch.listing import Line
 from tts_fm.batch.run import Batch
 from tts_fm.batch.shards import Done, Said
+from tts_fm.origin import Origin
 from tts_fm.synthesizer import Synthesizer
 
 _TEXTS = (
@@ -78,10 +79,10 @@ def _speed(out: Path, n: int, executor: str, workers: int, address: str | None) 
     ``overhead`` is the time in which workers do not speak, as a share of the time in which they do; ``processor_seconds`` what
     a second of speech costs the workers (Linux), which does not depend on what else the machine is doing.
     """
-    job = Job(out.absolute(), store="webdataset", device="cpu")
+    job = Job(out.absolute(), Origin(device="cpu"), store="webdataset")
     listed = [Line(f"u{i:05d}", _TEXTS[i % len(_TEXTS)], number=i) for i in range(n)]
     job.out.mkdir(parents=True)
-    batch = Batch(job, listed, job.identity(job.load()))
+    batch = Batch(job, listed, job.identity(job.origin.load()))
     began = time.perf_counter()
     first: dict[str, float] = {}
     made: list[tuple[float, Done]] = []
@@ -119,9 +120,9 @@ def _nobody(lines: int, seconds: float) -> None:
 def _resume(out: Path, n: int) -> dict[str, float]:
     """Return how long a run takes that finds so many lines done: reading the markers, planning, writing said.jsonl."""
     listed = [Line(f"u{i:06d}", f"{_TEXTS[i % len(_TEXTS)]} {i}", number=i) for i in range(n)]
-    job = Job(out.absolute(), store="webdataset", device="cpu")
+    job = Job(out.absolute(), Origin(device="cpu"), store="webdataset")
     job.out.mkdir(parents=True)
-    identity = job.identity(job.load())
+    identity = job.identity(job.origin.load())
     for shard in shards.plan(listed, 100):
         kept = tuple(Said(line.id, line.digest, 3.0, 40, 1, 1, 1.2) for line in shard.lines)
         Done(shard.number, "", kept, ()).save(job.out)
