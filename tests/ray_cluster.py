@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import ray_node
 
 TESTS = Path(__file__).parent
+T = TypeVar("T")
 _MARK = "TTS_FM_TEST_CLUSTER"
 ENVIRONMENT = {
     **os.environ,
@@ -33,14 +34,24 @@ def until(is_so: Callable[[], Any], seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
-def title(process: Any) -> str:
-    """Return what a process calls itself; one that has just died has no name."""
+def told(ask: Callable[[], T], gone: T) -> T:
+    """Return what a process tells of itself; ``gone`` where it has just died."""
     import psutil
 
     try:
-        return " ".join(process.cmdline())
+        return ask()
     except psutil.Error:
-        return ""
+        return gone
+
+
+def title(process: Any) -> str:
+    """Return what a process calls itself; one that has just died has no name."""
+    return " ".join(told(process.cmdline, []))
+
+
+def descendants(process: Any) -> list:
+    """Return the processes that this one has started, and theirs; none where it has just died."""
+    return told(lambda: process.children(recursive=True), [])
 
 
 class Cluster:
@@ -65,24 +76,20 @@ class Cluster:
 
     def nodes(self) -> list:
         """The raylets, the head's first."""
-        return sorted((p for p in self._processes() if p.name() == "raylet"), key=lambda p: p.create_time())
+        raylets = [one for one in self._processes() if told(one.name, "") == "raylet"]
+        return sorted(raylets, key=lambda one: told(one.create_time, float("inf")))
 
     def processes(self, name: str, node: int | None = None) -> list:
         """The processes that Ray calls by this name, on one of the nodes or on all."""
         nodes = self.nodes() if node is None else [self.nodes()[node]]
-        children = [one for raylet in nodes for one in raylet.children(recursive=True)]
+        children = [one for raylet in nodes for one in descendants(raylet)]
         return [one for one in children if name in title(one)]
 
     def kill_second(self) -> None:
         """Kill the second node with all its processes, as a machine that loses its power."""
-        import psutil
-
         second = self.nodes()[1]
-        for one in [second, *second.children(recursive=True)]:
-            try:
-                one.kill()
-            except psutil.NoSuchProcess:
-                continue
+        for one in [second, *descendants(second)]:
+            told(one.kill, None)
 
     def stop(self) -> None:
         """Kill all of it."""
@@ -90,10 +97,7 @@ class Cluster:
 
         while found := list(self._processes()):
             for one in found:
-                try:
-                    one.kill()
-                except psutil.NoSuchProcess:
-                    continue
+                told(one.kill, None)
             psutil.wait_procs(found, 10)
 
     def _processes(self) -> Iterator:
@@ -101,11 +105,9 @@ class Cluster:
         import psutil
 
         for process in psutil.process_iter():
-            try:
-                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == str(self.folder):
-                    yield process
-            except psutil.Error:
-                continue
+            is_dead = told(process.status, psutil.STATUS_ZOMBIE) == psutil.STATUS_ZOMBIE
+            if not is_dead and told(process.environ, {}).get(_MARK) == str(self.folder):
+                yield process
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from tts_fm.batch.run import FAILED, MANIFEST, SAID, Batch, Progress, Result
 from tts_fm.batch.shards import Done, Failed, Said, Shard
 from tts_fm.batch.stores import Store
 from tts_fm.cli.terminal import Report
+from tts_fm.origin import Origin
 from tts_fm.resuming import locked
 
 LINES = [Line(f"u{i}", f"Line {i}" + " and" * (i % 3), number=i + 1) for i in range(5)]
@@ -42,7 +43,7 @@ class Stopping(Executor):
 
 def batch(job: Job, lines: Sequence[Line] = LINES) -> Batch:
     job.out.mkdir(parents=True, exist_ok=True)
-    return Batch(job, lines, job.identity(job.load()))
+    return Batch(job, lines, job.identity(job.origin.load()))
 
 
 def said(job: Job, lines: Sequence[Line] = LINES, size: int | None = None) -> Result:
@@ -64,7 +65,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def job(tmp_path: Path, model_folder: Path) -> Job:
-    return Job(tmp_path / "out", model=str(model_folder))
+    return Job(tmp_path / "out", Origin(str(model_folder)))
 
 
 # The same bytes
@@ -72,7 +73,7 @@ def job(tmp_path: Path, model_folder: Path) -> Job:
 
 def test_a_line_sounds_the_same_in_any_order_and_in_any_company(job: Job, tmp_path: Path, model_folder: Path) -> None:
     bent = str(bent_model(model_folder, tmp_path / "bent"))
-    one, other = (Job(tmp_path / name, model=bent) for name in ("one", "other"))
+    one, other = (Job(tmp_path / name, Origin(bent)) for name in ("one", "other"))
     said(one)
     said(other, [LINES[4], LINES[2]], 1)
     said(other, LINES[::-1], 3)
@@ -82,7 +83,7 @@ def test_a_line_sounds_the_same_in_any_order_and_in_any_company(job: Job, tmp_pa
 
 def test_seeds_are_those_of_the_run_the_id_and_the_try(job: Job, tmp_path: Path) -> None:
     seeds = [job.seed_of(line, attempt) for line in LINES for attempt in range(3)]
-    seeds += [Job(job.out, seed=1).seed_of(line, 0) for line in LINES]
+    seeds += [Job(job.out, job.origin, seed=1).seed_of(line, 0) for line in LINES]
     assert len(set(seeds)) == len(seeds) and all(0 <= seed < 2**31 for seed in seeds)
     own = Line("u0", "Words.", seed=5)
     assert [job.seed_of(own, attempt) for attempt in range(2)] == [5, job.seed_of(LINES[0], 1)]
@@ -95,7 +96,7 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
 ) -> None:
     if store == "shar":
         pytest.importorskip("lhotse")
-    whole, stopped = (Job(tmp_path / name, store=store, model=job.model) for name in ("whole", "stopped"))
+    whole, stopped = (Job(tmp_path / name, store=store, origin=job.origin) for name in ("whole", "stopped"))
     said(whole, size=2)
     with pytest.raises(KeyboardInterrupt):
         batch(stopped).run(Stopping(stopped_after), 2)
@@ -168,7 +169,7 @@ def test_other_settings_are_refused(change: dict, named: str, job: Job) -> None:
 def test_another_model_is_refused(job: Job, tmp_path: Path, model_folder: Path) -> None:
     said(job, LINES[:1])
     with pytest.raises(ValueError, match="weights was '.*' and is '.*'; choose another folder"):
-        batch(Job(job.out, model=str(bent_model(model_folder, tmp_path / "bent"))))
+        batch(Job(job.out, Origin(str(bent_model(model_folder, tmp_path / "bent")))))
 
 
 def test_a_line_that_has_changed_is_refused(job: Job) -> None:
@@ -202,7 +203,7 @@ def test_what_is_not_understood_is_said_again(job: Job, monkeypatch: pytest.Monk
         return Hearing([0, 3 - asked.count(text), 3][int(text.split()[1])], 4, "hm")
 
     monkeypatch.setattr(listener, "build", lambda name, model: listen)
-    checked = Job(job.out, model=job.model, check=Check("aligner", allowed=0.25, tries=3))
+    checked = Job(job.out, job.origin, check=Check("aligner", allowed=0.25, tries=3))
     result = said(checked, LINES[:3])
     assert [(one.id, one.tries, one.wrong) for _, one in result.said.values()] == [("u0", 1, 0.0), ("u1", 2, 0.25)]
     assert result.said["u1"][1].seed == job.seed_of(LINES[1], 1)
@@ -231,7 +232,7 @@ def test_who_can_listen() -> None:
 
 
 def test_an_archive_is_read_as_webdataset_does(job: Job) -> None:
-    archive = Job(job.out, store="webdataset", model=job.model)
+    archive = Job(job.out, job.origin, store="webdataset")
     said(archive, size=3)
     with tarfile.open(job.out / "shards/000001.tar") as tar:
         members = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
@@ -244,7 +245,7 @@ def test_an_archive_is_read_as_webdataset_does(job: Job) -> None:
 
 def test_shar_archives_are_read_by_lhotse(job: Job) -> None:
     lhotse = pytest.importorskip("lhotse")
-    store = Job(job.out, store="shar", model=job.model)
+    store = Job(job.out, job.origin, store="shar")
     said(store, size=3)
     cuts = list(lhotse.CutSet.from_shar(in_dir=job.out / "shards"))
     assert [cut.id for cut in cuts] == [line.id for line in LINES]

@@ -25,6 +25,7 @@ from tts_fm.batch.job import Job
 from tts_fm.batch.listing import Line
 from tts_fm.batch.run import SAID, Batch, Progress
 from tts_fm.data.corpora import CorpusReader
+from tts_fm.origin import Origin
 
 LINES = [Line(f"u{i:02d}", "And so on, " * (i % 4) + f"this is line {i}.", number=i + 1) for i in range(16)]
 
@@ -43,11 +44,11 @@ def alone(tmp_path_factory: pytest.TempPathFactory, bent: Path) -> Path:
 
 
 def wanted(out: Path, model: Path) -> Job:
-    return Job(out, store="webdataset", model=str(model), device="cpu", sampling={"steps": 60})
+    return Job(out, Origin(str(model), device="cpu"), store="webdataset", sampling={"steps": 60})
 
 
 def batch(job: Job) -> Batch:
-    return Batch(job, LINES, job.identity(job.load()))
+    return Batch(job, LINES, job.identity(job.origin.load()))
 
 
 def check(out: Path, alone: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -61,21 +60,6 @@ def load(
     if dtype != torch.float32:
         own_vocoder.hold_weights()
     return Model(config, backbone, frontend, own_vocoder, dtype, own_voice(source.folder), weak, grids)
-
-
-def named_anywhere(model: str, vocab: str | None, architecture: str | None, vocoder: str | None) -> dict[str, Any]:
-    """Return these arguments of :func:`load` so that they name the same in every process: paths from the root on."""
-    return {
-        "model": whole(model, hub.DEFAULT, *(one.name for one in hub.published())),
-        "vocab": None if vocab is None else whole(vocab),
-        "architecture": None if architecture is None else whole(architecture),
-        "vocoder": None if vocoder is None else whole(vocoder, hub.BUNDLED, *plugins.names(Vocoder)),
-    }
-
-
-def whole(name: str, *known: str) -> str:
-    """Return ``name``; where it is none of the ``known`` but a file or a folder, its whole path."""
-    return str(Path(name).absolute()) if name not in known and Path(name).exists() else name
 
 
 def load_model(source: ModelSource, device: torch.device) -> tuple[ModelConfig, Backbone, Frontend]:

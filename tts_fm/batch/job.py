@@ -9,6 +9,7 @@ from typing import Any
 
 from tts_fm import loading
 from tts_fm.batch.listing import Line
+from tts_fm.origin import Origin
 from tts_fm.synthesizer import Synthesizer
 
 
@@ -31,10 +32,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Job:
-    """A batch, but for its lines; ``model`` to ``precision`` as in :meth:`Synthesizer.load`.
+    """A batch, but for its lines.
 
     Attributes:
         out: the folder that gets everything.
+        origin: where the model comes from.
         store: the name of a :class:`~tts_fm.batch.stores.Store`.
         suffix: the format of the sound.
         seed: of the run.
@@ -44,29 +46,13 @@ class Job:
     """
 
     out: Path
+    origin: Origin
     store: str = "files"
     suffix: str = "flac"
-    model: str = "default"
-    vocab: str | None = None
-    architecture: str | None = None
-    vocoder: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
     seed: int = 0
     sampling: dict[str, Any] = field(default_factory=dict)
     is_normalized: bool = False
     check: Check | None = None
-
-    def load(self, device: str | None = None) -> Synthesizer:
-        """Return the model, on ``device`` if that is given. Raises as :meth:`Synthesizer.load`."""
-        return Synthesizer.load(
-            self.model,
-            vocab=self.vocab,
-            architecture=self.architecture,
-            vocoder=self.vocoder,
-            device=self.device if device is None else device,
-            precision=self.precision,
-        )
 
     def identity(self, synthesizer: Synthesizer) -> dict[str, Any]:
         """Return all that the sound of a line depends on beside the line, as JSON has it."""

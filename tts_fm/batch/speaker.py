@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,10 +32,11 @@ class _Outcome(NamedTuple):
 
 
 class Speaker:
-    """Says the lines of ``job`` on ``device``; raises as :meth:`Job.load`."""
+    """Says the lines of ``job``, on ``device`` if that is given; raises as :meth:`Origin.load`."""
 
     def __init__(self, job: Job, device: str | None = None) -> None:
-        self.job, self.synthesizer = job, job.load(device)
+        origin = job.origin if device is None else replace(job.origin, device=device)
+        self.job, self.synthesizer = job, origin.load()
         self.sampling = self.synthesizer.config.sampling_as(job.sampling)
         self.store: Store = plugins.build(Store, job.store, job.out, job.suffix)
         self.listen = None if job.check is None else listener.build(job.check.listener, job.check.model)

@@ -90,19 +90,18 @@ def batch(
     says what is missing, and tries again what failed.
     """
     report: Report = context.obj
-    from tts_fm import loading, plugins, resuming
+    from tts_fm import plugins, resuming
     from tts_fm.batch import batch_page
     from tts_fm.batch.executors import Executor
     from tts_fm.batch.job import Job
     from tts_fm.batch.run import Batch
+    from tts_fm.origin import Origin
 
     job = Job(
         out=out.absolute(),
+        origin=Origin(model, vocab, architecture, vocoder, device, precision).anywhere(),
         store="files" if shards is None else shards,
         suffix=format,
-        **loading.named_anywhere(model, vocab, architecture, vocoder),
-        device=device,
-        precision=precision,
         seed=seed,
         sampling=_sampling(sampling_options(leaps, steps=steps, guidance=guidance), settings),
         is_normalized=no_normalize,
@@ -111,7 +110,7 @@ def batch(
     listing = _read(listed, job, report)
     executor = plugins.build(Executor, "local" if ray is None else "ray", workers, ray)
     with resuming.locked(job.out, "batch"):
-        batch = Batch(job, listing.lines, job.identity(job.load()))
+        batch = Batch(job, listing.lines, job.identity(job.origin.load()))
         _check_voices(listed, batch, report)
         _check_targets(listed, batch, report_page)
         with report.progress("speaking", MINUTE) as on_step:
@@ -131,7 +130,7 @@ def _sampling(given: dict[str, Any], settings: list[str] | None) -> dict[str, An
 
 def _check(name: str | None, model: str | None, allowed: float, tries: int) -> Check | None:
     """Return who listens, and find mistakes in it."""
-    from tts_fm import loading
+    from tts_fm import origin
     from tts_fm.batch import listener
     from tts_fm.batch.job import Check
 
@@ -140,7 +139,7 @@ def _check(name: str | None, model: str | None, allowed: float, tries: int) -> C
             raise ValueError("--check-model is that of a listener; name one with --check whisper")
         return None
     listener.build(name, model)
-    return Check(name, None if model is None else loading.whole(model), allowed, tries)
+    return Check(name, None if model is None else origin.whole(model), allowed, tries)
 
 
 def _read(path: Path, job: Job, report: Report) -> Listing:

@@ -77,14 +77,12 @@ def serve(
     listener = None if ray is not None else running.listen(host, port)
     logging.basicConfig(format="tts-fm: %(message)s", level=logging.ERROR)
 
-    from tts_fm import loading
     from tts_fm.audio.library import VoiceLibrary
+    from tts_fm.origin import Origin
     from tts_fm.serving.setup import Setup
 
     setup = Setup(
-        **loading.named_anywhere(model, vocab, architecture, vocoder),
-        device=device,
-        precision=precision,
+        Origin(model, vocab, architecture, vocoder, device, precision).anywhere(),
         rules=Rules(tuple(map(digest, keys)), () if allow_origin is None else tuple(allow_origin), is_local),
         at_once=at_once,
         waiting=waiting,
@@ -100,7 +98,7 @@ def serve(
         size = Size() if replicas is None else Size.of(replicas)
         serve_on_ray(setup, host, port, ray, size, lambda: _tell(report, host, port))
         return
-    service = setup.service(setup.load())
+    service = setup.service(setup.origin.load())
     assert listener is not None
     _tell(report, host, listener.getsockname()[1])
     running.server(setup.build(service), service.queue.stop).run(sockets=[listener])

@@ -54,7 +54,7 @@ class Replica:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         setup = replace(self._setup, rules=replace(self._setup.rules, is_named=True))  # by Ray's proxy
-        return setup.build(setup.service(setup.load()))
+        return setup.build(setup.service(setup.origin.load()))
 
 
 def serve(setup: Setup, host: str, port: int, address: str, size: Size, on_start: Callable[[], None]) -> None:
@@ -92,7 +92,7 @@ def serve(setup: Setup, host: str, port: int, address: str, size: Size, on_start
 
 
 def _deployment(ray: Any, serving: Any, setup: Setup, size: Size) -> Any:
-    needs, room = cluster.needs(ray, setup.device)
+    needs, room = cluster.needs(ray, setup.origin.device)
     most = max(size.least, room) if size.most is None else size.most
     count: dict[str, Any] = {"num_replicas": size.least}
     if most > size.least:

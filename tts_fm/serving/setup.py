@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from tts_fm.audio.library import VoiceLibrary
+from tts_fm.origin import Origin
 from tts_fm.serving import app
 from tts_fm.serving.audit import Audit
 from tts_fm.serving.guard import Rules
@@ -21,9 +22,10 @@ from tts_fm.synthesizer import Synthesizer
 
 @dataclass(frozen=True)
 class Setup:
-    """How a server is set up; ``model`` to ``precision`` as in :meth:`Synthesizer.load`.
+    """How a server is set up.
 
     Attributes:
+        origin: where the model comes from.
         rules: what is asked of a request.
         at_once: how many generations run at the same time.
         waiting: how many requests may wait.
@@ -33,12 +35,7 @@ class Setup:
         can_change_voices: whether clients may make voices and delete them.
     """
 
-    model: str = "default"
-    vocab: str | None = None
-    architecture: str | None = None
-    vocoder: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
+    origin: Origin
     rules: Rules = field(default_factory=Rules)
     at_once: int = 1
     waiting: int = 16
@@ -46,17 +43,6 @@ class Setup:
     voices: Path | None = None
     audit: str | None = "-"
     can_change_voices: bool = True
-
-    def load(self) -> Synthesizer:
-        """Return the model. Raises as :meth:`Synthesizer.load`."""
-        return Synthesizer.load(
-            self.model,
-            vocab=self.vocab,
-            architecture=self.architecture,
-            vocoder=self.vocoder,
-            device=self.device,
-            precision=self.precision,
-        )
 
     def service(self, synthesizer: Synthesizer) -> Service:
         """Return all that a server of ``synthesizer`` has, with a queue of its own."""

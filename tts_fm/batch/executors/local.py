@@ -29,7 +29,7 @@ class Local(Executor):
     """This process where it is enough, else new ones; those that die are replaced, and their shards said anew."""
 
     def run(self, job: Job, shards: Sequence[Shard], on_way: OnWay) -> Generator[Done, None, None]:
-        devices = _devices(job.device, self.workers)[: max(1, len(shards))]
+        devices = _devices(job.origin.device, self.workers)[: max(1, len(shards))]
         if len(devices) == 1:
             yield from _alone(job, devices[0], shards, on_way)
             return

@@ -21,7 +21,7 @@ class Ray(Executor):
 
     def run(self, job: Job, shards: Sequence[Shard], on_way: OnWay) -> Generator[Done, None, None]:
         with cluster.connected("auto" if self.address is None else self.address) as ray:
-            needs, room = cluster.needs(ray, job.device)
+            needs, room = cluster.needs(ray, job.origin.device)
             most = max(1, min(room if self.workers is None else self.workers, len(shards)))
             pool = ray.data.ActorPoolStrategy(
                 min_size=1, initial_size=most, max_size=most, max_tasks_in_flight_per_actor=1
