@@ -178,17 +178,84 @@ def test_the_command_says_a_book_and_goes_on(tts_fm_command, model_folder, small
     assert other.code == 2 and "seed was 0 and is 5" in other.line
 
 
+class Slowly:
+    """Speaks as ``told`` does, but says everything with the next seed."""
+
+    def __init__(self, synthesizer: Synthesizer) -> None:
+        self.synthesizer = synthesizer
+
+    def speak(self, text, prompt=None, *, seed=0, **how):
+        return self.synthesizer.speak(text, prompt, seed=seed + 1, **how)
+
+
+def test_who_speaks_with_care_says_the_chapters_and_its_care_is_a_part_of_what_the_book_is(told, small, tmp_path):  # noqa: F811
+    care = {"takes": 2, "tries": 0, "check_model": None}
+    careful = Narrator(told, Role(None), speaker=Slowly(told), care=care)
+    said = careful.narrate(books.load(small), tmp_path / "careful")
+    plain = Narrator(told, Role(None), seed=1).narrate(books.load(small), tmp_path / "plain")
+    for one, other in zip(said, plain, strict=True):
+        assert torch.equal(io.read(one.file).samples, io.read(other.file).samples)
+    assert [turn.turn.text for turn in careful.spoken] == ["One.", "It was dark.\n\nSo it was."] + [
+        text for name in ("Two: ../../etc.", "Three.") for text in (name, "It was dark.\n\nSo it was.")
+    ]
+    assert [turn.start for turn in careful.spoken[::2]] == pytest.approx([one.start for one in said])
+    ends = [one.start + one.seconds - CHAPTER_PAUSE for one in said]
+    assert [turn.end for turn in careful.spoken[1::2]] == pytest.approx(ends, abs=1e-3)
+    with pytest.raises(ValueError, match=r"said otherwise: care"):
+        Narrator(told, Role(None)).narrate(books.load(small), tmp_path / "careful")
+    with pytest.raises(ValueError, match=r"said otherwise: care.takes was 2 and is 3"):
+        Narrator(told, Role(None), care=care | {"takes": 3}).narrate(books.load(small), tmp_path / "careful")
+    said[1].file.unlink()
+    again = Narrator(told, Role(None), speaker=Slowly(told), care=care)
+    again.narrate(books.load(small), tmp_path / "careful")
+    assert [turn.start for turn in again.spoken] == pytest.approx([turn.start for turn in careful.spoken[2:4]])
+
+
+def test_a_book_that_was_begun_before_there_was_care_goes_on(told, small, tmp_path):  # noqa: F811
+    said_by(told, small, tmp_path / "out")
+    manifest = tmp_path / "out" / narrate.MANIFEST
+    record = json.loads(manifest.read_text())
+    assert record.pop("care") is None
+    manifest.write_text(json.dumps(record))
+    again, _ = said_by(told, small, tmp_path / "out")
+    assert not any(one.is_new for one in again)
+
+
+def test_the_command_makes_takes_of_a_book_looks_through_them_and_tells(tts_fm_command, model_folder, tmp_path):
+    pytest.importorskip("pocketsphinx")
+    source = tmp_path / "a.md"
+    source.write_text("# Book\n\n## One\n\nIt was dark.\n\n## Two\n\nSo it was.\n")
+    how = ("-m", model_folder, "-o", tmp_path / "out", "--json")
+    done = tts_fm_command("book", source, *how, "--takes", "2", "--verify", "--tries", "1", "--seed", "3")
+    assert done.code == 0, done.stderr
+    record = json.loads(done.stdout)
+    n_turns = len(record["kept_seeds"])
+    assert n_turns == sum(len(narrate.turns(one.parts)) for one in books.load(source).chapters) == 5
+    assert record["repairs"] and {one["tries"] for one in record["repairs"]} == {1}  # noise is no word
+    starts = [one["new_span"][0] for one in record["repairs"]]
+    assert starts == sorted(starts) and all(0 <= at < record["seconds"] for at in starts)
+    assert f"of 2 takes that of seed {record['kept_seeds'][0]}, " in done.stderr
+    manifest = json.loads((tmp_path / "out" / narrate.MANIFEST).read_text())
+    assert manifest["care"] == {"takes": 2, "tries": 1, "check_model": None}
+    plain = tts_fm_command("book", source, *how, "--seed", "3", "-q")
+    assert plain.code == 2 and "said otherwise" in plain.line
+    again = tts_fm_command("book", source, *how, "--takes", "2", "--verify", "--tries", "1", "--seed", "3")
+    assert again.code == 0 and json.loads(again.stdout)["new"] == 0 and "every word is heard" not in again.stderr
+
+
 @pytest.mark.parametrize(
     "arguments, code, line",
     [
         (
-            ["synthesize", "--text-file", "BOOK", "--srt", "a.srt", "--takes", "3"],
+            ["synthesize", "--text-file", "BOOK", "--srt", "a.srt", "--takes", "3", "--words"],
             2,
-            "--takes, --srt can not be given for a book",
+            "--srt, --words can not be given for a book",
         ),
         (["synthesize", "--text-file", "BOOK", "--text", "x"], 2, "--text can not be given for a book"),
         (["book", "BOOK", "-o", "x.wav"], 2, "a sound with chapters is .m4b, .mp3, .opus"),
         (["book", "BOOK", "-o", "-"], 2, "name a folder"),
+        (["book", "BOOK", "--tries", "2"], 2, "give --verify"),
+        (["book", "BOOK", "--check-model", "base"], 2, "give --takes or --verify"),
         (["book", "BOOK", "--footnotes", "sing"], 2, "choose skip or say"),
         (["book", "BOOK", "--format", "aac"], 2, "choose one of wav, flac, ogg, mp3"),
         (["book", "none.epub"], 3, "there is no book none.epub"),

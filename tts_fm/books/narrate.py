@@ -7,8 +7,8 @@ import json
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tts_fm.books.turns import turns
 from tts_fm.errors import InputError
 from tts_fm.sampler import SamplingOptions
 from tts_fm.speech import Speech, provenance
-from tts_fm.story import Role
+from tts_fm.story import Role, Speaker, SpokenTurn
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text.lexicon import Lexicon
 from tts_fm.turns import MAIN, MAX_SEED, Turn
@@ -66,7 +66,14 @@ class SaidChapter:
 
 @dataclass(frozen=True, eq=False)
 class Narrator:
-    """Says books with ``synthesizer`` in the voice of ``role``; the others as in :meth:`Synthesizer.speak`."""
+    """Says books with ``synthesizer`` in the voice of ``role``; the others as in :meth:`Synthesizer.speak`.
+
+    Attributes:
+        speaker: who speaks with ``synthesizer``, if not itself.
+        care: what its speech depends on beside the arguments, as JSON has it.
+        remarks: what may be wrong with what was said, each once.
+        spoken: the turns that were said, not those that were there, at their times in the book.
+    """
 
     synthesizer: Synthesizer
     role: Role
@@ -76,8 +83,10 @@ class Narrator:
     normalized: bool = False
     lexicon: Lexicon | None = None
     suffix: str = "flac"
+    speaker: Speaker | None = None
+    care: Mapping[str, Any] | None = None
     remarks: list[str] = field(default_factory=list)
-    """What may be wrong with what was said, each once."""
+    spoken: list[SpokenTurn] = field(default_factory=list)
 
     def narrate(self, book: Book, folder: Path, on_progress: OnProgress | None = None) -> list[SaidChapter]:
         """Say the chapters of ``book`` that are not in ``folder`` yet; return all of them.
@@ -97,21 +106,29 @@ class Narrator:
         files = [folder / _file_name(i, chapter.title, self.suffix) for i, chapter in enumerate(book.chapters, 1)]
         is_new = [not file.is_file() for file in files]
         missing = sum(one.n_characters for one, new in zip(book.chapters, is_new, strict=True) if new)
-        count = _Count(self.synthesizer, book.n_characters - missing, book.n_characters, on_progress)
+        speaker = self.synthesizer if self.speaker is None else self.speaker
+        count = _Count(speaker, book.n_characters - missing, book.n_characters, on_progress)
+        spoken: dict[Path, Sequence[SpokenTurn]] = {}
         for i, (chapter, file, new) in enumerate(zip(book.chapters, files, is_new, strict=True)):
             if new:
                 count.chapter = chapter.title
-                self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
+                spoken[file] = self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
         said = _placed([chapter.title for chapter in book.chapters], files, is_new)
+        for one in said:
+            for turn in spoken.get(one.file, ()):
+                self.spoken.append(replace(turn, start=one.start + turn.start, end=one.start + turn.end))
         _write(folder / MANIFEST, manifest | {"said": [_record(one) for one in said]})
         return said
 
-    def _say(self, its_turns: Sequence[Turn], count: _Count, file: Path, number: int, title: str) -> None:
-        """Say a chapter into ``file``; what the model cannot read is left out, and told."""
+    def _say(
+        self, its_turns: Sequence[Turn], count: _Count, file: Path, number: int, title: str
+    ) -> Sequence[SpokenTurn]:
+        """Say a chapter into ``file``, and return its turns; what the model cannot read is left out, and told."""
         readable = [turn for turn in its_turns if self._is_readable(turn)]
         seed = (self.seed + number * _SEEDS) % (MAX_SEED + 1)
         rate = self.synthesizer.config.mel.sample_rate
         sounds = [torch.zeros(0)]
+        spoken: Sequence[SpokenTurn] = ()
         if readable:
             made = story.speak(
                 count,
@@ -123,11 +140,12 @@ class Narrator:
                 normalized=self.normalized,
                 lexicon=self.lexicon,
             )
-            sounds = [made.speech.waveform.samples]
+            sounds, spoken = [made.speech.waveform.samples], made.turns
             for remark in made.speech.remarks:
                 self._remark(remark)
         sound = io.Waveform(torch.cat([*sounds, torch.zeros(round(CHAPTER_PAUSE * rate))]), rate)
         io.write(sound, file, metadata=provenance(self.synthesizer.config.name, seed, self._sampling, title))
+        return spoken
 
     def _is_readable(self, turn: Turn) -> bool:
         try:
@@ -166,20 +184,21 @@ class Narrator:
             "is_normalized": self.normalized,
             "lexicon": None if words is None else _digest(repr(words.entries).encode()),
             "format": self.suffix,
+            "care": self.care,
         }
 
 
 class _Count:
     """Speaks with a model, and tells how far the book is."""
 
-    def __init__(self, synthesizer: Synthesizer, done: int, total: int, on_progress: OnProgress | None) -> None:
-        self._synthesizer, self._done, self._total, self._on_progress = synthesizer, done, total, on_progress
+    def __init__(self, speaker: Speaker, done: int, total: int, on_progress: OnProgress | None) -> None:
+        self._speaker, self._done, self._total, self._on_progress = speaker, done, total, on_progress
         self._began, self._seconds = time.perf_counter(), 0.0
         self.chapter = ""
 
     def speak(self, text: str, *args: Any, **kwargs: Any) -> Speech:
         """Speak as :meth:`Synthesizer.speak` does."""
-        speech = self._synthesizer.speak(text, *args, **kwargs)
+        speech = self._speaker.speak(text, *args, **kwargs)
         self._done += len(text)
         self._seconds += speech.waveform.seconds
         if self._on_progress is not None:

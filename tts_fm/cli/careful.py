@@ -11,12 +11,14 @@ from tts_fm.cli.terminal import Report
 
 if TYPE_CHECKING:
     from tts_fm.audio.prompt import Prompt
-    from tts_fm.repair import Mended
+    from tts_fm.repair import Repair
     from tts_fm.sampler import OnStep, SamplingOptions
     from tts_fm.speech import Speech
     from tts_fm.story import SpokenTurn
     from tts_fm.synthesizer import Synthesizer
     from tts_fm.takes import CountErrors
+
+_SHOWN = 8  # seeds in a line; the record has all
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,16 @@ class Care:
 
     def __bool__(self) -> bool:
         return self.takes > 1 or self.verify
+
+    @property
+    def facts(self) -> dict[str, Any] | None:
+        """What the speech depends on by it, as JSON has it; None where it is spoken without."""
+        from tts_fm import repair
+
+        if not self:
+            return None
+        tries = repair.TRIES if self.tries is None else self.tries
+        return {"takes": self.takes, "tries": tries if self.verify else 0, "check_model": self.check_model}
 
     def check(self) -> None:
         """Find mistakes before anything takes long."""
@@ -70,7 +82,10 @@ class Careful:
     count_errors: CountErrors | None
     seeds: list[int] = field(default_factory=list)
     """Of each turn: the seed of the take that was kept."""
-    mended: list[Mended] = field(default_factory=list)
+    repairs: list[tuple[Repair, ...]] = field(default_factory=list)
+    """Of each turn, where words are said anew."""
+    unheard: list[str] = field(default_factory=list)
+    """Passages that could not be looked through."""
 
     def speak(
         self,
@@ -99,12 +114,12 @@ class Careful:
         self.seeds.append(kept)
         if self.care.verify:
             tries = repair.TRIES if self.care.tries is None else self.care.tries
-            self.mended.append(
-                repair.mend(
-                    self.synthesizer, speech, seed=kept, tries=tries, sampling=sampling, count_errors=self.count_errors
-                )
+            mended = repair.mend(
+                self.synthesizer, speech, seed=kept, tries=tries, sampling=sampling, count_errors=self.count_errors
             )
-            speech = self.mended[-1].speech
+            self.repairs.append(mended.repairs)
+            self.unheard += mended.unheard
+            speech = mended.speech
         return speech
 
     def record(self, spoken: Sequence[SpokenTurn]) -> dict[str, Any]:
@@ -113,18 +128,20 @@ class Careful:
         if not self.care.verify:
             return record
         repairs: list[dict[str, Any]] = []
-        for turn, mended in zip(spoken, self.mended, strict=True):
-            for one in mended.repairs:
+        for turn, its_repairs in zip(spoken, self.repairs, strict=True):
+            for one in its_repairs:
                 spans = {"old_span": one.old_span, "new_span": one.new_span}
                 moved = {name: [round(turn.start + at, 3) for at in span] for name, span in spans.items()}
                 scores = {"score": round(one.score, 1), "new_score": round(one.new_score, 1)}
                 repairs.append(asdict(one) | moved | scores)
-        return record | {"repairs": repairs, "not_verified": [text for one in self.mended for text in one.unheard]}
+        return record | {"repairs": repairs, "not_verified": self.unheard}
 
     def tell(self, spoken: Sequence[SpokenTurn], report: Report) -> None:
         """Say what was done, and what may still be wrong."""
         if self.care.takes > 1:
-            report.say(f"of {self.care.takes} takes that of seed {', '.join(map(str, self.seeds))} was kept")
+            more = f" and {len(self.seeds) - _SHOWN} more" if len(self.seeds) > _SHOWN else ""
+            seeds = ", ".join(map(str, self.seeds[:_SHOWN]))
+            report.say(f"of {self.care.takes} takes that of seed {seeds}{more} was kept")
         record = self.record(spoken)
         repairs: Sequence[dict[str, Any]] = record.get("repairs", ())
         for one in repairs:

@@ -38,6 +38,18 @@ Naturalness = Annotated[
 Leaps = Annotated[
     int | None, typer.Option(help="Leaps, for a model that can; other options of sampling use its flow itself.")
 ]
+Takes = Annotated[
+    int, typer.Option(min=1, max=50, help="Speak so often, with seeds from --seed on, and keep what is heard best.")
+]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Say anew, alone, words that are not heard; English, needs the extra edit.")
+]
+Tries = Annotated[
+    int | None, typer.Option(min=1, max=20, help="How often --verify says a word anew at most.  [default: 3]")
+]
+CheckModel = Annotated[
+    str | None, typer.Option(help="A Whisper model that listens too: a folder, or a size; needs the extra asr.")
+]
 Speed = Annotated[float, typer.Option(min=0.1, max=10, help="2 is twice as fast as the recording.")]
 LexiconFile = Annotated[
     Path | None,

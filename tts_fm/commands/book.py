@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts_fm.cli import cast
+from tts_fm.cli import careful, cast
 from tts_fm.cli import output as outputs
 from tts_fm.cli.options import (
     Architecture,
     AsJson,
+    CheckModel,
     Device,
     Leaps,
     LexiconFile,
@@ -22,6 +23,9 @@ from tts_fm.cli.options import (
     RefAudio,
     RefText,
     Speed,
+    Takes,
+    Tries,
+    Verify,
     Vocab,
     Vocoder,
     check_sampling,
@@ -61,6 +65,10 @@ def book(
     leaps: Leaps = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Strength of guidance; 0 is none.")] = None,
+    takes: Takes = 1,
+    verify: Verify = False,
+    tries: Tries = None,
+    check_model: CheckModel = None,
     model: Model = "default",
     vocab: Vocab = None,
     architecture: Architecture = None,
@@ -95,6 +103,8 @@ def book(
         raise ValueError(f"--format is {format!r}; choose one of {', '.join(encoding.FORMATS)}")
     given = sampling_options(leaps, steps=steps, guidance=guidance)
     check_sampling(given)
+    care = careful.Care(takes, verify, tries, check_model)
+    care.check()
     folder, whole = _places(file, output)
     if whole is not None and output is not None:
         chaptered.check_target(whole)
@@ -119,11 +129,14 @@ def book(
     )
     _check_language(own, synthesizer.config.language, report)
     sampling = synthesizer.config.sampling_as(given)
-    narrator = Narrator(synthesizer, role, seed, speed, sampling, no_normalize, words, format)
+    speaker = care.speaker(synthesizer)
+    narrator = Narrator(synthesizer, role, seed, speed, sampling, no_normalize, words, format, speaker, care.facts)
     with resuming.locked(folder, "book"), report.progress("speaking", MINUTE) as on_step:
         said = narrator.narrate(own, folder, None if on_step is None else lambda one: on_step(*_told(one)))
     for remark in narrator.remarks:
         report.warn(remark)
+    if narrator.spoken:
+        speaker.tell(narrator.spoken, report)
     if whole is not None:
         chapters = [chaptered.Chapter(one.title, one.file) for one in said]
         chaptered.write(whole, chapters, _tags(own, synthesizer.config.name))
@@ -131,7 +144,7 @@ def book(
         report.say("one file of all chapters is written by PyAV; pip install 'tts-fm[av]' and run it again")
     sheet = folder / f"{folder.name}.cue" if whole is None else whole.with_suffix(".cue")
     sheet.write_text(cue.sheet(own.title, own.author, said, whole), encoding="utf-8")
-    _finish(own, said, folder, whole, as_json, report)
+    _finish(own, said, folder, whole, as_json, report, speaker.record(narrator.spoken))
 
 
 def instead_of(context: typer.Context) -> None:
@@ -198,7 +211,13 @@ def _tags(own: Book, model: str) -> dict[str, str]:
 
 
 def _finish(
-    own: Book, said: list[SaidChapter], folder: Path, whole: Path | None, as_json: bool, report: Report
+    own: Book,
+    said: list[SaidChapter],
+    folder: Path,
+    whole: Path | None,
+    as_json: bool,
+    report: Report,
+    care: dict[str, Any],
 ) -> None:
     seconds, new = said[-1].start + said[-1].seconds, sum(one.is_new for one in said)
     report.say(
@@ -211,4 +230,4 @@ def _finish(
         for one in said
     ]
     record = {"title": own.title, "output": str(folder if whole is None else whole), "seconds": round(seconds, 3)}
-    typer.echo(json.dumps({**record, "new": new, "chapters": chapters}))
+    typer.echo(json.dumps({**record, "new": new, "chapters": chapters, **care}))

@@ -16,6 +16,7 @@ from tts_fm.cli.delivery import Captions, Delivery
 from tts_fm.cli.options import (
     Architecture,
     AsJson,
+    CheckModel,
     Device,
     Leaps,
     LexiconFile,
@@ -24,6 +25,9 @@ from tts_fm.cli.options import (
     RefAudio,
     RefText,
     Speed,
+    Takes,
+    Tries,
+    Verify,
     Vocab,
     Vocoder,
     check_sampling,
@@ -102,18 +106,10 @@ def synthesize(
     duration: Annotated[
         float | None, typer.Option(min=0.1, max=3600, help="Seconds of speech, whatever the speed.")
     ] = None,
-    takes: Annotated[
-        int, typer.Option(min=1, max=50, help="Speak so often, with seeds from --seed on, and keep what is heard best.")
-    ] = 1,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Say anew, alone, words that are not heard; English, needs the extra edit.")
-    ] = False,
-    tries: Annotated[
-        int | None, typer.Option(min=1, max=20, help="How often --verify says a word anew at most.  [default: 3]")
-    ] = None,
-    check_model: Annotated[
-        str | None, typer.Option(help="A Whisper model that listens too: a folder, or a size; needs the extra asr.")
-    ] = None,
+    takes: Takes = 1,
+    verify: Verify = False,
+    tries: Tries = None,
+    check_model: CheckModel = None,
     device: Device = "auto",
     precision: Precision = "auto",
     no_normalize: Annotated[bool, typer.Option("--no-normalize", help="TEXT spells out its numbers already.")] = False,
