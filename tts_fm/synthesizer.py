@@ -204,7 +204,7 @@ class Synthesizer:
             passages=told.passages(places(pieces, pauses)),
             unknown=told.unknown,
             seconds=seconds_taken,
-            remarks=(*self._doubts_of(own, voice), *told.remarks, *doubts.of_speech(waveform)),
+            remarks=(*self._doubts_of_transcript(own, voice), *doubts.of_recording(own), *told.remarks, *doubts.of_speech(waveform)),
         )
 
     def stream(
@@ -247,7 +247,7 @@ class Synthesizer:
         )
         at_once = (*doubts.of_recording(own), *told.remarks)
         return streamer.stream(
-            told.utterances, seed, on_step, at_once, lambda: doubts.of_transcript(own, voice.prompt, self._checks(own))
+            told.utterances, seed, on_step, at_once, lambda: self._doubts_of_transcript(own, voice)
         )
 
     @torch.inference_mode()
@@ -334,13 +334,15 @@ class Synthesizer:
         scale, given = self.config.mel_scale, len(voice.mel)
         return lambda t, x_t: on_state(t, scale.unscaled(x_t[0, given:].float()))
 
-    def _doubts_of(self, prompt: Prompt, voice: Voice) -> tuple[str, ...]:
-        """Return what may be wrong with a prompt."""
-        return doubts.of_reference(prompt, voice.prompt, self._checks(prompt))
+    def _doubts_of_transcript(self, prompt: Prompt, voice: Voice) -> tuple[str, ...]:
+        """Return whether a prompt may not say its words; that the model's own one does is known, and it takes time to see.
 
-    def _checks(self, prompt: Prompt) -> bool:
-        """Whether an aligner looks for the words of ``prompt``: it knows English, and the model's own one says its words."""
-        return getattr(self.frontend.options, "language", "").startswith("en") and prompt is not self.default_prompt
+        An aligner looks for the words if they are English.
+        """
+        if prompt is self.default_prompt:
+            return ()
+        is_english = getattr(self.frontend.options, "language", "").startswith("en")
+        return doubts.of_transcript(prompt, voice.prompt, is_english)
 
     def listen(self, prompt: Prompt | None) -> Voice:
         """Return ``prompt``, or the model's own voice where it is None, as the model hears it. Raises InputError."""
