@@ -204,7 +204,12 @@ class Synthesizer:
             passages=told.passages(places(pieces, pauses)),
             unknown=told.unknown,
             seconds=seconds_taken,
-            remarks=(*self._doubts_of_transcript(own, voice), *doubts.of_recording(own), *told.remarks, *doubts.of_speech(waveform)),
+            remarks=(
+                *self._doubts_of_transcript(own, voice),
+                *doubts.of_recording(own),
+                *told.remarks,
+                *doubts.of_speech(waveform),
+            ),
         )
 
     def stream(
@@ -246,9 +251,7 @@ class Synthesizer:
             self.config, self.frontend, self.renderer, self._sampler(sampling), voice.mel, voice.prompt.output_gain
         )
         at_once = (*doubts.of_recording(own), *told.remarks)
-        return streamer.stream(
-            told.utterances, seed, on_step, at_once, lambda: self._doubts_of_transcript(own, voice)
-        )
+        return streamer.stream(told.utterances, seed, on_step, at_once, lambda: self._doubts_of_transcript(own, voice))
 
     @torch.inference_mode()
     def plan(
