@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 NOT_NEEDED = {
     *{
         "accelerate",
@@ -40,3 +42,30 @@ def test_speaking_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     assert code == 0 and (tmp_path / "hello.wav").is_file()
     assert {"torch", "phonemizer", "soundfile"} <= set(loaded)
     assert NOT_NEEDED & set(loaded) == set()
+
+
+LEAVE = """
+import atexit, os, sys
+from tts_fm.commands import main
+
+class Kept:
+    def __del__(self):
+        os.write(1, b"taken apart\\n")
+
+kept = Kept()
+kept.itself = kept
+print("said")
+code = main()
+atexit.register(lambda: print("after all"))
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["synthesize", "--steps", "many"], 2)])
+def test_a_process_that_is_over_does_what_waits_for_its_end_and_is_not_taken_apart(
+    arguments: list[str], code: int
+) -> None:
+    ran = subprocess.run([sys.executable, "-c", LEAVE, *arguments], capture_output=True, text=True, check=False)
+    lines = ran.stdout.splitlines()
+    assert ran.returncode == code
+    assert lines[0] == "said" and lines[-1] == "after all" and "taken apart" not in lines

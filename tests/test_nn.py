@@ -40,10 +40,12 @@ def test_one_filler_stands_for_all_that_are_out_of_the_texts_reach() -> None:
     assert (results[0][0][1, 4:] == 0).all()
 
 
-def test_frames_are_convolved_as_by_the_one_dimensional_convolution() -> None:
-    conv, x = FrameConv(8, 8, 5, groups=2), torch.randn(2, 11, 8)
-    expected = F.conv1d(x.mT, conv.weight, conv.bias, padding=2, groups=2).mT
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_frames_are_convolved_as_by_the_one_dimensional_convolution(groups: int) -> None:
+    conv, x = FrameConv(8, 8, 5, groups=groups), torch.randn(2, 11, 8)
+    expected = F.conv1d(x.mT, conv.weight, conv.bias, padding=2, groups=groups).mT
     assert (conv(x) - expected).abs().max() <= 1e-6
+    assert (conv.along(x.mT[:, :, None])[:, :, 0].mT - expected).abs().max() <= 1e-6
 
 
 @pytest.mark.parametrize("name", ["dit", "unet_t", "mmdit"])

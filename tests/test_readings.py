@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tts_fm.text import capitals, dates, identifiers, lengths, mathematics, measures, money, quantities, words
+from tts_fm.text import capitals, dates, identifiers, lengths, mathematics, measures, money, quantities, rules, words
+from tts_fm.text import normalize as normalize_module
 from tts_fm.text.abbreviations import SYMBOLS
 from tts_fm.text.normalize import normalize, trace, without_capitals
 from tts_fm.text.tables import rows
@@ -89,3 +90,14 @@ def test_transcripts_in_capitals_are_words():
         without_capitals("MISTER QUILTER SAW THE FBI AND WE ARE GLAD") == "mister quilter saw the FBI and we are glad"
     )
     assert without_capitals("It cost $5 in the USA.") == "It cost $5 in the USA."
+
+
+@pytest.mark.parametrize("name", ["cases/readings.tsv", "neighbours.tsv", "normalize.tsv"])
+def test_rules_read_the_same_one_by_one_and_as_one_pattern(name, monkeypatch):
+    texts = [cell for row in _table(name) for cell in row]
+    normalize_module._scanner.cache_clear()
+    scanner = normalize_module._scanner()
+    one_by_one = [list(scanner.scan(text)) for text in texts]
+    monkeypatch.setattr(rules, "_SELDOM", 0)
+    assert [list(scanner.scan(text)) for text in texts] == one_by_one
+    assert sum(map(len, one_by_one)) > 20

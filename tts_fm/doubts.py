@@ -108,6 +108,8 @@ def _doubled(waveform: Waveform, words: Sequence[TimedWord]) -> Iterator[int]:
 
 def possible_speed(speed: float, prompt: PreparedPrompt) -> tuple[float, tuple[str, ...]]:
     """Return ``speed``, or the highest that leaves all words in the speech, and then why it is another one."""
+    if speed <= 1:  # which every prompt allows, and to read its transcript takes time
+        return speed, ()
     most = max(1.0, FASTEST / rate(prompt))
     if not most < speed < math.inf:  # what is no speed at all is refused elsewhere
         return speed, ()

@@ -130,7 +130,7 @@ def check_stored(weights: Mapping[Any, Tensor], source: Path | str) -> None:
 def check_finite(weights: Mapping[str, Tensor], source: Path | str) -> None:
     """Refuse weights of which one is not a finite number. Raises ModelError."""
     for name, value in weights.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
+        if value.is_floating_point() and value.numel() and not all(end.isfinite() for end in value.aminmax()):
             raise ModelError(f"{source} is damaged: the weight {name!r} is not finite everywhere; copy it again")
 
 

@@ -36,14 +36,14 @@ def timed(run: Callable[[], object]) -> Cost:
     return Cost(time.process_time() - processor, time.perf_counter() - clock)
 
 
-def started(module: Sequence[str]) -> Cost:
-    """Run ``python -m`` and return what the process took, its start included."""
+def started(arguments: Sequence[str]) -> Cost:
+    """Run Python with ``arguments`` and return what the process took, its start included."""
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", *module], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise SystemExit(f"python -m {' '.join(module)} ended with {process.returncode}")
+        raise SystemExit(f"python {' '.join(arguments)} ended with {process.returncode}")
     return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss / 1024)
 
 

@@ -56,6 +56,7 @@ def rule(starts: str, pattern: str, then: str = "") -> Callable[[Callable[[Match
     return lambda speak: Rule(starts, pattern, speak, then)
 
 
+_SELDOM = 1000
 FRACTIONS = "½¼¾⅛⅜⅝⅞⅓⅔⅕⅖⅗⅘⅙⅚"
 _BEHIND_A_NUMBER = re.compile(r"(?:\d{1,3}(?: \d{3}){1,5}(?<= 000)(?! ?\d)|[\d.,]{1,80})\s?(.?)")
 
@@ -67,7 +68,7 @@ class Scanner:
         self._rules = tuple(rules)
         self._start = re.compile(f"(?<!\\w)[A-Za-z]|(?![A-Za-z])[{''.join(each.starts for each in rules)}]")
         self._then = frozenset("".join(each.then for each in rules)) - {"a", "0", "\\"}
-        self._choices: dict[tuple[str, str], tuple[re.Pattern[str], tuple[Rule, ...]]] = {}
+        self._choices: dict[tuple[str, str], Choice] = {}
 
     def scan(self, text: str, taken: Sequence[Replacement] = ()) -> Iterator[Replacement]:
         """Yield what is read differently from how it is written, from left to right; ``taken`` goes before every rule."""
@@ -82,11 +83,8 @@ class Scanner:
                 continue
             limit = waiting[-1].start if waiting else len(text)
             key = (found[0], "") if not found[0].isdecimal() else ("0", self._follows(text, start))
-            pattern, rules = self._choices.get(key) or self._choice(key)
-            candidate = pattern.match(text, start)
-            if candidate is None:
-                continue
-            for each in rules[int((candidate.lastgroup or "r0")[1:]) :]:
+            choice = self._choices.get(key) or self._choice(key)
+            for each in choice.from_first(text, start):
                 match = each.pattern.match(text, start)
                 spoken = None if match is None or match.end() > limit else each.speak(match)
                 if match is not None and spoken is not None:
@@ -104,19 +102,42 @@ class Scanner:
             return "a"
         return "0" if character.isdecimal() else character if character in self._then else " "
 
-    def _choice(self, key: tuple[str, str]) -> tuple[re.Pattern[str], tuple[Rule, ...]]:
-        """The rules that can begin so, and one pattern that tells which is the first to match."""
+    def _choice(self, key: tuple[str, str]) -> Choice:
+        """The rules that can begin so."""
         character, follows = key
-        rules = tuple(
-            each
-            for each in self._rules
-            if re.match(f"[{each.starts}]", character)
-            and (not each.then or not follows or re.match(f"[{each.then}]", follows))
+        self._choices[key] = Choice(
+            tuple(
+                each
+                for each in self._rules
+                if re.match(f"[{each.starts}]", character)
+                and (not each.then or not follows or re.match(f"[{each.then}]", follows))
+            )
         )
-        patterns = (_without_captures(each.source) for each in rules)
-        pattern = re.compile("|".join(f"(?P<r{i}>{pattern})" for i, pattern in enumerate(patterns)) or "(?!)")
-        self._choices[key] = (pattern, rules)
         return self._choices[key]
+
+
+@dataclass
+class Choice:
+    """Rules to try in order; where they are tried often one pattern tells which is the first to match.
+
+    To compile that takes as long as two thousand trials of the rules one by one, which share theirs between all choices.
+    """
+
+    rules: tuple[Rule, ...]
+    trials: int = 0
+
+    def from_first(self, text: str, start: int) -> tuple[Rule, ...]:
+        """Return the rules from the first that matches at ``start`` on, all of them as long as they are seldom tried."""
+        self.trials += 1
+        if self.trials <= _SELDOM:
+            return self.rules
+        first = self._joined.match(text, start)
+        return () if first is None else self.rules[int((first.lastgroup or "r0")[1:]) :]
+
+    @cached_property
+    def _joined(self) -> re.Pattern[str]:
+        patterns = (_without_captures(each.source) for each in self.rules)
+        return re.compile("|".join(f"(?P<r{i}>{pattern})" for i, pattern in enumerate(patterns)) or "(?!)")
 
 
 def _without_captures(pattern: str) -> str:
