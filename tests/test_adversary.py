@@ -18,9 +18,9 @@ def manifest(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus"), SECONDS, n_heldout=2)
 
 
-def config(manifest, backbone=LEAPING, through=1, lessons=1, speaker=None, temperature=1.0, **training):
+def config(manifest, backbone=LEAPING, through=1, lessons=1, speaker=None, **training):
     run = values(manifest, **training)
-    run["model"] |= {"sampling": {**SAMPLING, "temperature": temperature}, "backbone": backbone}
+    run["model"] |= {"sampling": SAMPLING, "backbone": backbone}
     run["adversary"] = {"leaps": 2, "through": through, "share": 1.0, "windows": [8, 16], "widths": [8, 8]}
     run["adversary"] |= {"lessons": lessons, "speaker": speaker}
     return parse(RunConfig, run, "adversary")
@@ -56,20 +56,6 @@ def test_the_last_leaps_learn_and_judges_are_left_out_of_the_network(manifest, t
     grid = made.config.model.sampling.leaping(2).times().tolist()
     assert asked == [(grid[0], grid[1], through > 1), (grid[1], grid[2], True)]
     assert speech.requires_grad and speech.shape == batch.mel.shape
-
-
-def test_what_is_judged_starts_from_the_calmer_noise_that_speech_starts_from(manifest, tmp_path):
-    starts = []
-    for temperature in (1.0, 0.5):
-        made = learner(config(manifest, temperature=temperature), tmp_path / str(temperature))
-        press = made.objective.adversary.press
-        made.objective.adversary.press = lambda condition, x_0, *rest, press=press: (
-            starts.append(x_0),
-            press(condition, x_0, *rest),
-        )[1]
-        made.objective.train()(made.corpus.batch([0, 1, 2]), 3)
-    assert float(starts[0].std()) == pytest.approx(1.0, abs=0.05)
-    assert torch.equal(starts[1], 0.5 * starts[0])
 
 
 def test_the_judges_learn_to_tell_noise_from_a_tone():

@@ -181,8 +181,7 @@ class DistillOptions(Options):
 
     ``teacher`` is named as ``--model`` of ``tts-fm synthesize``; it walks as its own sampling says, changed by
     ``sampling``, with ``fine`` steps from 0 to 1. The grids are those of ``model.sampling`` with ``steps`` steps, one of
-    them drawn each time, and start from noise of its ``temperature``. A ``share`` of the batches teaches leaps, the others
-    the flow itself.
+    them drawn each time. A ``share`` of the batches teaches leaps, the others the flow itself.
     """
 
     teacher: str
@@ -205,8 +204,6 @@ class SpeakerOptions(Options):
 
 class AdversaryOptions(Options):
     """Speech that the model makes in ``leaps`` leaps is judged by networks that learn to tell it from recordings.
-
-    The leaps start, like all of the model's speech, from noise of deviation ``model.sampling.temperature``.
 
     A ``share`` of the batches is judged, and the last ``through`` leaps learn from it. Each judge sees windows of so many
     frames through layers of these widths, and learns from ``lessons`` draws of windows; what it holds against the speech

@@ -83,12 +83,11 @@ class Objective(nn.Module):
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
         x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)
-        start = model.sampling.temperature * x_0  # leaps are learned from where speech will start
         pressure = None
         if self.training and batch.ids and self.adversary is not None and self.adversary.has_turn(rng):
-            pressure = self.adversary.press(condition, start, batch.mel, is_target, rng)
+            pressure = self.adversary.press(condition, x_0, batch.mel, is_target, rng)
         if self.teacher is not None and self.teacher.has_lesson(rng):
-            lesson = self.teacher.lesson(condition, start, batch.mel, rng)
+            lesson = self.teacher.lesson(condition, x_0, batch.mel, rng)
             point, prepared = lesson.point, self.backbone.prepare(condition)
             velocity = self.backbone.mean_velocity(point.x_t, lesson.t, lesson.until, prepared)
         else:
