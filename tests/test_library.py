@@ -59,6 +59,16 @@ def test_what_is_kept_is_the_speech_at_its_own_level_and_what_is_said_about_it(l
     )
 
 
+def test_a_recording_stays_the_same_until_its_file_changes(library, anna):
+    first = library.recording("anna")
+    assert library.recording("anna") is first and torch.equal(first.waveform.samples, anna.prompt.waveform.samples)
+    library.add("anna", recording(silence=0.7), NOTE, is_forced=True)
+    assert library.recording("anna") is not first
+    library.remove("anna")
+    with pytest.raises(ValueError, match="there is no voice 'anna'"):
+        library.recording("anna")
+
+
 def test_any_player_plays_it(library, anna):
     info = soundfile.info(library.path("anna"))
     assert (info.format, info.subtype, info.samplerate, info.channels) == ("FLAC", "PCM_16", 24_000, 1)

@@ -161,6 +161,35 @@ def test_what_may_be_wrong_is_told_everywhere(server, client, monkeypatch):
     assert [message["remarks"] for message in told if message["type"] == "audio.done"] == [remarks]
 
 
+def test_a_streamed_answer_tells_what_is_wrong_with_its_voices_at_its_beginning(server, client, tmp_path, monkeypatch):
+    asked: list[str] = []
+
+    def of_transcript(prompt: Prompt, *_) -> tuple[str, ...]:
+        asked.append(prompt.transcript)
+        return (f"not said: {prompt.transcript}",)
+
+    monkeypatch.setattr(doubts, "of_transcript", of_transcript)
+    monkeypatch.setattr(doubts, "of_recording", lambda prompt: (f"clipped: {prompt.transcript}",))
+    own = server.service.synthesizer.default_prompt
+    server.service.voices.library.add("anna", Prompt(own.waveform, "Other words."), "test")
+    try:
+        text = f"{TEXT} [voice anna]One more."
+        wanted = [f"{what}: {words}" for words in (TRANSCRIPT, "Other words.") for what in ("not said", "clipped")]
+        for how in ({"response_format": "pcm"}, {"response_format": "wav"}, {"stream_format": "sse"}):
+            answer = speak(client, input=text, markup=True, **how)
+            assert set(wanted) <= set(json.loads(answer.headers["x-remarks"])), how
+        done = events_of(answer.text)[-1]
+        assert done["remarks"] == json.loads(answer.headers["x-remarks"])
+        config = {"type": "session.config", "response_format": "pcm", "stream_audio": True, "markup": True}
+        told, _ = session(server, config, {"type": "input.text", "text": text}, {"type": "input.done"})
+        (last,) = [message["remarks"] for message in told if message["type"] == "audio.done"]
+        assert set(wanted) <= set(last) and asked
+        fast = speak(client, input=text, markup=True, response_format="pcm", speed=4)
+        assert any("letters per second" in remark for remark in json.loads(fast.headers["x-remarks"]))
+    finally:
+        server.service.voices.library.remove("anna")
+
+
 def test_what_has_no_effect_is_said(client):
     answer = speak(client, instructions="Speak calmly.", lang_code="a", **{"b c": 1})
     assert answer.headers["x-without-effect"] == "instructions, lang_code"

@@ -68,7 +68,7 @@ def test_streamed_speech_lasts_as_long_and_has_the_same_words_at_the_same_times(
 def test_the_first_piece_is_short_and_made_before_the_rest_is(told: Synthesizer) -> None:
     calls: list[int] = []
     pieces = told.stream(TEXT, seed=3, on_step=lambda done, steps: calls.append(done))
-    assert next(pieces).waveform.seconds == pytest.approx(0.3, abs=0.02)
+    assert next(pieces).waveform.seconds == pytest.approx(0.2, abs=0.02)
     steps = told.config.sampling.steps
     assert calls == list(range(1, steps + 1))  # of one phrase alone
     list(pieces)
@@ -80,7 +80,7 @@ def test_each_piece_is_as_long_as_all_before_it_up_to_two_seconds(told: Synthesi
     step = 1 / told.config.mel.frame_rate
     for piece in pieces[1:]:
         assert (
-            piece.waveform.seconds <= max(0.3, min(piece.start, 2.0)) + 0.3 + step
+            piece.waveform.seconds <= max(0.2, min(piece.start, 2.0)) + 0.2 + step
         )  # what is left of a phrase goes with it
     assert len(pieces) > 4
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections import Counter
 from functools import cache
 
@@ -11,6 +13,7 @@ import torch
 from conftest import TINY, buzz
 
 from tts_fm import Prompt, Synthesizer, Waveform, config, plugins
+from tts_fm.audio import prompt as prompts
 from tts_fm.backbones import Backbone
 from tts_fm.frontends import Frontend
 from tts_fm.pacing import DurationRule
@@ -80,7 +83,7 @@ def test_prompt_and_pieces_are_read_once(rule: str, prompt: Prompt, monkeypatch:
     own = [tokens(teller.frontend, piece.text) for piece in chunks]
     monkeypatch.setattr(frontend, "tokens", lambda self, text: read.update([text]) or tokens(self, text))
     monkeypatch.setattr(backbone, "average_frames", lambda ids: durations.append(len(ids)) or predict(ids))
-    voice = teller.listen(prompt)
+    voice = teller.listen(Prompt(prompt.waveform, prompt.transcript))  # one that was not heard before
     for piece, its_tokens in zip(chunks, own, strict=True):
         teller.to_speak(voice, piece.text, its_tokens)
     if rule == "predicted":
@@ -88,6 +91,20 @@ def test_prompt_and_pieces_are_read_once(rule: str, prompt: Prompt, monkeypatch:
         assert durations == [len(voice.prompt.transcript.encode()), *map(len, own)]
     else:
         assert set(read.values()) == {1} and len(read) == len(chunks) > 1  # prompt and piece together
+
+
+def test_a_prompt_is_heard_once_and_forgotten_with_it(prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
+    teller, heard, prepare = speaking("predicted").teller, [], prompts.prepare
+    monkeypatch.setattr(prompts, "prepare", lambda *given: heard.append(given[0].transcript) or prepare(*given))
+    own, gone = Prompt(prompt.waveform, prompt.transcript), weakref.WeakSet[Prompt]()
+    gone.add(own)
+    first = teller.listen(own)
+    assert teller.listen(own) is first and len(heard) == 1
+    other = teller.listen(Prompt(prompt.waveform, prompt.transcript))
+    assert other is not first and torch.equal(other.mel, first.mel) and len(heard) == 2
+    del own
+    gc.collect()
+    assert not gone
 
 
 def test_a_rule_that_is_not_there_is_refused_by_its_choices() -> None:

@@ -27,9 +27,9 @@ FIRST = 1.0
 """Seconds of the first phrase, at most, where the text has a place to cut."""
 _LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
 _LEAST = 0.5  # seconds: a phrase is not shorter
-_HEARD = 3.0  # seconds of the prompt that every phrase hears; with 4 it is no likelier
+_HEARD = 3.0  # seconds of the prompt that every phrase hears; with 2 it is less like it, with 4 no more
 _MEMORY = 1.5  # seconds of what was just said that the next phrase hears
-_SOONEST, _PIECE = 0.3, 2.0  # seconds of the first piece of sound, and of any: each is as long as what is out already
+_SOONEST, _PIECE = 0.2, 2.0  # seconds of the first piece of sound, and of any: each is as long as what is out already
 _ENDING = frozenset(".!?…;:,—")
 _MORE = 1.3  # limits: a phrase may be so much longer where that ends it at a mark, or the text
 

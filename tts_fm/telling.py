@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -69,6 +70,7 @@ class Teller:
     config: ModelConfig
     frontend: Frontend
     backbone: Backbone
+    _heard: WeakKeyDictionary[Prompt, Voice] = field(default_factory=WeakKeyDictionary, init=False, repr=False)
 
     @cached_property
     def rule(self) -> DurationRule:
@@ -82,7 +84,17 @@ class Teller:
         return self.config.mel_scale.scaled(log_mel(samples.to(device), self.config.mel))
 
     def listen(self, prompt: Prompt) -> Voice:
-        """Level, trim and resample the prompt; return it with its mel and all that is needed of its words."""
+        """Level, trim and resample the prompt; return it with its mel and all that is needed of its words.
+
+        A prompt is heard once, and what was heard is kept as long as somebody has the prompt.
+        """
+        voice = self._heard.get(prompt)
+        if voice is None:
+            with torch.inference_mode(False), torch.no_grad():  # it is kept, and must be of use anywhere
+                voice = self._heard[prompt] = self._listen(prompt)
+        return voice
+
+    def _listen(self, prompt: Prompt) -> Voice:
         mel = self.config.mel
         prepared = prompts.prepare(prompt, mel.sample_rate, self.config.limits.max_prompt_seconds)
         prepared = replace(prepared, transcript=without_capitals(prepared.transcript))

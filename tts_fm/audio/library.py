@@ -14,6 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
@@ -28,7 +29,16 @@ BUNDLED = "default"
 _NAME = re.compile(r"(?!.*\.flac$)[a-z0-9][a-z0-9._-]{0,63}")  # anna.flac is the file of anna
 _MAX_RATE = 48_000  # Hz: nobody's voice is higher
 _MAX_BYTES = 10_000_000
+_MOST_LOADED = 32  # recordings that stay in memory
 _MAX_NOTE, _MAX_TRANSCRIPT = 1_000, 5_000  # characters
+
+
+class _Stamp(NamedTuple):
+    """By what a file is known to be the same."""
+
+    changed: int
+    size: int
+    number: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +70,7 @@ class VoiceLibrary:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = _home() if folder is None else folder
+        self._loaded: dict[str, tuple[_Stamp, Prompt]] = {}
 
     def names(self) -> list[str]:
         """Return what voices there are, sorted; the model's own is not among them."""
@@ -91,6 +102,20 @@ class VoiceLibrary:
             InputError: its file is damaged or was changed.
         """
         return read_voice(self.existing(name))
+
+    def recording(self, name: str) -> Prompt:
+        """Return the prompt of the voice called ``name``, the same one until its file changes: what was heard in it is known.
+
+        Raises as :meth:`load`.
+        """
+        file = self.existing(name).stat()
+        stamp = _Stamp(file.st_mtime_ns, file.st_size, file.st_ino)
+        known = self._loaded.pop(name, None)
+        prompt = known[1] if known is not None and known[0] == stamp else self.load(name).prompt
+        while len(self._loaded) >= _MOST_LOADED:
+            self._loaded.pop(next(iter(self._loaded)), None)
+        self._loaded[name] = stamp, prompt
+        return prompt
 
     def add(self, name: str, recording: Prompt, consent: str, *, is_forced: bool = False) -> KeptVoice:
         """Keep ``recording`` under ``name``, trimmed to the speech in it; ``consent`` says who allowed that and how.

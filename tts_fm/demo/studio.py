@@ -56,7 +56,7 @@ class Studio:
 
     def voice(self, name: str) -> Prompt | None:
         """Return the kept voice ``name``; None is the model's own. Raises ValueError where there is none."""
-        return None if name == BUNDLED else self.library.load(name).prompt
+        return None if name == BUNDLED else self.library.recording(name)
 
     def generate(
         self, work: Callable[[OnStep], T], outputs: int, steps: int | None = None, what: str = ""

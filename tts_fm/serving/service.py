@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive
 
-from tts_fm import story
+from tts_fm import doubts, story
 from tts_fm.audio.prompt import Prompt
 from tts_fm.sampler import SamplingOptions
 from tts_fm.serving import formats, script, wire
@@ -99,14 +99,26 @@ class Order:
         if self.flows and self.wants_words and len(self.turns) == 1:
             words = story.plan(synthesizer, self.turns, roles, speed=self.speed)[0].words
         if self.flows and (words or not self.wants_words):
+            known = self._remarks(synthesizer, roles)  # the header goes out with the first piece
             for piece in story.stream(synthesizer, self.turns, roles, **how):
-                yield Chunk(encoder.add(piece.waveform), piece.waveform.seconds, words=words, remarks=piece.remarks)
-                words = ()
+                remarks = tuple(dict.fromkeys((*known, *piece.remarks)))
+                yield Chunk(encoder.add(piece.waveform), piece.waveform.seconds, words=words, remarks=remarks)
+                words, known = (), ()
         else:  # whole, too, where only an aligner finds the words, or several turns have some
             speech = story.speak(synthesizer, self.turns, roles, **how).speech
             words = _words(speech) if self.wants_words else ()
             yield Chunk(encoder.add(speech.waveform), speech.waveform.seconds, words=words, remarks=speech.remarks)
         yield Chunk(encoder.end(), is_last=True)
+
+    def _remarks(self, synthesizer: Synthesizer, roles: Mapping[str, Role]) -> tuple[str, ...]:
+        """Return all that is known of the voices and their speed before they speak."""
+        found: list[str] = []
+        for turn in self.turns:
+            prompt, speed = roles[turn.voice].prompt, self.speed if turn.speed is None else turn.speed
+            own, prepared = synthesizer.model.voice(prompt), synthesizer.listen(prompt).prompt
+            found += doubts.of_reference(own, prepared, synthesizer.model.checks(own))
+            found += doubts.possible_speed(speed, prepared)[1]
+        return tuple(dict.fromkeys(found))
 
     def usage(self, seconds: float) -> wire.Usage:
         """Return what ``seconds`` of it count."""

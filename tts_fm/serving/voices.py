@@ -73,7 +73,7 @@ class Voices:
             raise ApiError(404, message, param="voice", code="voice_not_found")
         if meant == BUNDLED:
             return ChosenVoice(BUNDLED, lambda: None)
-        return ChosenVoice(meant, lambda: self.library.load(meant).prompt)
+        return ChosenVoice(meant, lambda: self.library.recording(meant))
 
     def add(self, name: str, recording: bytes, words: str | None, consent: str) -> wire.Voice:
         """Keep a voice, with its consent. Raises ValueError and InputError as :meth:`VoiceLibrary.add`."""

@@ -25,7 +25,7 @@ SLOPE = 0.1
 """Of every leaky ReLU but the last, which has PyTorch's 0.01."""
 WINDOW = 2**19
 """How many numbers a stage makes at once in bfloat16 on a CPU, at most: a megabyte, which stays in its cache."""
-_LENGTHS = 4  # of windows: quarters of the longest, so that a short part takes a short time
+_LENGTHS = 8  # of windows: eighths of the longest, so that a short part takes a short time
 
 
 class HiFiGAN(Vocoder):
@@ -197,12 +197,12 @@ class Stage(nn.Module):
 
     def in_windows(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m e"]:
         """As :meth:`forward` in windows of a few lengths; zeros where that would see beyond the ends."""
-        n, quarter = x.shape[1], max(WINDOW // (self.width * self.rate * _LENGTHS), 3 * self.reach)
+        n, unit = x.shape[1], max(WINDOW // (self.width * self.rate * _LENGTHS), 3 * self.reach)
         made = [x.new_zeros(len(x), self.reach * self.rate, self.width)]
-        for start in range(self.reach, n - self.reach, _LENGTHS * quarter - 2 * self.reach):
-            window = x[:, start - self.reach : start - self.reach + _LENGTHS * quarter]
+        for start in range(self.reach, n - self.reach, _LENGTHS * unit - 2 * self.reach):
+            window = x[:, start - self.reach : start - self.reach + _LENGTHS * unit]
             inner = window.shape[1] - 2 * self.reach
-            raised = self(F.pad(window, (0, 0, 0, -window.shape[1] % quarter)))
+            raised = self(F.pad(window, (0, 0, 0, -window.shape[1] % unit)))
             made.append(raised[:, self.reach * self.rate : (self.reach + inner) * self.rate])
         return torch.cat([*made, made[0]], dim=1)
 
