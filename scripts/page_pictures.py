@@ -19,7 +19,12 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (  # pyright: ignore[reportMissingImports] (an extra)
+    Browser,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 TEXT = (
     "Flow matching turns noise into speech, step by step, and you hear it while the rest of it is still being made. "
