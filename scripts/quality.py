@@ -106,10 +106,10 @@ def main() -> None:
         settings = [one.split() for one in given.set]
         for name in given.models:
             synthesizer = Synthesizer.load(name)
+            model = loading.digest(synthesizer.backbone)
             for changes in settings if settings and not given.own else [[], *settings]:
                 spoken = synthesizer.with_config(judging.changed(synthesizer.config, changes))
-                model, label = loading.digest(synthesizer.backbone), given.label or name
-                row = Row(model, label, changes, size, given.hours, listener.hear(spoken))
+                row = Row(model, given.label or name, changes, size, given.hours, listener.hear(spoken))
                 with given.out.open("a", encoding="utf-8") as kept:
                     kept.write(json.dumps(asdict(row)) + "\n")
                 print(row.line(), flush=True)

@@ -16,11 +16,8 @@ _EDGE = 10  # frames: as many of a silence say what noise is in it
 _LOUD, _QUIET = 20.0, 30.0  # dB under the loudest: certainly speech, and certainly silence
 _LEAST_RANGE, _NOISY = 12.0, 36.0  # dB from floor to speech: between them a recording is noisy
 _BAND = 100.0, 8_000.0  # Hz: where speech is looked for in noise
-_OF_NOISE, _TIMES, _UNDER = (
-    0.12,
-    3.0,
-    30.0,
-)  # share of frames that are noise; times its power; dB under what is above it
+_OF_NOISE, _TIMES = 0.12, 3.0  # share of frames that are noise; times its power is what rises out of it
+_UNDER = 30.0  # dB under the loudest of what rises: no speech
 _GAP, _BLIP = 0.15, 0.05  # seconds: a shorter gap belongs to the speech around it, a shorter sound is no speech
 
 

@@ -113,11 +113,13 @@ class Order:
     def _remarks(self, synthesizer: Synthesizer, roles: Mapping[str, Role]) -> tuple[str, ...]:
         """Return all that is known of the voices and their speed before they speak."""
         found: list[str] = []
-        for turn in self.turns:
-            prompt, speed = roles[turn.voice].prompt, self.speed if turn.speed is None else turn.speed
-            own, prepared = synthesizer.model.voice(prompt), synthesizer.listen(prompt).prompt
+        for voice in dict.fromkeys(turn.voice for turn in self.turns):  # an aligner listens, so each is asked once
+            own = synthesizer.model.voice(roles[voice].prompt)
+            prepared = synthesizer.listen(own).prompt
             found += doubts.of_reference(own, prepared, synthesizer.model.checks(own))
-            found += doubts.possible_speed(speed, prepared)[1]
+            speeds = dict.fromkeys(turn.speed for turn in self.turns if turn.voice == voice)
+            for speed in speeds:
+                found += doubts.possible_speed(self.speed if speed is None else speed, prepared)[1]
         return tuple(dict.fromkeys(found))
 
     def usage(self, seconds: float) -> wire.Usage:
