@@ -189,7 +189,7 @@ def _train_vocoder(
     run = vocoder.read(config, changes)
     loggers.check(run.training.loggers)
     team = Team(device, run.training.precision)
-    learner = vocoder.VocoderLearner(run, team, say=report.say)
+    learner = vocoder.learner(run, team, say=report.say)
     loop = Loop(learner, run.training, folder)
     _begin(loop, resume, strict.dump(run), report)
     return _drive(loop, max_minutes, report, folder / MODEL)

@@ -1,4 +1,4 @@
-"""GAN training of a vocoder, with the same loop as an acoustic model."""
+"""Training of a vocoder, by recordings and judges or by a teacher, with the same loop as an acoustic model."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ from tts_fm.vocoders import Vocoder
 
 
 class LossOptions(Options):
-    """Weights of the generator's losses."""
+    """Weights of the generator's losses; ``wave`` is of the waveforms' distance, for one that a teacher teaches."""
 
     mel: float = Field(default=45.0, ge=0)
     stft: float = Field(default=1.0, ge=0)
+    wave: float = Field(default=0.0, ge=0)
     adversarial: float = Field(default=1.0, ge=0)
     feature_matching: float = Field(default=1.0, ge=0)
     stft_sizes: tuple[int, ...] = (512, 1024, 2048)
@@ -56,10 +57,22 @@ class VocoderTrainingOptions(LoopOptions):
     precision: Precision = "float32"
 
 
+class TeacherOptions(Options):
+    """A HiFi-GAN whose sound a lighter one learns, see :mod:`tts_fm.training.vocoder_student`."""
+
+    vocoder: str = Field(description="a vocoder folder, or hf://OWNER/REPO")
+    kept: int = Field(default=1, ge=0, description="first stages that are the teacher's own and do not learn")
+    lessons: int = Field(default=512, gt=0, description="pieces that are learned from at one time")
+    fresh: int = Field(default=1, ge=0, description="how many of them each update replaces")
+    fade: int = Field(default=0, ge=0, description="updates in which the blocks that the student has not fade out")
+    blurred: float = Field(default=0.5, ge=0, le=1, description="share of pieces whose mel is smoothed, more or less")
+
+
 class VocoderRun(Options):
     """A whole run, as one YAML file holds it.
 
     ``start`` is a vocoder folder, or ``hf://OWNER/REPO``, whose weights are the beginning; ``mel`` and ``vocoder`` are as there.
+    With a ``teacher`` its sound is learned, not that of the recordings, of which it is given the mels.
     """
 
     name: str
@@ -67,6 +80,7 @@ class VocoderRun(Options):
     mel: MelSpec = MelSpec()
     vocoder: choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
     start: str = ""
+    teacher: TeacherOptions | None = None
     discriminators: DiscriminatorOptions = DiscriminatorOptions()
     data: RecordingOptions
     loss: LossOptions = LossOptions()
@@ -138,11 +152,8 @@ class VocoderLearner(Learner):
         rng = torch.Generator().manual_seed(self.options.seed * 1_000_003 + update)
         has_judges = update >= self.options.warm_updates
         size = self.options.judged_batch_size if has_judges else self.options.batch_size
-        real = self.recordings.crops(size, rng).to(self.device)
         lr = self._set_learning_rates(update)
-        with self.team.autocast():
-            fake = self.generator.decode(log_mel(real, self.run.mel))
-        real = real[:, : fake.shape[-1]]
+        real, fake = self._speak(update, size, rng)
         values: dict[str, Tensor] = {}
         if has_judges and update % self.options.discriminator_every == 0:
             judged = self._teach_judges(real, fake.detach())
@@ -157,12 +168,20 @@ class VocoderLearner(Learner):
         frames = real.numel() // self.run.mel.hop_length
         return Step({**_numbers(values), "grad_norm": made.norm, "lr": lr}, frames, is_skipped=not made.is_number)
 
+    def _speak(self, update: int, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return ``size`` pieces of sound as they should be, and as the generator makes them."""
+        real = self.recordings.crops(size, rng).to(self.device)
+        with self.team.autocast():
+            fake = self.generator.decode(log_mel(real, self.run.mel))
+        return real[:, : fake.shape[-1]], fake
+
     def _teach_generator(self, real: Tensor, fake: Tensor, has_judges: bool) -> _Gradient:
         terms = self.reconstruction(real, fake) | (self._adversarial(real, fake) if has_judges else {})
         total = torch.stack([getattr(self.run.loss, name) * value for name, value in terms.items()]).sum()
         self.generator_optimizer.zero_grad(set_to_none=True)
         total.backward()
-        norm = nn.utils.clip_grad_norm_(self.generator.parameters(), self.options.max_grad_norm)
+        learning = [parameter for group in self.generator_optimizer.param_groups for parameter in group["params"]]
+        norm = nn.utils.clip_grad_norm_(learning, self.options.max_grad_norm)
         return _Gradient({name: value.detach() for name, value in terms.items()}, float(norm))
 
     def _teach_judges(self, real: Tensor, fake: Tensor) -> _Gradient:
@@ -178,12 +197,13 @@ class VocoderLearner(Learner):
         return gradient
 
     def reconstruction(self, real: Float[Tensor, "b s"], fake: Float[Tensor, "b s"]) -> dict[str, Tensor]:
-        """Return the distance of the log-mels, and of the spectra at several resolutions."""
+        """Return the distance of the log-mels, of the spectra at several resolutions, and of the samples beside their size."""
         spec = self.run.mel
         if spec.flavour == "hifigan":  # what is above 8 kHz must be learned as well
             spec = replace(spec, flavour="bigvgan")
         mel = l1_loss(log_mel(fake, spec), log_mel(real, spec))
-        return {"mel": mel, "stft": stft_distance(real, fake, self.run.loss.stft_sizes)}
+        wave = l1_loss(fake, real) / real.abs().mean().clamp(min=1e-4)
+        return {"mel": mel, "stft": stft_distance(real, fake, self.run.loss.stft_sizes), "wave": wave}
 
     def _adversarial(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         self.judges.requires_grad_(False)
@@ -200,7 +220,8 @@ class VocoderLearner(Learner):
         progress = min(1.0, update / o.updates)
         ratio = o.final_lr_ratio + (1 - o.final_lr_ratio) * 0.5 * (1 + math.cos(math.pi * progress))
         ratio *= min(1.0, (update + 1) / (o.lr_warmup + 1))
-        self.generator_optimizer.param_groups[0]["lr"] = o.lr * ratio
+        for group in self.generator_optimizer.param_groups:
+            group["lr"] = o.lr * ratio
         since = update - o.warm_updates
         judge_ratio = ratio * min(1.0, (since + 1) / (o.lr_warmup + 1)) if since >= 0 else 0.0
         self.judge_optimizer.param_groups[0]["lr"] = o.discriminator_lr * judge_ratio
@@ -218,10 +239,16 @@ class VocoderLearner(Learner):
         sums: dict[str, float] = {}
         for samples in self.heldout.samples:
             real = samples[None].to(self.device)
-            fake = self.average.decode(log_mel(real, self.run.mel))
+            mel = log_mel(real, self.run.mel)
+            fake = self.average.decode(mel)
+            real = self._as_it_should_be(real, mel)
             for name, value in self.reconstruction(real[:, : fake.shape[-1]], fake).items():
                 sums[name] = sums.get(name, 0.0) + float(value) / len(self.heldout.samples)
         return {f"heldout_{name}": value for name, value in sums.items()}
+
+    def _as_it_should_be(self, samples: Tensor, mel: Tensor) -> Tensor:
+        """Return what a copy of ``samples`` is compared with."""
+        return samples
 
     def state(self) -> dict[str, Any]:
         """See :class:`Learner`."""
@@ -237,8 +264,7 @@ class VocoderLearner(Learner):
         run = self.run
         return lambda folder: vocoder_folder.save(folder, self.average, name=run.name, license=run.license)
 
-    @staticmethod
-    def _resumed() -> tuple[str, ...]:
+    def _resumed(self) -> tuple[str, ...]:
         return "generator", "average", "judges", "generator_optimizer", "judge_optimizer"
 
 
@@ -263,6 +289,15 @@ def generator(run: VocoderRun) -> Vocoder:
         )
     fresh.load_state_dict(published.state_dict())
     return fresh
+
+
+def learner(run: VocoderRun, team: Team, say: Callable[[str], None] = lambda _: None) -> VocoderLearner:
+    """Return who learns what ``run`` says: from recordings, or from a teacher."""
+    if run.teacher is None:
+        return VocoderLearner(run, team, say)
+    from tts_fm.training.vocoder_student import VocoderStudent
+
+    return VocoderStudent(run, team, say)
 
 
 def read(path: Path, changes: list[str] | None = None) -> VocoderRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -21,6 +21,7 @@ from tts_fm.types import MelSpec
 from tts_fm.vocoders import Vocoder
 
 Size = Annotated[int, Field(gt=0, le=16_384)]
+Block = tuple[int, tuple[int, ...]]
 SLOPE = 0.1
 """Of every leaky ReLU but the last, which has PyTorch's 0.01."""
 WINDOW = 2**19
@@ -39,8 +40,10 @@ class HiFiGAN(Vocoder):
     class Options(plugins.Options):
         """Sizes, called as in the published ``config.json``; the defaults are V1.
 
-        ``resblock`` "1" has two convolutions for each dilation, of which the second is not dilated; "2" has one. With the
-        ``precision`` bfloat16 all but the last convolution are computed so where a GPU or the CPU can (avx512_bf16): two to
+        ``resblock`` "1" has two convolutions for each dilation, of which the second is not dilated; "2" has one.
+        ``stage_kernel_sizes``, which is ours, says which of the ``resblock_kernel_sizes`` each stage has, where not all: so
+        a generator is lightened that a larger one teaches (:mod:`tts_fm.training.vocoder_student`). With the ``precision``
+        bfloat16 all but the last convolution are computed so where a GPU or the CPU can (avx512_bf16): two to
         four times as fast, and some 22 dB from float32, which DNSMOS and DistillMOS do not hear. A CPU does that in windows
         of a mel that lies between silences, see :meth:`HiFiGAN.decode`. Training is as its run says.
         """
@@ -55,6 +58,7 @@ class HiFiGAN(Vocoder):
             (1, 3, 5),
             (1, 3, 5),
         )
+        stage_kernel_sizes: tuple[tuple[Size, ...], ...] = Field(default=(), max_length=16)
         precision: Literal["float32", "bfloat16"] = "float32"
 
         @model_validator(mode="after")
@@ -72,12 +76,26 @@ class HiFiGAN(Vocoder):
                 raise ValueError("resblock_dilation_sizes needs a list of dilations for each of resblock_kernel_sizes")
             if any(kernel % 2 == 0 for kernel in self.resblock_kernel_sizes):
                 raise ValueError(f"resblock_kernel_sizes are {self.resblock_kernel_sizes}: they must be odd")
+            allowed, of_stages = set(self.resblock_kernel_sizes), self.stage_kernel_sizes
+            if of_stages and (
+                len(of_stages) != len(rates) or any(not kept or not allowed.issuperset(kept) for kept in of_stages)
+            ):
+                raise ValueError(
+                    f"stage_kernel_sizes are {of_stages}: for each of the {len(rates)} upsample_rates they need some of "
+                    f"the resblock_kernel_sizes {self.resblock_kernel_sizes}"
+                )
             if self.upsample_initial_channel % 2 ** len(rates):
                 raise ValueError(
                     f"upsample_initial_channel is {self.upsample_initial_channel}: it is halved by each of "
                     f"{len(rates)} upsample_rates, so it must be divisible by {2 ** len(rates)}"
                 )
             return self
+
+        def blocks(self, stage: int) -> list[Block]:
+            """Return the kernel's size and the dilations of each residual block that the stage has."""
+            kept = self.stage_kernel_sizes[stage] if self.stage_kernel_sizes else self.resblock_kernel_sizes
+            everything = zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True)
+            return [(kernel, dilations) for kernel, dilations in everything if kernel in kept]
 
     options: Options
 
@@ -92,7 +110,7 @@ class HiFiGAN(Vocoder):
         width = options.upsample_initial_channel
         self.conv_in = FrameConv(mel.n_mels, width, 7)
         stages = [
-            Stage(width >> i, rate, kernel, options)
+            Stage(width >> i, rate, kernel, options.blocks(i), has_pairs=options.resblock == "1")
             for i, (rate, kernel) in enumerate(zip(options.upsample_rates, options.upsample_kernel_sizes, strict=True))
         ]
         self.stages = nn.ModuleList(stages)
@@ -101,6 +119,10 @@ class HiFiGAN(Vocoder):
         for stage in reversed(stages):
             self.reaches.insert(0, stage.sees(self.reaches[0]))
         self.reach = self.reaches[0] + self.conv_in.reach
+
+    def sees(self, stages: int) -> int:
+        """Return how many frames of the mel on either side the rest sees of what :meth:`begin` made."""
+        return math.ceil(self.reaches[stages] / math.prod(self.options.upsample_rates[:stages]))
 
     def hold_weights(self) -> None:
         if self._is_halved(self.conv_out.weight.device):
@@ -129,6 +151,19 @@ class HiFiGAN(Vocoder):
             mel = F.pad(mel, (0, 0, self.reach, self.reach), value=math.log(FLOOR))
             return self._decode(mel, start + self.reach, end + self.reach, Stage.in_windows)
 
+    def begin(self, mel: Float[Tensor, "b n c"], stages: int) -> Float[Tensor, "b m d"]:
+        """Return what the first ``stages`` make of a mel, ``prod(upsample_rates[:stages])`` frames for each."""
+        x = self.conv_in(mel)
+        for stage in self.stages[:stages]:
+            x = stage(x)
+        return x
+
+    def finish(self, x: Float[Tensor, "b m d"], stages: int) -> Float[Tensor, "b s"]:
+        """Return the waveform of what :meth:`begin` returned."""
+        for stage in self.stages[stages:]:
+            x = stage(x)
+        return self._to_samples(x)[..., 0]
+
     def _decode(
         self, mel: Float[Tensor, "b n c"], start: int, end: int, run: Callable[[Stage, Tensor], Tensor]
     ) -> Float[Tensor, "b s"]:
@@ -139,9 +174,11 @@ class HiFiGAN(Vocoder):
             part = part.around(reach)
             part = part.become(run(stage, part.x), stage.rate)
         part = part.around(self.conv_out.reach)
-        with torch.autocast(mel.device.type, enabled=False):
-            x = self.conv_out(F.leaky_relu(part.x.to(self.conv_out.weight.dtype))).float().tanh()
-        return part.become(x).around(0).x[..., 0]
+        return part.become(self._to_samples(part.x)).around(0).x[..., 0]
+
+    def _to_samples(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b s 1"]:
+        with torch.autocast(x.device.type, enabled=False):
+            return self.conv_out(F.leaky_relu(x.to(self.conv_out.weight.dtype))).float().tanh()
 
     def _is_halved(self, device: torch.device) -> bool:
         return not self.training and self.options.precision == "bfloat16" and precision.has_fast_bfloat16(device)
@@ -171,16 +208,13 @@ class Part:
 class Stage(nn.Module):
     """Raises the rate, halves the width, and takes the mean of residual blocks that see more and less around."""
 
-    def __init__(self, width: int, rate: int, kernel: int, options: HiFiGAN.Options) -> None:
+    def __init__(self, width: int, rate: int, kernel: int, blocks: Iterable[Block], *, has_pairs: bool) -> None:
         super().__init__()
         self.rate, self.width = rate, width // 2
         self.upsample = FrameUpsample(width, width // 2, kernel, rate)
-        blocks = [
-            ResidualBlock(width // 2, size, dilations, has_pairs=options.resblock == "1")
-            for size, dilations in zip(options.resblock_kernel_sizes, options.resblock_dilation_sizes, strict=True)
-        ]
-        self.blocks = nn.ModuleList(blocks)
-        around = max(block.reach for block in blocks)
+        residual = [ResidualBlock(width // 2, size, dilations, has_pairs=has_pairs) for size, dilations in blocks]
+        self.blocks = nn.ModuleList(residual)
+        around = max(block.reach for block in residual)
         self.reach = math.ceil((around + (kernel + rate) // 2 - 1) / rate)
 
     def sees(self, above: int) -> int:
@@ -189,7 +223,10 @@ class Stage(nn.Module):
 
     def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *m e"]:
         """Return ``rate`` times as many frames of half the width; an export keeps its own axes."""
-        x = self.upsample(F.leaky_relu(x, SLOPE))
+        return self.mean(self.upsample(F.leaky_relu(x, SLOPE)))
+
+    def mean(self, x: Float[Tensor, "b *m e"]) -> Float[Tensor, "b *m e"]:
+        """Return the mean of what the residual blocks make of frames at the higher rate."""
         total = self.blocks[0](x)
         for block in self.blocks[1:]:
             total += block(x)
