@@ -6,7 +6,7 @@ import logging
 import pickle
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
@@ -18,8 +18,10 @@ _KNOCK_SECONDS = 10.0
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
+def connected(address: str, environment: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Yield the package ``ray``, connected to the cluster at ``address`` (``auto``: the one this machine belongs to).
+
+    Whatever is started has these variables in its ``environment``.
 
     Raises:
         ValueError: there is no such cluster, or Ray is not installed.
@@ -33,7 +35,8 @@ def connected(address: str) -> Iterator[Any]:
         raise ArgumentError("Ray is not installed; run: pip install 'tts-fm[ray]'", "ray") from None
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        runtime = None if environment is None else {"env_vars": dict(environment)}
+        ray.init(address=address, runtime_env=runtime, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"there is no Ray cluster at {address!r} ({first}); start one: ray start --head") from None
