@@ -15,6 +15,11 @@ from tts_fm.errors import ArgumentError, WorkersError
 A = TypeVar("A")
 B = TypeVar("B")
 _KNOCK_SECONDS = 10.0
+_NEVER, _BUSY = -1.0, 1.0
+"""Shares of a pool's actors that work, at which Ray Data lets one go, and starts one where fewer than wanted are there.
+
+By its own, 0.5 and 1.75, it lets the second of two go as soon as that has started, before it gets work, and starts none again.
+"""
 
 
 @contextmanager
@@ -45,6 +50,8 @@ def connected(address: str, environment: Mapping[str, str] | None = None) -> Ite
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = False
+        context.autoscaling_config.actor_pool_util_downscaling_threshold = _NEVER
+        context.autoscaling_config.actor_pool_util_upscaling_threshold = _BUSY
         with redirect_stdout(sys.stderr):  # Ray prints what has died; the standard output is for data
             yield ray
     except RayError as error:
