@@ -42,7 +42,7 @@ def connected(address: str, environment: Mapping[str, str] | None = None) -> Ite
         _knock(address)
         runtime = None if environment is None else {"env_vars": dict(environment)}
         ray.init(address=address, runtime_env=runtime, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, RayError) as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"there is no Ray cluster at {address!r} ({first}); start one: ray start --head") from None
     try:
