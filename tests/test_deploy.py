@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from tts_fm.commands import app
@@ -24,7 +24,7 @@ PROGRAM = "/opt/tts-fm/bin/tts-fm"
 def options() -> set[str]:
     """Every option that ``tts-fm serve`` knows."""
     command = get_command(app)
-    assert isinstance(command, typer.core.TyperGroup)
+    assert isinstance(command, TyperGroup)
     return {name for param in command.commands["serve"].params for name in param.opts}
 
 
