@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -31,7 +32,14 @@ LEFT, BROKEN = 499, 0
 """The statuses of a client that left, and of an answer that did not come to its end."""
 
 _PIECE = 4_096  # bytes that are taken at once
+_LOOK = 10  # requests between two looks at memory and files
 TIMEOUT = 1_800.0  # seconds
+
+
+def varied(i: int) -> str:
+    """Return text ``i`` of endlessly many: 4 to 30 words of ``TEXTS`` in any order."""
+    chance = random.Random(i)
+    return " ".join(chance.choices(" ".join(TEXTS).split(), k=chance.randint(4, 30)))
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,12 @@ class Server:
     voice: str
     fields: dict[str, Any]
     pid: int | None
+    is_varied: bool = False
 
     def body(self, i: int) -> dict[str, Any]:
         """Return the body of request ``i``."""
-        body = {"model": "tts-1", "input": TEXTS[i % len(TEXTS)], "voice": self.voice, "response_format": "pcm"}
+        text = varied(i) if self.is_varied else TEXTS[i % len(TEXTS)]
+        body = {"model": "tts-1", "input": text, "voice": self.voice, "response_format": "pcm"}
         return {**body, **self.fields}
 
     @property
@@ -196,17 +206,34 @@ async def steadily(server: Server, more: Callable[[int, float], bool]) -> dict[s
     began, done, failed = time.monotonic(), 0, 0
     course: list[dict[str, float]] = []
 
+    def look() -> None:
+        course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
+
     async def one() -> None:
         nonlocal done, failed
         while more(done, time.monotonic() - began):
             done += 1
+            is_seen = done % _LOOK == 0
             failed += (await ask(server, done)).status != 200
-            if done % 50 == 0:
-                course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
+            if is_seen:
+                look()
 
     await asyncio.gather(*(one() for _ in range(4)))
-    course.append({"requests": done, "memory_mb": round(server.memory(), 1), "files": server.files()})
-    return {"requests": done, "failed": failed, "seconds": round(time.monotonic() - began, 1), "course": course}
+    look()
+    return {
+        "requests": done,
+        "failed": failed,
+        "seconds": round(time.monotonic() - began, 1),
+        "growth": growth(course),
+        "course": course,
+    }
+
+
+def growth(course: list[dict[str, float]]) -> float:
+    """Return the MB that memory grows by in 100 requests: the slope of the straight line through the later half of a course."""
+    later = course[len(course) // 2 :]
+    x, y = (np.array([one[name] for one in later]) for name in ("requests", "memory_mb"))
+    return round(100 * float(np.polyfit(x, y, 1)[0]), 2) if len(set(x)) > 1 else 0.0
 
 
 async def measure(server: Server, asked: argparse.Namespace) -> dict[str, Any]:
@@ -250,7 +277,7 @@ def started(asked: argparse.Namespace) -> Iterator[Server]:
     """Yield the server that was named, or one of our own on a free port."""
     fields = json.loads(asked.fields)
     if asked.url is not None:
-        yield Server(asked.url.rstrip("/"), asked.key, asked.voice, fields, asked.pid)
+        yield Server(asked.url.rstrip("/"), asked.key, asked.voice, fields, asked.pid, asked.varied)
         return
     program = [sys.executable, "-c", "import sys; from tts_fm.commands import main; sys.exit(main())"]
     arguments = ["serve", "--port", "0", "--audit", "none", "--model", asked.model, "--waiting", str(asked.waiting)]
@@ -260,7 +287,7 @@ def started(asked: argparse.Namespace) -> Iterator[Server]:
         found = re.search(r"http://\S+/v1", line := process.stderr.readline())
         if found is None:
             raise SystemExit(f"the server did not start: {line}")
-        yield Server(found[0], asked.key, asked.voice, fields, process.pid)
+        yield Server(found[0], asked.key, asked.voice, fields, process.pid, asked.varied)
     finally:
         process.terminate()
         print(f"the server's exit code: {process.wait(60)}")
@@ -284,6 +311,7 @@ def main() -> None:
     parser.add_argument("--model", default="default", help="the model of the server that is started")
     parser.add_argument("--waiting", type=int, default=16, help="places of the server that is started")
     parser.add_argument("--fields", default="{}", help="more of each request, in JSON")
+    parser.add_argument("--varied", action="store_true", help="another text with each request, of 4 to 30 words")
     parser.add_argument("--pid", type=int, help="the process of the server that runs, if here: its memory and time")
     parser.add_argument(
         "--first", action="store_true", help="clients and the thread that answers go before all else here (Linux, root)"

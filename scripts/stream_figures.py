@@ -2,8 +2,10 @@
 
 python -m scripts.stream_figures --limit 10 --recogniser whisper
 python -m scripts.stream_figures --limit 10 --first
+python -m scripts.stream_figures --limit 10 --listening
 
-The second one stops each speech at its first sound, and judges nothing. Times are told twice: by the clock, and in seconds
+The second one stops each speech at its first sound, and judges nothing; the third one tells what an aligner takes that listens
+to each prompt for its words, as a server lets it before a streamed answer. Times are told twice: by the clock, and in seconds
 of the processor, which other processes on the machine change less.
 """
 
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from tts_fm import Prompt, Synthesizer, Waveform
+from tts_fm import Prompt, Synthesizer, Waveform, doubts
 from tts_fm.evaluation import judges, pairs
 from tts_fm.evaluation.suite import Suite
 
@@ -59,11 +61,14 @@ def main() -> None:
     parser.add_argument("--recogniser")
     parser.add_argument("--recogniser-model")
     parser.add_argument("--first", action="store_true", help="only how soon the first sound is ready")
+    parser.add_argument("--listening", action="store_true", help="only what it takes to listen to the prompts")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     synthesizer = Synthesizer.load(given.model)
     if given.first:
         return print(first_sounds(synthesizer, pairs.thin_out(pairs.read(given.pairs), given.limit)))
+    if given.listening:
+        return print(listening(synthesizer, pairs.thin_out(pairs.read(given.pairs), given.limit)))
     streaming = Streaming(synthesizer)
     suite = Suite(pairs.read(given.pairs), judges.Choice(given.recogniser, given.recogniser_model))
     for name, speaker in (("streamed", streaming), ("whole", synthesizer)):
@@ -86,6 +91,27 @@ def first_sounds(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:
         piece = next(synthesizer.stream(pair.target_text, prompt))
         runs.append([Timed(time.perf_counter() - began[0], time.process_time() - began[1], piece.waveform.seconds)])
     return latency(runs[1:])
+
+
+def listening(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:
+    """Return what an aligner takes that looks for the words of each pair's prompt, the first time and once more.
+
+    The first pair is listened to once before, to load the aligner.
+    """
+    first, again, lengths = [], [], []
+    for pair in (chosen[0], *chosen):
+        prompt = Prompt.load(pair.prompt_audio, pair.prompt_text)
+        prepared = synthesizer.listen(prompt).prompt
+        for taken in (first, again):
+            began = time.process_time()
+            doubts.of_transcript(prompt, prepared, is_english=True)
+            taken.append(time.process_time() - began)
+        lengths.append(prepared.waveform.seconds)
+    return (
+        f"prompts of {min(lengths[1:]):.1f} to {max(lengths[1:]):.1f} s: processor {min(first[1:]):.3f} to "
+        f"{max(first[1:]):.3f} s, median {statistics.median(first[1:]):.3f} s; to load the aligner {first[0] - first[1]:.2f} s; "
+        f"once more {statistics.median(again[1:]):.4f} s"
+    )
 
 
 def latency(runs: list[list[Timed]]) -> str:

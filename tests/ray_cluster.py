@@ -54,6 +54,13 @@ def descendants(process: Any) -> list:
     return told(lambda: process.children(recursive=True), [])
 
 
+def is_one_here() -> bool:
+    """Whether a cluster runs on this machine, whoever started it."""
+    import psutil
+
+    return any(told(process.name, "") == "gcs_server" for process in psutil.process_iter())
+
+
 class Cluster:
     """What runs in ``folder``, and at which address."""
 

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 PATIENCE = {
+    "RAY_AUTH_MODE": "disabled",  # else a head asks for a token where its user has one, and a second node has none
     "RAY_worker_niceness": "0",  # Ray gives its workers 15, who then hardly run beside others
     "RAY_agent_register_timeout_ms": "900000",
     "RAY_worker_register_timeout_seconds": "900",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import httpx
@@ -20,13 +22,14 @@ import pytest
 import torch
 from conftest import TRANSCRIPT
 from serving import LONG, RATE, Served, decoded, serving
+from starlette.types import Message, Receive, Scope, Send
 
 from tts_fm import doubts
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.library import VoiceLibrary
 from tts_fm.audio.prompt import Prompt
-from tts_fm.serving import formats, guard, speech_routes, stream_routes, wire
+from tts_fm.serving import formats, guard, proxy, speech_routes, stream_routes, wire
 from tts_fm.serving.guard import Rules, digest
 from tts_fm.serving.replicas import Size
 from tts_fm.serving.service import Service
@@ -696,6 +699,36 @@ def test_a_number_of_replicas_or_two():
     for wrong in ("0", "2:1", "1:", "-1", "many", ""):
         with pytest.raises(ValueError, match="1:4 for one to four"):
             Size.of(wrong)
+
+
+_START = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("said", [[], [_START], [_START, {"type": "http.response.body", "body": b"sound"}]])
+def test_a_client_is_told_that_its_replica_has_died(kind: str, said: list[Message]) -> None:
+    """Ray's proxy ends without a word then; what has begun is left to break off."""
+    sent: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def dies(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in said:
+            await send(message)
+
+    path, _, name = proxy.ENVIRONMENT["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"].rpartition(".")
+    (before,) = getattr(import_module(path), name)()  # as Ray finds it
+    asyncio.run(before.cls(dies, *before.args, **before.kwargs)({"type": kind}, receive, keep))
+    if said or kind == "websocket":
+        assert sent == said
+    else:
+        start, body = sent
+        assert start["status"] == 503 and (b"retry-after", b"1") in start["headers"]
+        assert json.loads(body["body"])["error"]["code"] == "died"
 
 
 def test_a_request_keeps_the_id_that_it_was_given_where_a_proxy_gives_them(model_folder, tmp_path):

@@ -10,14 +10,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import ray_cluster
 import ray_node
 from ray_cluster import ENVIRONMENT, Cluster, until
-from serving import LONG
+from serving import LONG, RATE
 from test_clients import (
     KEY,
     test_livekit,
@@ -40,6 +44,8 @@ __all__ = [
 ]
 pytestmark = pytest.mark.ray
 TEXTS = [f"{LONG[:120]} This was number {i}." for i in range(12)]
+CROWD = TEXTS[:8]
+SLOW = {"input": LONG[:650], "response_format": "pcm", "seed": 1, "steps": 64}  # 5 s of a processor
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -120,20 +126,80 @@ async def crowd(url: str, texts: list[str], during: Callable[[], object] = bool)
         return list(await asyncio.gather(*waiting)), told
 
 
-def test_a_replica_that_is_killed_under_load_is_replaced(url: str, cluster: Cluster) -> None:
-    before, _ = asyncio.run(crowd(url, TEXTS[:2]))
-    dead: list[int] = []
+def test_a_replica_is_killed_while_it_speaks(url: str, cluster: Cluster) -> None:
+    """Both speak to clients that listen, and others wait: what was said breaks off, what had not begun is a 503, no one hangs."""
+    with ThreadPoolExecutor(len(CROWD)) as others:
+        with both_speak(url, cluster) as (streams, speaking):
+            waiting = [others.submit(told_once, url, text, i) for i, text in enumerate(CROWD)]
+            until(lambda: min(waits(url) for _ in range(4)) >= 2, 300)  # at the one that has the least to do
+            speaking[1].kill()
+            (one, is_whole), (other, is_other_whole) = map(to_the_end, streams)
+        answers = [answer.result(900) for answer in waiting]
+    assert {is_whole, is_other_whole} == {True, False}
+    broken, whole = sorted((one, other), key=len)
+    assert is_whole == (one == whole) and 0 < len(broken) < len(whole) and broken == whole[: len(broken)]
+    assert len(whole) / 2 / RATE == pytest.approx(len(SLOW["input"]) / 15, rel=0.5)
+    told = Counter(answer.status_code for answer in answers)
+    assert set(told) == {200, 503} and min(told.values()) >= 2, told
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.json()["error"]["code"] == "died" and answer.headers["retry-after"] == "1"
+    until(lambda: len(replicas(cluster)) == 2, 900)
+    assert speaking[1].pid not in {one.pid for one in replicas(cluster)}
+    with both_speak(url, cluster):
+        pass
+    after, _ = asyncio.run(crowd(url, CROWD))
+    assert all(len(sound) > RATE for sound in after)
+    assert all(answer.content == sound for answer, sound in zip(answers, after, strict=True) if answer.is_success)
 
-    def kill_one() -> None:
-        victim = min(replicas(cluster), key=lambda process: process.create_time())
-        victim.kill()
-        dead.append(victim.pid)
-        until(lambda: len(replicas(cluster)) == 2, 900)
 
-    sounds, told = asyncio.run(crowd(url, TEXTS, kill_one))
-    assert sounds[:2] == before and all(len(sound) > 24_000 for sound in sounds)
-    assert set(told) <= {"broken", "429", "500", "503"}, told
-    assert dead[0] not in {one.pid for one in replicas(cluster)}
+@contextmanager
+def both_speak(url: str, cluster: Cluster) -> Iterator[tuple[list[Iterator[bytes]], list]]:
+    """Yield two streams of ``SLOW``, each of which has begun, and the two replicas, which both compute."""
+    with ExitStack() as stack:
+        client = stack.enter_context(httpx.Client(headers=HEADERS, timeout=900))
+        until(lambda: len({born(client, url) for _ in range(6)}) == 2, 300)  # both are asked
+        asked = [stack.enter_context(client.stream("POST", f"{url}/audio/speech", json=SLOW)) for _ in range(2)]
+        streams = [stream.iter_bytes() for stream in asked]
+        begun = [next(stream) for stream in streams]
+        both = replicas(cluster)
+        before = [computed(one) for one in both]
+        until(lambda: min(computed(one) - was for one, was in zip(both, before, strict=True)) > 0.5, 300)
+        yield [chain([first], stream) for first, stream in zip(begun, streams, strict=True)], both
+
+
+def to_the_end(stream: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return what comes, and whether its end was told; it breaks off where not."""
+    heard = b""
+    try:
+        for part in stream:
+            heard += part
+    except httpx.RemoteProtocolError:
+        return heard, False
+    return heard, True
+
+
+def told_once(url: str, text: str, seed: int) -> httpx.Response:
+    """Return what a client is told that asks once."""
+    with httpx.Client(headers=HEADERS, timeout=900) as client:
+        return client.post(f"{url}/audio/speech", json=ask(text, seed))
+
+
+def computed(process: Any) -> float:
+    """Return the seconds of processor that a process has taken."""
+    return sum(process.cpu_times()[:2])
+
+
+def born(client: httpx.Client, url: str) -> str:
+    """Return when the replica was started that answers now."""
+    numbers = client.get(url.removesuffix("/v1") + "/metrics").text
+    return next(line for line in numbers.splitlines() if line.startswith("process_start_time_seconds"))
+
+
+def waits(url: str) -> int:
+    """Return how many wait at the replica that answers."""
+    with httpx.Client(headers=HEADERS, timeout=900) as client:
+        return state(client, url)["waiting"]
 
 
 def test_a_client_that_leaves_frees_its_place(url: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import pickle
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
@@ -15,11 +15,18 @@ from tts_fm.errors import ArgumentError, WorkersError
 A = TypeVar("A")
 B = TypeVar("B")
 _KNOCK_SECONDS = 10.0
+_NEVER, _BUSY = -1.0, 1.0
+"""Shares of a pool's actors that work, at which Ray Data lets one go, and starts one where fewer than wanted are there.
+
+By its own, 0.5 and 1.75, it lets the second of two go as soon as that has started, before it gets work, and starts none again.
+"""
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
+def connected(address: str, environment: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Yield the package ``ray``, connected to the cluster at ``address`` (``auto``: the one this machine belongs to).
+
+    Whatever is started has these variables in its ``environment``.
 
     Raises:
         ValueError: there is no such cluster, or Ray is not installed.
@@ -33,8 +40,9 @@ def connected(address: str) -> Iterator[Any]:
         raise ArgumentError("Ray is not installed; run: pip install 'tts-fm[ray]'", "ray") from None
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, ValueError, RuntimeError) as error:
+        runtime = None if environment is None else {"env_vars": dict(environment)}
+        ray.init(address=address, runtime_env=runtime, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError, RayError) as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"there is no Ray cluster at {address!r} ({first}); start one: ray start --head") from None
     try:
@@ -42,6 +50,8 @@ def connected(address: str) -> Iterator[Any]:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = False
+        context.autoscaling_config.actor_pool_util_downscaling_threshold = _NEVER
+        context.autoscaling_config.actor_pool_util_upscaling_threshold = _BUSY
         with redirect_stdout(sys.stderr):  # Ray prints what has died; the standard output is for data
             yield ray
     except RayError as error:

@@ -154,5 +154,5 @@ _MEANINGS = {
     413: "The request is too large.",
     429: "All places are taken; Retry-After says when to come again.",
     500: "The server failed.",
-    503: "The server is stopping.",
+    503: "The server is stopping, or what was to speak on a cluster has died.",
 }

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from tts_fm import cluster
 from tts_fm.errors import ArgumentError, WorkersError
+from tts_fm.serving import proxy
 from tts_fm.serving.setup import Setup
 
 NAME = "tts-fm"
@@ -66,7 +67,7 @@ def serve(setup: Setup, host: str, port: int, address: str, size: Size, on_start
         ValueError: there is no cluster at ``address``, or something else is served on it.
         WorkersError: the replicas cannot be started.
     """
-    with cluster.connected(address) as ray:
+    with cluster.connected(address, proxy.ENVIRONMENT) as ray:
         serving = _ray_serve()
         try:
             ray.get_actor(_CONTROLLER, namespace="serve")

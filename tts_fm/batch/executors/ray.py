@@ -23,12 +23,15 @@ class Ray(Executor):
         with cluster.connected("auto" if self.address is None else self.address) as ray:
             needs, room = cluster.needs(ray, job.origin.device)
             most = max(1, min(room if self.workers is None else self.workers, len(shards)))
-            pool = ray.data.ActorPoolStrategy(
-                min_size=1, initial_size=most, max_size=most, max_tasks_in_flight_per_actor=1
-            )
-            said = cluster.rows(ray, shards).map(_Actor, fn_constructor_args=(job,), compute=pool, **needs)
+            how = {"compute": pool(ray, most), **needs}
+            said = cluster.rows(ray, shards).map(_Actor, fn_constructor_args=(job,), **how)
             for row in said.iter_rows():
                 yield pickle.loads(row["done"])
+
+
+def pool(ray: Any, most: int) -> Any:
+    """Return ``most`` actors, one of which is enough: where a machine is lost the others go on."""
+    return ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most, max_tasks_in_flight_per_actor=1)
 
 
 class _Actor:
