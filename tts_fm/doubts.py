@@ -84,14 +84,14 @@ def faults(waveform: Waveform, words: Sequence[TimedWord]) -> list[Fault]:
             kinds[i] = "missing" if is_hurried else "doubtful"
     for i in _doubled(waveform, words):
         kinds.setdefault(i, "doubled")
-    found: list[Fault] = []
+    joined: list[Fault] = []
     for i in sorted(kinds):
-        if found and found[-1].words.stop == i:
-            before = found.pop()
-            found.append(Fault(range(before.words.start, i + 1), before.kind))
+        if joined and joined[-1].words.stop == i:
+            before = joined.pop()
+            joined.append(Fault(range(before.words.start, i + 1), before.kind))
         else:
-            found.append(Fault(range(i, i + 1), kinds[i]))
-    return found
+            joined.append(Fault(range(i, i + 1), kinds[i]))
+    return joined
 
 
 def _doubled(waveform: Waveform, words: Sequence[TimedWord]) -> Iterator[int]:

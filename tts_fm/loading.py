@@ -130,11 +130,11 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def digest(*networks: nn.Module) -> str:
     """Return what tells the weights of these networks from others."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for network in networks:
         for name, value in sorted(network.state_dict().items()):
-            found.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:16]
+            sha256.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()[:16]
 
 
 def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = None) -> Vocoder:
