@@ -119,6 +119,16 @@ def possible_speed(speed: float, prompt: PreparedPrompt) -> tuple[float, tuple[s
     )
 
 
+def possible_length(letters: int, seconds: float) -> tuple[str, ...]:
+    """Return why words will be lost where ``letters`` are to be said in ``seconds``, as it was asked."""
+    if letters <= FASTEST * seconds:
+        return ()
+    return (
+        f"{letters} letters in {seconds:g} s would be {letters / seconds:.0f} letters per second, and words will be lost; "
+        f"give at least {letters / FASTEST:.1f} s",
+    )
+
+
 def rate(prompt: PreparedPrompt) -> float:
     """Return the letters per second of speech in ``prompt``, if its transcript is right."""
     return max(count_units(normalize(prompt.transcript)), 1) / max(prompt.speech_seconds, 1e-3)
