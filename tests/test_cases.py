@@ -130,6 +130,16 @@ def test_a_speed_is_limited_to_what_can_be_said(reference: Prompt, bent: Synthes
     assert torch.equal(fast.waveform.samples, as_fast.waveform.samples)
 
 
+def test_seconds_too_few_for_the_words_are_kept_and_told(reference: Prompt, bent: Synthesizer) -> None:
+    text = "He put on his coat and went home."  # 25 letters
+    assert doubts.possible_length(23, 1.0) == ()
+    short, enough = (bent.speak(text, reference, seconds=seconds) for seconds in (0.5, 1.1))
+    assert short.remarks == (
+        "25 letters in 0.5 s would be 50 letters per second, and words will be lost; give at least 1.1 s",
+    )
+    assert enough.remarks == () and short.waveform.seconds == pytest.approx(0.5, abs=0.02)
+
+
 def test_faint_speech_is_told_in_the_api_on_stderr_and_in_json(
     tts_fm_command: Command, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -237,6 +247,22 @@ def test_a_recording_is_not_written_over(
     if kind == "same":
         assert tts_fm_command("synthesize", *text, "-m", model_folder, *voice, "-o", target, "--force").code == 0
         assert recording.read_bytes() != before and read(recording).seconds > 0.3
+
+
+@pytest.mark.parametrize("second", ["same", "link"])
+def test_two_things_are_not_written_into_one_file(
+    tts_fm_command: Command, model_folder: Path, tmp_path: Path, second: str
+) -> None:
+    sound = tmp_path / "a.wav"
+    other = {"same": sound, "link": tmp_path / "link.srt"}[second]
+    if second == "link":
+        other.symlink_to(sound)
+    done = tts_fm_command("synthesize", "Hello.", "-m", model_folder, "-o", sound, "--srt", other)
+    assert done.code == 2 and not sound.exists()
+    assert f"{sound} and {other} are one file, of which one thing would be lost; name two files" in done.line
+    both = ["--srt", tmp_path / "a.srt", "--vtt", tmp_path / ".." / tmp_path.name / "a.srt"]
+    done = tts_fm_command("synthesize", "Hello.", "-m", model_folder, "-o", sound, *both)
+    assert done.code == 2 and "are one file" in done.line and not sound.exists()
 
 
 def test_an_edited_recording_is_not_written_over(tts_fm_command: Command, recording: Path) -> None:

@@ -138,6 +138,11 @@ def test_an_odd_line_of_ljspeech_costs_one_utterance(tmp_path: Path) -> None:
             [("a-1", 'Hello, "you".', "anna", "train"), ("b-2", "You.", "ben", "heldout")],
         ),
         ("\ufeffID\tWav\tTranscript\r\none\ta/1.wav\tHello.\r\n", [("one", "Hello.", "", None)]),
+        ("audio_file|text|speaker_name\na/1.wav|Hello.|anna\n", [("a-1", "Hello.", "anna", None)]),
+        ("client_id\tpath\tsentence\n7f\ta/1.wav\tHello.\n", [("a-1", "Hello.", "7f", None)]),
+        ('file_name,transcription\na/1.wav,"Hello, you."\n', [("a-1", "Hello, you.", "", None)]),
+        ('path;text\na/1.wav;"Well; hello, you."\n', [("a-1", "Well; hello, you.", "", None)]),
+        ("path,file_name,text\na/1.wav,other.wav,Hello.\n", [("a-1", "Hello.", "", None)]),
     ],
 )
 def test_a_table_is_read_with_and_without_names(text: str, expected: list, tmp_path: Path) -> None:

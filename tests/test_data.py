@@ -15,7 +15,8 @@ from tts_fm.audio.io import Waveform
 from tts_fm.config import DataOptions, ModelConfig, parse
 from tts_fm.data import batching
 from tts_fm.data.batching import Place, Schedule
-from tts_fm.data.dataset import Corpus, load, read_manifest, shared_out, with_prompts
+from tts_fm.data.dataset import Corpus, load
+from tts_fm.data.utterances import read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
 
 MODEL = parse(
@@ -205,7 +206,7 @@ def test_another_utterance_of_the_voice_is_the_prompt(tmp_path):
 
 
 def test_voices_that_speak_once_have_no_prompt():
-    from tts_fm.data.dataset import Utterance
+    from tts_fm.data.utterances import Utterance
 
     alone = [Utterance(f"u{i}", Path("x"), "a", 1.0, f"s{i}", (94,)) for i in range(3)]
     assert with_prompts(alone, 0.5, 14.0) == alone

@@ -22,8 +22,8 @@ from tts_fm.config import FinetuneOptions, LoraOptions, RunConfig
 from tts_fm.errors import ModelError
 from tts_fm.frontends import Frontend
 from tts_fm.training import finetune, lora
-from tts_fm.training.acoustic import Objective
 from tts_fm.training.finetune import Start
+from tts_fm.training.objective import Objective
 from tts_fm.training.optimizer import Average, adamw
 from tts_fm.training.team import Team
 from tts_fm.types import Batch

@@ -22,8 +22,8 @@ from tts_fm.alignment.forced import durations
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
 from tts_fm.data.corpora import CorpusReader, Entry
-from tts_fm.data.dataset import read_manifest
 from tts_fm.data.holdout import held_out
+from tts_fm.data.utterances import read_manifest
 from tts_fm.frontends.phonemes import Phonemes
 from tts_fm.frontends.vocab import Vocab
 

@@ -17,7 +17,7 @@ from tts_fm import infill
 from tts_fm.backbones.aligned_dit import AlignedDiT
 from tts_fm.errors import ModelError
 from tts_fm.frontends.phonemes import Phonemes
-from tts_fm.interop import onnx_graphs
+from tts_fm.interop import onnx_graphs, onnx_int8
 from tts_fm.runtime import flow, manifest
 from tts_fm.runtime.manifest import Manifest, VoiceEntry
 from tts_fm.runtime.speaker import Speaker, session
@@ -160,7 +160,7 @@ def test_matrices_read_from_int8_are_stored_without_loss(tmp_path: Path) -> None
         [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 48])],
         [onnx.numpy_helper.from_array(matrix, "w")],
     )
-    onnx_graphs.to_int8(graph)
+    onnx_int8.to_int8(graph)
     assert {tensor.data_type for tensor in graph.initializer} == {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT}
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     (tmp_path / "product.onnx").write_bytes(model.SerializeToString())

@@ -84,14 +84,14 @@ def faults(waveform: Waveform, words: Sequence[TimedWord]) -> list[Fault]:
             kinds[i] = "missing" if is_hurried else "doubtful"
     for i in _doubled(waveform, words):
         kinds.setdefault(i, "doubled")
-    found: list[Fault] = []
+    joined: list[Fault] = []
     for i in sorted(kinds):
-        if found and found[-1].words.stop == i:
-            before = found.pop()
-            found.append(Fault(range(before.words.start, i + 1), before.kind))
+        if joined and joined[-1].words.stop == i:
+            before = joined.pop()
+            joined.append(Fault(range(before.words.start, i + 1), before.kind))
         else:
-            found.append(Fault(range(i, i + 1), kinds[i]))
-    return found
+            joined.append(Fault(range(i, i + 1), kinds[i]))
+    return joined
 
 
 def _doubled(waveform: Waveform, words: Sequence[TimedWord]) -> Iterator[int]:
@@ -116,6 +116,16 @@ def possible_speed(speed: float, prompt: PreparedPrompt) -> tuple[float, tuple[s
     return most, (
         f"a speed of {speed:g} would be {speed * rate(prompt):.0f} letters per second, and words would be lost; "
         f"it is spoken at {most:.2f}, {FASTEST:g} letters per second",
+    )
+
+
+def possible_length(letters: int, seconds: float) -> tuple[str, ...]:
+    """Return why words will be lost where ``letters`` are to be said in ``seconds``, as it was asked."""
+    if letters <= FASTEST * seconds:
+        return ()
+    return (
+        f"{letters} letters in {seconds:g} s would be {letters / seconds:.0f} letters per second, and words will be lost; "
+        f"give at least {letters / FASTEST:.1f} s",
     )
 
 

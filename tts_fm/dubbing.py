@@ -160,9 +160,9 @@ class _Text:
     def _measured(self, piece: str, speed: float, seconds: float | None) -> tuple[float, tuple[Span, ...] | None]:
         """Return how long a piece lasts, and when its words are heard."""
         frontend = self.teller.frontend
-        told = self.teller.to_speak(self.voice, piece, frontend.tokens(piece), speed, seconds)
-        n_frames = int((told.is_valid & ~told.is_prompt).sum())
-        return n_frames / self.rate, told_spans(told, frontend, piece, self.rate)
+        condition = self.teller.to_speak(self.voice, piece, frontend.tokens(piece), speed, seconds)
+        n_frames = int((condition.is_valid & ~condition.is_prompt).sum())
+        return n_frames / self.rate, told_spans(condition, frontend, piece, self.rate)
 
 
 def _silence(measured: Sequence[tuple[float, tuple[Span, ...] | None]]) -> float:

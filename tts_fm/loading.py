@@ -26,14 +26,16 @@ from tts_fm.vocoders import Vocoder
 _MAX_WORDS = 20_000  # bytes of voice.txt
 
 
-def _bound_kernel_cache() -> None:
-    """Let oneDNN keep 256 kernels instead of 1024: it keeps one for every length of a sentence, of a quarter megabyte.
+def bound_kernel_caches() -> None:
+    """Let two caches keep less: one kernel for every length of a sentence lies in both, of a quarter megabyte.
 
-    A phrase needs about a hundred, of the flow and the vocoder in turn; where fewer are kept, each is made anew every time,
-    and a first piece of streamed speech takes 1.5 s of a processor instead of 0.7 s. It reads this once, when its first
-    kernel is made; who has set it already is not overruled.
+    oneDNN keeps 256 instead of 1024. A phrase needs about a hundred, of the flow and the vocoder in turn; where fewer are
+    kept, each is made anew every time, and a first piece of streamed speech takes 1.5 s of a processor instead of 0.7 s.
+    PyTorch keeps another 1024 of each operation in every thread, also those that oneDNN has let go: 64 are enough, for what
+    it has not it asks of oneDNN. Both are read once, when the first kernel is made; who has set one is not overruled.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
 
 
 def load(
@@ -46,7 +48,7 @@ def load(
     weak_model: str | None,
 ) -> Model:
     """Return all that speaks with ``model``; arguments and errors are those of :meth:`Synthesizer.load`."""
-    _bound_kernel_cache()
+    bound_kernel_caches()
     where = pick_device(device)
     dtype = pick_dtype(precision, where)
     source = hub.resolve(model, vocab=vocab, architecture=architecture)
@@ -128,11 +130,11 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def digest(*networks: nn.Module) -> str:
     """Return what tells the weights of these networks from others."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for network in networks:
         for name, value in sorted(network.state_dict().items()):
-            found.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:16]
+            sha256.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()[:16]
 
 
 def load_vocoder(config: ModelConfig, folder: Path | None, source: str | None = None) -> Vocoder:

@@ -46,16 +46,16 @@ def load(interface: type[P], name: str) -> type[P]:
             f"or add the file {interface.__module__.replace('.', '/')}/{name}.py"
         )
     module = import_module(f"{interface.__module__}.{name}")
-    found = [
+    classes = [
         value
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, interface) and value.__module__ == module.__name__
     ]
-    if len(found) != 1:
+    if len(classes) != 1:
         raise TypeError(
-            f"{module.__name__} must define exactly one subclass of {interface.__name__}, it has {len(found)}"
+            f"{module.__name__} must define exactly one subclass of {interface.__name__}, it has {len(classes)}"
         )
-    return found[0]
+    return classes[0]
 
 
 def name_of(plugin: Plugin) -> str:

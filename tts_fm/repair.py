@@ -135,16 +135,18 @@ def mend(
     waveform = speech.waveform
     heard = [_listen(waveform, passage) for passage in speech.passages]
     unheard = tuple(one.passage.text for one in heard if not one.words)
-    found = [(i, fault) for i, one in enumerate(heard) for fault in faults(sound_of(waveform, one.passage), one.words)]
+    to_mend = [
+        (i, fault) for i, one in enumerate(heard) for fault in faults(sound_of(waveform, one.passage), one.words)
+    ]
     repairs: list[Repair] = []
-    for done, (i, fault) in enumerate(reversed(found)):  # from the last on, so that earlier times stay what they are
+    for done, (i, fault) in enumerate(reversed(to_mend)):  # from the last on, so that earlier times stay what they are
         if on_step is not None:
-            on_step(done, len(found))
+            on_step(done, len(to_mend))
         waveform, heard, repair = _repair(editor, waveform, heard, i, fault, seed, tries, count_errors)
         longer = repair.new_span.seconds - repair.old_span.seconds
         repairs = [repair, *(replace(one, new_span=_later(one.new_span, longer)) for one in repairs)]
     if on_step is not None:
-        on_step(len(found), len(found))
+        on_step(len(to_mend), len(to_mend))
     if not any(repair.is_kept for repair in repairs):
         return Mended(speech, tuple(repairs), unheard)
     mel = synthesizer.config.mel
@@ -243,8 +245,8 @@ def _rank(waveform: Waveform, heard: _Heard, fault: Fault, count_errors: CountEr
 
 def _doubts(one: _Try, fault: Fault) -> bool:
     near = range(fault.words.start - 1, fault.words.stop + 1)
-    found = faults(sound_of(one.waveform, one.heard.passage), one.heard.words)
-    return any(word in near for other in found for word in other.words)
+    doubtful = faults(sound_of(one.waveform, one.heard.passage), one.heard.words)
+    return any(word in near for other in doubtful for word in other.words)
 
 
 def _listen(waveform: Waveform, passage: Passage) -> _Heard:

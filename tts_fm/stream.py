@@ -185,20 +185,20 @@ def cut(tokens: Sequence[str], frames: Sequence[int], frame_rate: float, limit: 
     borders = [i for i in range(1, len(tokens)) if tokens[i - 1] == " " and tokens[i] != " "]
     pauses = {i: _pause(tokens, i) for i in borders}
     least = _LEAST * frame_rate
-    found: list[tuple[int, int]] = []
+    ranges: list[tuple[int, int]] = []
     first = 0
     while True:
         begin, most = ends[first - 1] if first else 0, limit * frame_rate
         inside = [i for i in borders if begin + least <= ends[i - 1] <= ends[-1] - least]
         if ends[-1] - begin <= _MORE * most or not inside:
-            return [*found, (first, len(tokens))]
+            return [*ranges, (first, len(tokens))]
         near = [i for i in inside if ends[i - 1] - begin <= most] or inside[:1]
         breaths = [i for i in inside if ends[i - 1] - begin <= _MORE * most and set(tokens[pauses[i] : i]) & _ENDING]
         if breaths:
             place = max((i for i in breaths if i in near), default=breaths[0])
         else:
             place = max(near, key=lambda i: (sum(frames[pauses[i] : i]), i))
-        found.append((first, place))
+        ranges.append((first, place))
         first, limit = place, min(2 * limit, _LONGEST)
 
 

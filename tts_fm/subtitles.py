@@ -61,12 +61,12 @@ def cues(words: Sequence[SpokenWord], line: int = LINE, *, by_word: bool = False
     ]
     ends = list(accumulate(_letters(word.text) for word in words))
     borders = accumulate((sum(map(_letters, block)) for block in blocks), initial=0)
-    found: list[Cue] = []
+    made: list[Cue] = []
     for block, (first, last) in zip(blocks, pairwise(borders), strict=True):
         begins = next(i for i, end in enumerate(ends) if end > first)
         finishes = next(i for i, end in enumerate(ends) if end >= last)
-        found.append(Cue(words[begins].start, words[finishes].end, "\n".join(block)))
-    return found
+        made.append(Cue(words[begins].start, words[finishes].end, "\n".join(block)))
+    return made
 
 
 def _letters(text: str) -> int:
@@ -123,7 +123,7 @@ def parse(text: str, name: str = "the subtitles") -> list[Cue]:
     Raises:
         InputError: no cues, or one whose times cannot be; the line is named.
     """
-    found: list[Cue] = []
+    read: list[Cue] = []
     lines = text.removeprefix("\ufeff").splitlines()
     i = 0
     while i < len(lines):
@@ -145,10 +145,10 @@ def parse(text: str, name: str = "the subtitles") -> list[Cue]:
             i += 1
         cue = _cue(start, end, " ".join(lines[first:i]))
         if any(character.isalnum() for character in cue.text):
-            found.append(cue)
-    if not found:
+            read.append(cue)
+    if not read:
         raise InputError(f"{name}: there are no cues in it; give a SubRip (.srt) or WebVTT (.vtt) file")
-    return sorted(found, key=lambda cue: cue.start)
+    return sorted(read, key=lambda cue: cue.start)
 
 
 def speakers(shown: Iterable[Cue]) -> list[str]:

@@ -85,16 +85,16 @@ def heard_spans(waveform: Waveform, text: str) -> tuple[Span, ...]:
 def owners(written: Sequence[WrittenWord], pieces: Sequence[str]) -> list[list[int]]:
     """Return for each word of each of ``pieces``, which say the same as ``written`` together, to which of it it belongs."""
     ends = list(accumulate(len("".join(word.spoken.split())) for word in written))
-    found: list[list[int]] = []
+    tokens_of_words: list[list[int]] = []
     place = i = 0
     for piece in pieces:
-        found.append([])
+        tokens_of_words.append([])
         for word in piece.split():
             while i < len(ends) - 1 and ends[i] <= place:
                 i += 1
-            found[-1].append(i)
+            tokens_of_words[-1].append(i)
             place += len(word)
-    return found
+    return tokens_of_words
 
 
 def as_written(written: Sequence[WrittenWord], pieces: Sequence[str]) -> list[tuple[str, ...]]:
@@ -105,14 +105,14 @@ def as_written(written: Sequence[WrittenWord], pieces: Sequence[str]) -> list[tu
     if "".join("".join(word.spoken.split()) for word in written) != "".join("".join(p.split()) for p in pieces):
         return [tuple(piece.split()) for piece in pieces]
     last = -1
-    found: list[tuple[str, ...]] = []
+    names_of_words: list[tuple[str, ...]] = []
     for places in owners(written, pieces):
         names: list[str] = []
         for i in places:
             names.append("" if i == last else written[i].text)
             last = i
-        found.append(tuple(names))
-    return found
+        names_of_words.append(tuple(names))
+    return names_of_words
 
 
 def words(passages: Sequence[Passage], waveform: Waveform) -> tuple[SpokenWord, ...]:
@@ -122,14 +122,14 @@ def words(passages: Sequence[Passage], waveform: Waveform) -> tuple[SpokenWord, 
         InputError: the model does not tell, and an aligner does not find the words; the text is not English, perhaps.
         ValueError: the model does not tell, and the extra ``edit``, which has the aligner, is not installed.
     """
-    found: list[SpokenWord] = []
+    spoken: list[SpokenWord] = []
     for name, span in _each_word(passages, waveform):
-        if name or not found:
-            found.append(SpokenWord(name, *span))
+        if name or not spoken:
+            spoken.append(SpokenWord(name, *span))
         elif span.seconds > 0:
-            before = found[-1]
-            found[-1] = SpokenWord(before.text, before.start if before.end > before.start else span.start, span.end)
-    return tuple(found)
+            before = spoken[-1]
+            spoken[-1] = SpokenWord(before.text, before.start if before.end > before.start else span.start, span.end)
+    return tuple(spoken)
 
 
 def _each_word(passages: Sequence[Passage], waveform: Waveform) -> Iterator[tuple[str, Span]]:

@@ -11,6 +11,7 @@ from tts_fm import doubts, timing
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.audio.prompt import Prompt
+from tts_fm.duration import count_units
 from tts_fm.errors import InputError
 from tts_fm.frontends import Frontend
 from tts_fm.pacing import Voice
@@ -62,7 +63,7 @@ class Told:
     Attributes:
         reading: how the text is read.
         utterances: what is said in one go, in its order.
-        remarks: why it is said at another speed than was wished.
+        remarks: why it is said at another speed than was wished, or words are lost in the seconds that were.
     """
 
     teller: Teller
@@ -137,7 +138,8 @@ def tell(
         for piece, its_tokens, share in zip(chunks, tokens, _shares(chunks, seconds), strict=True)
     ]
     each_told = zip(chunks, names, tokens, conditions, pauses, strict=True)
-    return Told(teller, voice, reading, tuple(Utterance(*one) for one in each_told), slowed)
+    remarks = slowed if seconds is None else doubts.possible_length(sum(map(count_units, chunks)), seconds)
+    return Told(teller, voice, reading, tuple(Utterance(*one) for one in each_told), remarks)
 
 
 def _check_sounds(teller: Teller, lexicon: Lexicon) -> None:

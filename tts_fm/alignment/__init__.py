@@ -65,9 +65,13 @@ def timed_words(waveform: Waveform, transcript: str) -> list[TimedWord]:
             phones[owners[phone.tokens[0]]].append((*span, score))
     is_believed = forced.is_plausible(alignment)
     timed: list[TimedWord] = []
-    for word, found in zip(written, phones, strict=True):
+    for word, phones_of_word in zip(written, phones, strict=True):
         here = timed[-1].end if timed else 0.0
-        timed.append(_timed(word, found, is_believed) if found else TimedWord(word, here, here, -math.inf, True))
+        timed.append(
+            _timed(word, phones_of_word, is_believed)
+            if phones_of_word
+            else TimedWord(word, here, here, -math.inf, True)
+        )
     return timed
 
 

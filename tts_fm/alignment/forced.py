@@ -133,10 +133,10 @@ def _decoded(pcm: bytes, words: list[Word]) -> list[list[tuple[int, int, int]]]:
         decoder.set_alignment()
         _listen(decoder, pcm)
         alignment = decoder.get_alignment()  # keep a name for it: its words live no longer than it does
-        found = [(word.name, [(p.start, p.duration, p.score) for p in word]) for word in alignment]
+        segments = [(word.name, [(p.start, p.duration, p.score) for p in word]) for word in alignment]
     except (RuntimeError, TypeError) as error:
         raise Implausible("no alignment") from error
-    phones = [word for name, word in found if name.startswith("w.")]
+    phones = [word for name, word in segments if name.startswith("w.")]
     if len(phones) != len(words):
         raise Implausible("no alignment")
     return phones
@@ -189,11 +189,11 @@ def _known(decoder: Decoder, arpa: list[str]) -> str:
     return name
 
 
-def _joined(word: Word, found: list[tuple[int, int, int]]) -> tuple[list[Span], list[float]]:
+def _joined(word: Word, placed: list[tuple[int, int, int]]) -> tuple[list[Span], list[float]]:
     """Join the CMU phones that make up each of our phones; return their spans and their scores per frame."""
     spans, scores, i = [], [], 0
     for phone in word:
-        parts = found[i : i + len(phone.arpa)]
+        parts = placed[i : i + len(phone.arpa)]
         start, end = parts[0][0], parts[-1][0] + parts[-1][1]
         spans.append((start * _FRAME + _OFFSET, end * _FRAME + _OFFSET))
         scores.append(sum(part[2] for part in parts) / (end - start))

@@ -54,12 +54,12 @@ def fade(
 def places(pieces: Sequence[Waveform], pause_seconds: float | Sequence[float] = PAUSE) -> list[Span]:
     """Return where :func:`join` puts each of ``pieces``."""
     rate = _common_rate(pieces)
-    found, start = [], 0  # samples
+    spans, start = [], 0  # samples
     for piece, pause in zip(pieces, _each(pause_seconds, len(pieces)), strict=True):
         end = start + len(piece.samples)
-        found.append(Span(start / rate, end / rate))
+        spans.append(Span(start / rate, end / rate))
         start = end + round(pause * rate)
-    return found
+    return spans
 
 
 def _each(pause_seconds: float | Sequence[float], n: int) -> Sequence[float]:

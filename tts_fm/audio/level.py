@@ -19,8 +19,8 @@ def rms(samples: Float[Tensor, " s"]) -> float:
 
 def loudness(samples: Float[Tensor, " s"], sample_rate: int) -> float:
     """Return the root of the mean square of the speech, its pauses left out; 0 where nobody speaks."""
-    found = speech_spans(samples, sample_rate)
-    spoken = [samples[round(span.start * sample_rate) : round(span.end * sample_rate)] for span in found]
+    spans = speech_spans(samples, sample_rate)
+    spoken = [samples[round(span.start * sample_rate) : round(span.end * sample_rate)] for span in spans]
     return rms(torch.cat(spoken)) if spoken else 0.0
 
 

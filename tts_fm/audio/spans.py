@@ -89,9 +89,9 @@ def speech_spans(samples: Float[ndarray, " s"], sample_rate: int) -> list[Span]:
             levels, threshold = above, float(np.quantile(rising, 0.95)) - _UNDER
             beyond = _HOP  # as a mean over three frames reaches on either side
     end_of_all = len(samples) / sample_rate
-    found = [Span(a * _HOP, min(b * _HOP, end_of_all)) for a, b in _runs(levels > threshold)]
+    runs = [Span(a * _HOP, min(b * _HOP, end_of_all)) for a, b in _runs(levels > threshold)]
     spans: list[Span] = []
-    for span in found:
+    for span in runs:
         if spans and span.start - spans[-1].end < _GAP:
             spans[-1] = Span(spans[-1].start, span.end)
         else:

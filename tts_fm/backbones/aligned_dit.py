@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from tts_fm import plugins
 from tts_fm.backbones import Backbone
 from tts_fm.nn.convolution import FrameConv
+from tts_fm.nn.embeddings import rotary_halves, rotate_halves
+from tts_fm.nn.encoders import ConvBlock, TextEncoder, VoiceEncoder, place
+from tts_fm.nn.modulation import sinusoids
 from tts_fm.types import FILLER, Condition
 
 
@@ -108,7 +111,7 @@ class AlignedDiT(Backbone):
             is_valid=condition.is_valid,
             is_valid_patch=is_valid,
             key_mask=None if _nothing_pads(is_valid) else is_valid[:, None, None, :],
-            rotary=rotary_table(q, self.options.dim // self.options.heads, voice.device),
+            rotary=rotary_halves(q, self.options.dim // self.options.heads, voice.device),
             log_frames=self.token_frames(encoded)[..., 0],
             modulations={},
         )
@@ -204,58 +207,6 @@ class Prepared:
     modulations: dict[float, Modulation]
 
 
-class TextEncoder(nn.Module):
-    """Residual convolutions over tokens; fillers stay zero, as padding is."""
-
-    def __init__(self, vocab_size: int, dim: int, layers: int, kernel: int) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(vocab_size + 1, dim, padding_idx=0)
-        self.blocks = nn.ModuleList(ConvBlock(dim, kernel) for _ in range(layers))
-        self.norm = nn.LayerNorm(dim)
-
-    def forward(self, token_ids: Int[Tensor, "b m"]) -> Float[Tensor, "b m e"]:
-        """Return one vector per token, zero for fillers."""
-        is_told = (token_ids != FILLER)[..., None]
-        h = self.embed(token_ids + 1)
-        for block in self.blocks:
-            h = block(h) * is_told
-        return self.norm(h) * is_told
-
-
-class ConvBlock(nn.Module):
-    """Depthwise convolution and a two-layer network, with a residual connection (ConvNeXt, arXiv 2201.03545)."""
-
-    def __init__(self, dim: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = FrameConv(dim, dim, kernel, groups=dim)
-        self.norm = nn.LayerNorm(dim)
-        self.ff = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
-
-    def forward(self, x: Float[Tensor, "b m e"]) -> Float[Tensor, "b m e"]:
-        """Return the block's output."""
-        return x + self.ff(self.norm(self.conv(x)))
-
-
-class VoiceEncoder(nn.Module):
-    """One vector for the whole prompt: convolutions, then mean and deviation over its frames; zero without a prompt."""
-
-    def __init__(self, n_mels: int, dim: int, out_dim: int) -> None:
-        super().__init__()
-        self.near = FrameConv(n_mels, dim, 5)
-        self.far = FrameConv(dim, dim, 5)
-        self.out = nn.Linear(2 * dim, out_dim)
-
-    def forward(self, prompt: Float[Tensor, "b n c"], is_shown: Bool[Tensor, "b n"]) -> Float[Tensor, "b d"]:
-        """Return the voice of the frames that are shown."""
-        weight = is_shown.to(prompt.dtype)[..., None]  # b n 1
-        count = weight.sum(dim=1).clamp(min=1)  # b 1
-        h = F.gelu(self.near(prompt)) * weight  # b n e
-        h = F.gelu(self.far(h)).float()
-        mean = (h * weight).sum(dim=1) / count
-        deviation = (((h - mean[:, None]).square() * weight).sum(dim=1) / count + 1e-5).sqrt()
-        return self.out(torch.cat([mean, deviation], dim=-1)) * is_shown.any(dim=1)[:, None]
-
-
 class Refiner(nn.Module):
     """Adds to the clean mel what patches lose: convolutions over frames that also see ``x_t``.
 
@@ -328,7 +279,7 @@ class Block(nn.Module):
     def _attend(self, x: Tensor, rotary: tuple[Tensor, Tensor], key_mask: Tensor | None) -> Tensor:
         b, q, d = x.shape
         query, key, value = self.qkv(x).reshape(b, q, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each b h q k
-        query, key = (rotate(norm(y.float()), rotary) for norm, y in ((self.q_norm, query), (self.k_norm, key)))
+        query, key = (rotate_halves(norm(y.float()), rotary) for norm, y in ((self.q_norm, query), (self.k_norm, key)))
         scores = (query * query.shape[-1] ** -0.5).to(value.dtype) @ key.mT.to(value.dtype)  # b h q q
         if key_mask is not None:
             scores = scores.masked_fill(~key_mask, float("-inf"))
@@ -341,44 +292,6 @@ def _nothing_pads(is_valid: Bool[Tensor, "b q"]) -> bool:
     return torch.compiler.is_exporting() or bool(is_valid.all())
 
 
-def place(
-    encoded: Float[Tensor, "b m e"], token_ids: Int[Tensor, "b m"], token_frames: Int[Tensor, "b m"], n_frames: int
-) -> Float[Tensor, "b n e+2"]:
-    """Return for each frame its token's vector, how far into the token it lies (0 to 1), and log(1 + the token's frames).
-
-    Frames of fillers are zero, so that one filler is the same as many.
-    """
-    ends = token_frames.cumsum(dim=1)  # b m
-    frame = torch.arange(n_frames, device=ends.device).expand(len(ends), -1).contiguous()  # b n
-    token = torch.searchsorted(ends.contiguous(), frame, right=True).clamp(max=ends.shape[1] - 1)  # b n
-    length = token_frames.gather(1, token)
-    into = (frame - (ends.gather(1, token) - length) + 0.5) / length.clamp(min=1)
-    vectors = encoded.gather(1, token[..., None].expand(-1, -1, encoded.shape[-1]))
-    placed = torch.cat([vectors, into[..., None], length.float().log1p()[..., None]], dim=-1)
-    return placed * (token_ids.gather(1, token) != FILLER)[..., None]
-
-
 def modulate(x: Float[Tensor, "b q d"], shift: Tensor, scale: Tensor) -> Float[Tensor, "b q d"]:
     """Return ``LN(x) * (1 + scale) + shift``."""
     return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
-
-
-def sinusoids(t: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
-    """Return 128 sines and 128 cosines of ``1000 t`` with periods from 2 pi to 20000 pi."""
-    angle = 1000 * t[:, None] * torch.exp(-math.log(10_000) * torch.arange(128, device=t.device) / 128)
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)
-
-
-def rotary_table(n: int, width: int, device: torch.device) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """Return cosines and sines of rotary positions (RoFormer, arXiv 2104.09864), halves side by side."""
-    frequency = 10_000 ** (-torch.arange(0, width, 2, device=device) / width)
-    angle = torch.arange(n, device=device)[:, None] * frequency  # n k/2
-    angle = torch.cat([angle, angle], dim=-1)
-    return angle.cos(), angle.sin()
-
-
-def rotate(x: Float[Tensor, "b h n k"], rotary: tuple[Tensor, Tensor]) -> Float[Tensor, "b h n k"]:
-    """Rotate the pairs ``(x_i, x_{i + k/2})`` by their position's angle."""
-    cos, sin = rotary
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin

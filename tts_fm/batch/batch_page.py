@@ -137,10 +137,10 @@ def _chosen(result: Result) -> list[tuple[str, Line]]:
         ("the shortest", min(kept, key=lambda one: one[1].seconds)),
     ]
     spread = [("", kept[i * len(kept) // _HEARD]) for i in range(_HEARD)]
-    found: dict[str, tuple[str, Line]] = {}
+    chosen: dict[str, tuple[str, Line]] = {}
     for why, (line, _) in [*extremes, *spread]:
-        found.setdefault(line.id, (why, line))
-    return list(found.values())[:_HEARD]
+        chosen.setdefault(line.id, (why, line))
+    return list(chosen.values())[:_HEARD]
 
 
 def _row(i: int, why: str, line: Line, batch: Batch, result: Result) -> list[str]:

@@ -76,5 +76,5 @@ class Job:
         """Return the seed of ``line`` the first time (0) it is said, or again: it depends on nothing else."""
         if attempt == 0 and line.seed is not None:
             return line.seed
-        told = f"{self.seed} {attempt} {line.id}"
-        return int.from_bytes(hashlib.sha256(told.encode()).digest()[:4], "big") >> 1
+        name = f"{self.seed} {attempt} {line.id}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") >> 1

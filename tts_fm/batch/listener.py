@@ -59,9 +59,13 @@ def build(name: str, model: str | None = None) -> Listener:
     recogniser = plugins.build(Recogniser, name, (), model)
 
     def listen(waveform: Waveform, text: str) -> Hearing:
-        told = recogniser.words(text)
+        written = recogniser.words(text)
         heard = recogniser.transcribe(waveform)
-        return Hearing(errors(told, recogniser.words(heard)).count, len(told), heard) if told else Hearing(0, 0, heard)
+        return (
+            Hearing(errors(written, recogniser.words(heard)).count, len(written), heard)
+            if written
+            else Hearing(0, 0, heard)
+        )
 
     return listen
 

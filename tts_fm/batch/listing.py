@@ -71,8 +71,8 @@ class Line:
     @property
     def digest(self) -> str:
         """What tells it from another line of the same id; it does not depend on where recordings and voices are."""
-        told = [self.text, self.reference.name, self.reference.words, self.seconds, self.speed, self.seed]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        identity = [self.text, self.reference.name, self.reference.words, self.seconds, self.speed, self.seed]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,11 @@ def read(path: Path, why_not: Callable[[str], str | None] = lambda name: None) -
 
 def bad_voices(lines: Iterable[Line]) -> Iterator[BadLine]:
     """Yield the lines whose voice cannot be read; each recording is read once."""
-    found: dict[Reference, str | None] = {}
+    problems: dict[Reference, str | None] = {}
     for line in lines:
-        if line.reference not in found:
-            found[line.reference] = _problem(line.reference)
-        if (reason := found[line.reference]) is not None:
+        if line.reference not in problems:
+            problems[line.reference] = _problem(line.reference)
+        if (reason := problems[line.reference]) is not None:
             yield BadLine(line.number, reason)
 
 

@@ -107,14 +107,16 @@ class Batch:
         count = _Count(len(self.lines) - len(self.missing), len(self.lines), on_progress)
         try:
             if planned:
-                with closing(executor.run(self.job, planned, count.tell)) as found:  # at once, for it holds processes
-                    for done in found:
+                with closing(
+                    executor.run(self.job, planned, count.tell)
+                ) as shards_done:  # at once, for it holds processes
+                    for done in shards_done:
                         self._done.append(done)
                         count.add(done)
         finally:
             atomic.clean(self.job.out)
             result = self._result(count)
-            _write(self.job.out / SAID, (self._row(line, *found) for line, found in result.kept()))
+            _write(self.job.out / SAID, (self._row(line, *spoken) for line, spoken in result.kept()))
             _write(self.job.out / FAILED, ({"text": line.text, **asdict(why)} for line, why in result.lost()))
         return result
 

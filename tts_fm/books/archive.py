@@ -142,10 +142,10 @@ def _without_entities(data: bytes) -> bytes:
     """Return ``data`` with the named characters of HTML, which XML does not know, by their numbers."""
     from html.entities import html5
 
-    def numbered(found: re.Match[bytes]) -> bytes:
-        name = found[1].decode()
+    def numbered(match: re.Match[bytes]) -> bytes:
+        name = match[1].decode()
         if name in ("amp", "lt", "gt", "quot", "apos") or f"{name};" not in html5:
-            return found[0]
+            return match[0]
         return "".join(f"&#{ord(character)};" for character in html5[f"{name};"]).encode()
 
     return _ENTITY.sub(numbered, data)

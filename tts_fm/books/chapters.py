@@ -51,14 +51,14 @@ def _starts(pages: Pages, entries: Sequence[Entry]) -> list[tuple[_Place, str]]:
     """Return where chapters begin and what they are called, in order; of several that begin together the first."""
     names = {name: i for i, name in enumerate(pages)}
     above: list[str | None] = []  # the pages of the entries above
-    found: dict[_Place, str] = {}
+    titles: dict[_Place, str] = {}
     for entry in entries:
         del above[entry.depth :]
         page = None if entry.target is None or entry.target[0] not in names else entry.target[0]
         if entry.target is not None and page is not None and (entry.depth == 0 or page not in above):
-            found.setdefault((names[page], _part(pages[page], entry.target[1])), entry.title)
+            titles.setdefault((names[page], _part(pages[page], entry.target[1])), entry.title)
         above += [page] * (entry.depth + 1 - len(above))
-    return sorted(found.items())
+    return sorted(titles.items())
 
 
 def _part(parts: Sequence[Part], place: str) -> int:

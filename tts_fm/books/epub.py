@@ -41,10 +41,10 @@ def read(path: Path, footnotes: Footnotes) -> Book:
 
 def _package_name(archive: Archive) -> str:
     container = archive.tree("META-INF/container.xml")
-    found = next((one.get("full-path") for one in container.iter("{*}rootfile") if one.get("full-path")), None)
-    if found is None:
+    path = next((one.get("full-path") for one in container.iter("{*}rootfile") if one.get("full-path")), None)
+    if path is None:
         raise InputError("the book does not say where its package document is; download it again")
-    return inside("", found)[0]
+    return inside("", path)[0]
 
 
 def _pages(
@@ -97,6 +97,6 @@ def _follow(base: str, link: str) -> Target | None:
 
 def _said(package: etree._Element, name: str) -> str:
     """Return a field of Dublin Core; several authors with commas, and of everything else the first."""
-    found = ["".join(map(str, one.itertext())) for one in package.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}")]
-    found = [" ".join(text.split()) for text in found if text.strip()]
-    return ", ".join(found if name == "creator" else found[:1])
+    values = ["".join(map(str, one.itertext())) for one in package.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}")]
+    values = [" ".join(text.split()) for text in values if text.strip()]
+    return ", ".join(values if name == "creator" else values[:1])

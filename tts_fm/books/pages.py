@@ -73,11 +73,11 @@ def find_notes(pages: list[Page], follow: Follow) -> Notes:
     for page in pages:
         for link in page.root.iter("{*}a"):
             target = follow(page.name, link.get("href", ""))
-            found = None if target is None else by_place.get(target)
-            if _kinds(link) & _BACK or (found is not None and at[found] < at[link] and _is_mark(link)):
+            note = None if target is None else by_place.get(target)
+            if _kinds(link) & _BACK or (note is not None and at[note] < at[link] and _is_mark(link)):
                 backlinks.add(link)
             elif target is not None and (_kinds(link) & _REFERENCE or (_is_raised(link) and _is_mark(link))):
-                body = None if found is None else _body(found, bodies)
+                body = None if note is None else _body(note, bodies)
                 if body is not None and body not in link.iterancestors():
                     references[link] = bodies.setdefault(body, target)
                 elif _kinds(link) & _REFERENCE:
@@ -89,8 +89,8 @@ def _body(element: etree._Element, bodies: Mapping[etree._Element, Target]) -> e
     """Return the note of which ``element`` is a part, or which it is."""
     line = [element, *element.iterancestors()]
     known = next((one for one in line if one in bodies), None)
-    found = known if known is not None else next((one for one in line if _tag(one) in _NOTE_BODIES), None)
-    return found if found is None or found is known or _is_short(found) else None
+    body = known if known is not None else next((one for one in line if _tag(one) in _NOTE_BODIES), None)
+    return body if body is None or body is known or _is_short(body) else None
 
 
 def _is_short(element: etree._Element) -> bool:

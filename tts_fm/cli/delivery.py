@@ -82,6 +82,7 @@ class Delivery:
             io.check_target(self.target)
         else:
             output.check_stdout()
+        output.check_apart(self.files)
         if self.save_mel is not None:
             picture.check_target(self.save_mel)
 

@@ -29,6 +29,22 @@ def check_not_read(
             raise ValueError(f"the output {target} is {source}, which is read and would be lost; {instead}")
 
 
+def check_apart(targets: Iterable[str | Path]) -> None:
+    """Refuse to write two things into one file, whatever names or links it has; a device takes them.
+
+    Raises:
+        ValueError: the first of them would be lost.
+    """
+    named: dict[str, str | Path] = {}
+    for target in targets:
+        path = os.path.realpath(target)
+        if path in named and (os.path.isfile(path) or not os.path.exists(path)):
+            raise ValueError(
+                f"{named[path]} and {target} are one file, of which one thing would be lost; name two files"
+            )
+        named[path] = target
+
+
 def check_stdout() -> None:
     """Raise ValueError where sound cannot be written to stdout."""
     if sys.stdout is None:

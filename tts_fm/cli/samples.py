@@ -12,7 +12,7 @@ from tts_fm.audio.prompt import Prompt
 from tts_fm.backbones import Backbone
 from tts_fm.cli.terminal import Report
 from tts_fm.config import ModelConfig
-from tts_fm.data.dataset import Utterance
+from tts_fm.data.utterances import Utterance
 from tts_fm.errors import InputError, ModelError
 from tts_fm.evaluation import judges
 from tts_fm.evaluation import pairs as sets

@@ -150,11 +150,11 @@ def _read(path: Path, job: Job, report: Report) -> Listing:
 
     store = plugins.build(Store, job.store, job.out, job.suffix)
     store.check_available()
-    found = listing.read(path, store.why_not)
-    if found.ignored:
-        report.warn(f"{path}: nothing is done with {', '.join(found.ignored)}")
-    _refuse(path, found.bad, report)
-    return found
+    listed = listing.read(path, store.why_not)
+    if listed.ignored:
+        report.warn(f"{path}: nothing is done with {', '.join(listed.ignored)}")
+    _refuse(path, listed.bad, report)
+    return listed
 
 
 def _check_voices(path: Path, batch: Batch, report: Report) -> None:

@@ -11,7 +11,7 @@ import typer
 from tts_fm.cli.terminal import Quiet, Report, Verbose, show_help
 
 if TYPE_CHECKING:
-    from tts_fm.data.dataset import Utterance
+    from tts_fm.data.utterances import Utterance
     from tts_fm.types import Fault
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def check(
     """
     report: Report = context.obj
     from tts_fm.data.check import kind_of
-    from tts_fm.data.dataset import read_manifest
+    from tts_fm.data.utterances import read_manifest
     from tts_fm.data.workers import spread
     from tts_fm.types import Fault
 

@@ -1,13 +1,12 @@
-"""Utterances from JSON-lines manifests, as mels and token ids."""
+"""A corpus: utterances as mels and token ids, in batches."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import signal
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,102 +25,12 @@ from tts_fm.audio.mel import log_mel
 from tts_fm.config import DataOptions, ModelConfig
 from tts_fm.data import check
 from tts_fm.data.batching import Place
+from tts_fm.data.utterances import Utterance
 from tts_fm.errors import InputError
 from tts_fm.frontends import Frontend
 from tts_fm.types import FILLER, Batch, Fault
 
 _FRAMES_OF_NOTHING = 16  # what stands in for a batch whose utterances are all broken
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One line of a manifest.
-
-    Attributes:
-        token_frames: frames of each token on the aligner's grid (see :func:`tts_fm.alignment.phones.on_grid`); None where
-            the corpus has no alignment.
-        times: how often an epoch holds it, on average.
-        prompt: another utterance of the same voice that is heard before it, as the prompt.
-    """
-
-    id: str
-    audio: Path
-    text: str
-    seconds: float
-    speaker: str = ""
-    token_frames: tuple[int, ...] | None = None
-    times: float = 1.0
-    prompt: Utterance | None = None
-
-
-def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: float) -> list[Utterance]:
-    """Return ``utterances``, and once more those that another one of their voice can be the prompt of.
-
-    The latter are a ``share`` of what is heard of an utterance. Which prompt it is follows from the two ids.
-    """
-    voices: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        if utterance.speaker and utterance.token_frames is not None:
-            voices.setdefault(utterance.speaker, []).append(utterance)
-    prompted: list[Utterance] = []
-    for utterance in utterances:
-        fitting = [
-            other
-            for other in voices.get(utterance.speaker, ())
-            if other.id != utterance.id and other.seconds + utterance.seconds <= max_seconds
-        ]
-        if not fitting or share == 0:
-            prompted.append(utterance)
-            continue
-        prompt = min(fitting, key=lambda other: hashlib.sha256(f"{utterance.id}/{other.id}".encode()).digest())
-        prompted.append(replace(utterance, times=utterance.times * (1 - share)))
-        prompted.append(
-            replace(utterance, id=f"{prompt.id}+{utterance.id}", times=utterance.times * share, prompt=prompt)
-        )
-    return prompted
-
-
-def shared_out(parts: Sequence[Sequence[Utterance]], shares: Sequence[float]) -> list[Utterance]:
-    """Return all utterances, each as many ``times`` as gives its part the share of the time; none given: once each.
-
-    An epoch lasts as long as with each of them once.
-    """
-    seconds = [sum(utterance.seconds for utterance in part) for part in parts]
-    if not shares:
-        return [utterance for part in parts for utterance in part]
-    times = [share / sum(shares) * sum(seconds) / max(own, 1e-9) for share, own in zip(shares, seconds, strict=True)]
-    return [replace(utterance, times=n) for part, n in zip(parts, times, strict=True) for utterance in part]
-
-
-def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:
-    """Return the utterances of ``path``, of one ``split`` if given; audio paths are relative to the manifest.
-
-    Raises:
-        ValueError: the file is missing, or a line is no utterance.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}; give a manifest of tts-fm prepare") from None
-    utterances = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            frames = row.get("token_frames")
-            if split is None or row.get("split", split) == split:
-                utterances.append(
-                    Utterance(
-                        id=str(row["id"]),
-                        audio=path.parent / row["audio"],
-                        text=row["text"],
-                        seconds=float(row["seconds"]),
-                        speaker=str(row.get("speaker", "")),
-                        token_frames=None if frames is None else tuple(frames),
-                    )
-                )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}, line {number} is no utterance (id, audio, text, seconds): {error}") from None
-    return utterances
 
 
 class Corpus:

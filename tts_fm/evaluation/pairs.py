@@ -42,8 +42,8 @@ def read(path: Path) -> list[Pair]:
         where = f"{path}, line {number}"
         names = [field.name for field in fields(Pair)]
         if wrong := set(names) ^ row.keys():
-            found = ", ".join(sorted(wrong))
-            raise ValueError(f"{where} has wrong or missing fields: {found}; a pair is {', '.join(names)}")
+            named = ", ".join(sorted(wrong))
+            raise ValueError(f"{where} has wrong or missing fields: {named}; a pair is {', '.join(names)}")
         if wrong := [name for name in names if not isinstance(row[name], str) or not row[name].strip()]:
             raise ValueError(f"{where}: {wrong[0]} is {row[wrong[0]]!r}; it must be text")
         if row["kind"] not in get_args(Kind):

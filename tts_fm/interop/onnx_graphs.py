@@ -1,4 +1,4 @@
-"""An aligned DiT and a HiFi-GAN as ONNX graphs, their matrices in float32 or, a scale for each row, in int8."""
+"""An aligned DiT and a HiFi-GAN as ONNX graphs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 import warnings
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -16,20 +15,18 @@ from torch.export import Dim
 from torch.nn.functional import leaky_relu
 
 from tts_fm import atomic, plugins
-from tts_fm.backbones.aligned_dit import AlignedDiT, Prepared, rotary_table
+from tts_fm.backbones.aligned_dit import AlignedDiT, Prepared
 from tts_fm.errors import ArgumentError
+from tts_fm.interop import onnx_int8
 from tts_fm.nn.convolution import FrameConv, FrameUpsample
+from tts_fm.nn.embeddings import rotary_halves
 from tts_fm.runtime.windows import Windows
 from tts_fm.types import Condition
 from tts_fm.vocoders import Vocoder
 from tts_fm.vocoders.hifigan import HiFiGAN, Stage
 
-if TYPE_CHECKING:
-    from onnx import GraphProto  # pyright: ignore[reportMissingImports] (an extra)
-
 Weights = Literal["int8", "float32"]
 OPSET = 20
-_LEAST = 1024  # entries of a matrix that is worth a scale for each row
 
 
 class Text(nn.Module):
@@ -90,7 +87,7 @@ class Velocity(nn.Module):
             is_valid=is_valid,
             is_valid_patch=torch.ones(b, q, dtype=torch.bool),  # one utterance has no patch without a frame of its own
             key_mask=None,
-            rotary=rotary_table(q, width, voice.device),
+            rotary=rotary_halves(q, width, voice.device),
             log_frames=voice,  # nobody asks for it here
             modulations={},
         )
@@ -242,7 +239,7 @@ def _write(
     assert program is not None
     model = program.model_proto
     if weights == "int8":
-        to_int8(model.graph)
+        onnx_int8.to_int8(model.graph)
     with atomic.replacing(path) as beside:
         beside.write_bytes(model.SerializeToString())
 
@@ -266,42 +263,3 @@ def _searchsorted() -> Any:
         return op.ReduceSum(op.Cast(is_before, to=7), [2], keepdims=False)
 
     return searchsorted
-
-
-def to_int8(graph: GraphProto) -> None:
-    """Store every matrix as int8 with a scale for each row or column, whichever is nearer, and turn it back where it is used.
-
-    A matrix that was read from int8 is stored without any loss.
-    """
-    from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports] (an extra)
-
-    first, constants = [], []
-    for tensor in graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        if value.dtype != np.float32 or value.ndim < 2 or value.size < _LEAST:
-            constants.append(tensor)
-            continue
-        axis, whole, scale = min((_int8(value, axis) for axis in (0, 1)), key=lambda found: _error(value, *found))
-        stored, scales = f"{tensor.name}.int8", f"{tensor.name}.scale"
-        constants += [numpy_helper.from_array(whole, stored), numpy_helper.from_array(scale, scales)]
-        first.append(helper.make_node("DequantizeLinear", [stored, scales], [tensor.name], axis=axis))
-    nodes = [*first, *graph.node]
-    _replace(graph.initializer, constants)
-    _replace(graph.node, nodes)
-
-
-def _int8(value: np.ndarray, axis: int) -> tuple[int, np.ndarray, np.ndarray]:
-    others = tuple(i for i in range(value.ndim) if i != axis)
-    scale = np.maximum(np.abs(value).max(axis=others) / np.float32(127), np.float32(1e-30))
-    return axis, np.rint(value / np.expand_dims(scale, others)).astype(np.int8), scale
-
-
-def _error(value: np.ndarray, axis: int, whole: np.ndarray, scale: np.ndarray) -> float:
-    others = tuple(i for i in range(value.ndim) if i != axis)
-    return math.fsum(np.square(value - whole * np.expand_dims(scale, others)).ravel())
-
-
-def _replace(field: Any, values: list[Any]) -> None:
-    kept = list(values)
-    del field[:]
-    field.extend(kept)

@@ -154,3 +154,18 @@ def upsample(
     source = order.gather(1, rank.clamp(max=text.shape[1] - 1))
     is_told = is_valid & is_text.any(dim=1, keepdim=True)
     return text.gather(1, source[..., None].expand_as(text)) * is_told[..., None]
+
+
+def rotary_halves(n: int, width: int, device: torch.device) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """Return cosines and sines of rotary positions (RoFormer, arXiv 2104.09864), halves side by side."""
+    frequency = 10_000 ** (-torch.arange(0, width, 2, device=device) / width)
+    angle = torch.arange(n, device=device)[:, None] * frequency  # n k/2
+    angle = torch.cat([angle, angle], dim=-1)
+    return angle.cos(), angle.sin()
+
+
+def rotate_halves(x: Float[Tensor, "b h n k"], rotary: tuple[Tensor, Tensor]) -> Float[Tensor, "b h n k"]:
+    """Rotate the pairs ``(x_i, x_{i + k/2})`` by their position's angle."""
+    cos, sin = rotary
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin

@@ -79,3 +79,9 @@ def at_time(
         if rows is not None:
             return rows
     return compute(t.reshape(-1))
+
+
+def sinusoids(t: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
+    """Return 128 sines and 128 cosines of ``1000 t`` with periods from 2 pi to 20000 pi."""
+    angle = 1000 * t[:, None] * torch.exp(-math.log(10_000) * torch.arange(128, device=t.device) / 128)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)

@@ -112,15 +112,15 @@ class Order:
 
     def _remarks(self, synthesizer: Synthesizer, roles: Mapping[str, Role]) -> tuple[str, ...]:
         """Return all that is known of the voices and their speed before they speak."""
-        found: list[str] = []
+        remarks: list[str] = []
         for voice in dict.fromkeys(turn.voice for turn in self.turns):  # an aligner listens, so each is asked once
             own = synthesizer.model.voice(roles[voice].prompt)
             prepared = synthesizer.listen(own).prompt
-            found += doubts.of_reference(own, prepared, synthesizer.model.checks(own))
+            remarks += doubts.of_reference(own, prepared, synthesizer.model.checks(own))
             speeds = dict.fromkeys(turn.speed for turn in self.turns if turn.voice == voice)
             for speed in speeds:
-                found += doubts.possible_speed(self.speed if speed is None else speed, prepared)[1]
-        return tuple(dict.fromkeys(found))
+                remarks += doubts.possible_speed(self.speed if speed is None else speed, prepared)[1]
+        return tuple(dict.fromkeys(remarks))
 
     def usage(self, seconds: float) -> wire.Usage:
         """Return what ``seconds`` of it count."""

@@ -151,10 +151,10 @@ def _word_header(words: tuple[SpokenWord, ...] | str) -> dict[str, str]:
     """Return the header that says when each word is heard, or that it does not, and why; as vLLM-Omni's."""
     if isinstance(words, str):
         return {"X-Word-Timestamps-Omitted": json.dumps(words)[1:-1]}  # in ASCII
-    told = json.dumps(wire.times(words))
-    if len(told) > _MAX_HEADER:
-        return {"X-Word-Timestamps-Omitted": f"oversize; bytes={len(told)}; limit={_MAX_HEADER}"}
-    return {"X-Word-Timestamps": told}
+    timings = json.dumps(wire.times(words))
+    if len(timings) > _MAX_HEADER:
+        return {"X-Word-Timestamps-Omitted": f"oversize; bytes={len(timings)}; limit={_MAX_HEADER}"}
+    return {"X-Word-Timestamps": timings}
 
 
 def _order_of(item: dict[str, Any], service: Service) -> Order | ApiError:

@@ -217,8 +217,8 @@ class Session:
                 await asyncio.wait_for(self.socket.send_bytes(pending), _IDLE_SECONDS)
             self._sent, pending = self._sent + len(pending), b""
         if self.settings.word_timestamps:
-            told = wire.times(words) if isinstance(words, tuple) else None
-            await self._send("audio.chunk", **where, chunk_id=1, audio_b64="", timestamps=told)
+            timings = wire.times(words) if isinstance(words, tuple) else None
+            await self._send("audio.chunk", **where, chunk_id=1, audio_b64="", timestamps=timings)
 
     async def _send(self, kind: str, **what: Any) -> None:
         await asyncio.wait_for(self.socket.send_json({"type": kind, **what}), _IDLE_SECONDS)

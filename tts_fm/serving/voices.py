@@ -123,8 +123,10 @@ class Consents:
 
     def all(self) -> list[wire.Consent]:
         """Return all consents, the oldest first."""
-        found = [self.get(path.stem) for path in self._folder.glob("cons_*.flac") if _CONSENT_ID.fullmatch(path.stem)]
-        return sorted(found, key=lambda consent: (consent.created_at, consent.id))
+        consents = [
+            self.get(path.stem) for path in self._folder.glob("cons_*.flac") if _CONSENT_ID.fullmatch(path.stem)
+        ]
+        return sorted(consents, key=lambda consent: (consent.created_at, consent.id))
 
     def get(self, identity: str) -> wire.Consent:
         """Return a consent. Raises ApiError 404."""

@@ -145,8 +145,8 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
         return True
     if match[0] != ". ":
         return False
-    found = _LAST_WORD.search(text[max(0, match.start() - 30) : match.start()])
-    word = "" if found is None else found[0]
+    last = _LAST_WORD.search(text[max(0, match.start() - 30) : match.start()])
+    word = "" if last is None else last[0]
     following = re.match(r"[\w'’]*", after)
     is_start = following is not None and starts_a_sentence(following[0])
     if word in BEFORE_A_NUMBER and word not in STREETS:

@@ -191,8 +191,8 @@ class Script:
 
 def seconds(written: str, where: str) -> float:
     """Return the seconds of "0.5s" or "500ms". Raises InputError."""
-    found = _SECONDS.fullmatch(written.strip())
-    value = -1.0 if found is None else float(found[1]) / (1000 if found[2] == "ms" else 1)
+    match = _SECONDS.fullmatch(written.strip())
+    value = -1.0 if match is None else float(match[1]) / (1000 if match[2] == "ms" else 1)
     if not 0 <= value <= MAX_PAUSE:
         raise InputError(
             f"{where}: {written!r} is no length of a pause; write seconds as 0.5s, or 500ms, {MAX_PAUSE:g}s at most"

@@ -41,9 +41,9 @@ def _named(match: Match) -> str | None:
     is_too_short = match["any"] is None and n_digits < 5 and not match["n"].startswith("0")
     if (is_too_short or n_digits < 2) and not is_short_code:
         return None
-    name = re.sub(r"^(ISBN)-(1[03])", lambda found: f"{found[1]} {cardinal(int(found[2]))}", match["name"])
+    name = re.sub(r"^(ISBN)-(1[03])", lambda prefix: f"{prefix[1]} {cardinal(int(prefix[2]))}", match["name"])
     name = re.sub(r"\bno\.", "number", re.sub(r" ?#", " number", name))
-    name = re.sub(r"^([Tt])el\b\.?", lambda found: f"{found[1]}elephone", name)
+    name = re.sub(r"^([Tt])el\b\.?", lambda prefix: f"{prefix[1]}elephone", name)
     return f"{name.rstrip()} {'plus ' if '+' in match['n'] else ''}{_groups(match['n'])}"
 
 

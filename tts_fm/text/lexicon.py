@@ -32,7 +32,7 @@ class Entry:
 
     def places(self, text: str) -> list[int]:
         """Return where the word, just as it is written, stands in ``text``."""
-        return [found.start() for found in re.finditer(rf"(?<!\w){re.escape(self.word)}(?!\w)", text)]
+        return [match.start() for match in re.finditer(rf"(?<!\w){re.escape(self.word)}(?!\w)", text)]
 
     @property
     def sounds(self) -> str | None:
@@ -114,11 +114,11 @@ class Lexicon:
 
     def _marked(self, text: str) -> dict[int, Entry]:
         """Return the entries that mean one occurrence, by where that is in ``text``."""
-        found: dict[int, Entry] = {}
+        entries: dict[int, Entry] = {}
         for entry in self.entries:
             if entry.nth is not None and entry.nth < len(places := entry.places(text)):
-                found[places[entry.nth]] = entry
-        return found
+                entries[places[entry.nth]] = entry
+        return entries
 
 
 def shown(text: str) -> str:

@@ -33,7 +33,7 @@ def is_in_equation(match: Match) -> bool:
         return False
     before = _BEFORE.search(match.string[max(0, match.start() - 60) : match.start()])
     after = _AFTER.match(match.string[match.end() : match.end() + 60])
-    return any(found is not None and _RELATION.search(found[0]) for found in (before, after))
+    return any(token is not None and _RELATION.search(token[0]) for token in (before, after))
 
 
 @rule(r"\s\-−–", r"(?<=[\w)%²³])(?P<gap>\s?)[-−–](?P<after>\s?)(?=[\w(√π.])")

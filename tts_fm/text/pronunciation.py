@@ -34,28 +34,28 @@ def tokens(text: str, language: str) -> list[str]:
 
     What espeak-ng cannot read (another script, a sign it drops) is a token as it is written.
     """
-    found: list[str] = []
+    symbols: list[str] = []
     was_sounds = False
     for run in script.runs(text, language.partition("-")[0]):
         if run.kind == script.READ:
-            found += [" "] * (was_sounds and run.text[0].isspace()) + _read(run.text, language)
+            symbols += [" "] * (was_sounds and run.text[0].isspace()) + _read(run.text, language)
         elif run.kind == script.FOREIGN:
-            found.append(run.text)
+            symbols.append(run.text)
         else:
-            found += [" "] * (found[-1:] not in ([], [" "])) + list(run.text)
+            symbols += [" "] * (symbols[-1:] not in ([], [" "])) + list(run.text)
         was_sounds = run.kind == script.SOUNDS
-    return [START, *found, END]
+    return [START, *symbols, END]
 
 
 def _read(text: str, language: str) -> list[str]:
     """The symbols of a text in the language's own script, and the signs in it that espeak-ng drops."""
-    found: list[str] = []
+    symbols: list[str] = []
     start = 0
     for sign in _SIGN.finditer(text):
         if not _is_said(sign[0], language):
-            found += [*_phonemes(text[start : sign.start()], language), sign[0]]
+            symbols += [*_phonemes(text[start : sign.start()], language), sign[0]]
             start = sign.end()
-    return found + list(_phonemes(text[start:], language))
+    return symbols + list(_phonemes(text[start:], language))
 
 
 def _phonemes(text: str, language: str) -> str:

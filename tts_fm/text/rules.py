@@ -73,8 +73,8 @@ class Scanner:
     def scan(self, text: str, taken: Sequence[Replacement] = ()) -> Iterator[Replacement]:
         """Yield what is read differently from how it is written, from left to right; ``taken`` goes before every rule."""
         position, waiting = 0, [*taken][::-1]
-        while (found := self._start.search(text, position)) is not None:
-            start = found.start()
+        while (candidate := self._start.search(text, position)) is not None:
+            start = candidate.start()
             position = start + 1
             while waiting and waiting[-1].start <= start:
                 yield waiting[-1]
@@ -82,7 +82,7 @@ class Scanner:
             if position > start + 1:
                 continue
             limit = waiting[-1].start if waiting else len(text)
-            key = (found[0], "") if not found[0].isdecimal() else ("0", self._follows(text, start))
+            key = (candidate[0], "") if not candidate[0].isdecimal() else ("0", self._follows(text, start))
             choice = self._choices.get(key) or self._choice(key)
             for each in choice.from_first(text, start):
                 match = each.pattern.match(text, start)
@@ -96,8 +96,8 @@ class Scanner:
 
     def _follows(self, text: str, start: int) -> str:
         """What stands behind the number at ``start``, as ``then`` of a rule names it; a space for anything else."""
-        found = _BEHIND_A_NUMBER.match(text, start)
-        character = "" if found is None else found[1]
+        behind = _BEHIND_A_NUMBER.match(text, start)
+        character = "" if behind is None else behind[1]
         if character.isalpha():
             return "a"
         return "0" if character.isdecimal() else character if character in self._then else " "
@@ -153,8 +153,8 @@ def any_of(names: Collection[str]) -> str:
 
 def next_word(match: Match) -> str:
     """The word after the match, if only a space lies between."""
-    found = re.compile(r"\s?([\w'’]{1,30})").match(match.string, match.end())
-    return "" if found is None else found[1]
+    word = re.compile(r"\s?([\w'’]{1,30})").match(match.string, match.end())
+    return "" if word is None else word[1]
 
 
 SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", None: ""}
@@ -171,8 +171,8 @@ def is_adjective(match: Match) -> bool:
 
 def previous_word(match: Match) -> str:
     """The word before the match, if only a space lies between."""
-    found = re.search(r"([\w'’]{1,30})\s?$", match.string[max(0, match.start() - 32) : match.start()])
-    return "" if found is None else found[1]
+    word = re.search(r"([\w'’]{1,30})\s?$", match.string[max(0, match.start() - 32) : match.start()])
+    return "" if word is None else word[1]
 
 
 _COUNTED = frozenset(

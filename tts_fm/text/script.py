@@ -103,9 +103,9 @@ def _nearest(character: str) -> str:
     base = unicodedata.normalize("NFD", character)[0]
     if base.isascii() and base.isalpha():
         return base
-    found = re.match(
+    letter = re.match(
         r"LATIN (SMALL|CAPITAL) LETTER (?:OPEN |TURNED |REVERSED |AFRICAN |DOTLESS |SHARP )?([A-Z]{1,2})(?![A-Z])", name
     )
-    if found is None:
+    if letter is None:
         return character
-    return found[2] if found[1] == "CAPITAL" else found[2].lower()
+    return letter[2] if letter[1] == "CAPITAL" else letter[2].lower()

@@ -150,10 +150,10 @@ def _rate(written: str, where: str) -> float:
     """Return the rate of "slow", "0.9", "90%" or "-10%"."""
     if written in _RATES:
         return _RATES[written]
-    found = re.fullmatch(r"(?P<sign>[+-]?)(?P<number>\d{1,4}(?:\.\d{1,4})?|\.\d{1,4})(?P<percent>%?)", written)
-    if found is None or (found["sign"] and not found["percent"]):
+    match = re.fullmatch(r"(?P<sign>[+-]?)(?P<number>\d{1,4}(?:\.\d{1,4})?|\.\d{1,4})(?P<percent>%?)", written)
+    if match is None or (match["sign"] and not match["percent"]):
         raise InputError(
             f"{where}: the rate {written!r} is not known; write 90%, -10%, 0.9 or one of {', '.join(_RATES)}"
         )
-    number = float(found["number"]) / (100 if found["percent"] else 1)
-    return number if not found["sign"] else 1 + float(f"{found['sign']}{number}")
+    number = float(match["number"]) / (100 if match["percent"] else 1)
+    return number if not match["sign"] else 1 + float(f"{match['sign']}{number}")

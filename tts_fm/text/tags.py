@@ -31,18 +31,18 @@ class _Reader:
 
     def read(self) -> tuple[Stretch, ...]:
         done = 0
-        for found in _TAG.finditer(self._source):
-            self._say(self._source[done : found.start()])
-            done = found.end()
-            if found[0][0] == "\\":
-                self._say(found[0][1])
-            elif found[0].isspace():
-                self._paragraph(found[0])
-            elif found["name"]:
-                (self._close if found["end"] else self._begin)(found)
+        for match in _TAG.finditer(self._source):
+            self._say(self._source[done : match.start()])
+            done = match.end()
+            if match[0][0] == "\\":
+                self._say(match[0][1])
+            elif match[0].isspace():
+                self._paragraph(match[0])
+            elif match["name"]:
+                (self._close if match["end"] else self._begin)(match)
             else:
                 raise InputError(
-                    f"{self._where(found)}: this is no tag; tags are {_FORMS}, and \\{found[0][0]} is a bracket"
+                    f"{self._where(match)}: this is no tag; tags are {_FORMS}, and \\{match[0][0]} is a bracket"
                 )
         self._say(self._source[done:])
         if self._open:
@@ -50,8 +50,8 @@ class _Reader:
             raise InputError(f"{self._where(tag)}: {tag[0]} has no end; write [/{tag['name']}] where it ends")
         return self._script.stretches()
 
-    def _where(self, found: re.Match[str]) -> str:
-        return directions.place(self._source, found.start())
+    def _where(self, tag: re.Match[str]) -> str:
+        return directions.place(self._source, tag.start())
 
     def _say(self, text: str) -> None:
         if self._word is None:

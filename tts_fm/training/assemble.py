@@ -10,7 +10,8 @@ import torch
 
 from tts_fm.backbones import Backbone
 from tts_fm.config import RunConfig
-from tts_fm.data.dataset import Corpus, Utterance, read_manifest, shared_out, with_prompts
+from tts_fm.data.dataset import Corpus
+from tts_fm.data.utterances import Utterance, read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
 from tts_fm.training import distillation, finetune, lora, room
 from tts_fm.training.acoustic import AcousticLearner

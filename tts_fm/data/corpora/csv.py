@@ -12,9 +12,9 @@ from tts_fm.data.corpora import CorpusReader, Entry, split_of
 from tts_fm.types import Fault
 
 _NAMES = {
-    "audio": ("audio", "file", "wav", "path", "audio_file", "audio_path"),
-    "text": ("text", "transcript", "sentence"),
-    "speaker": ("speaker", "speaker_id"),
+    "audio": ("audio", "file", "wav", "path", "audio_file", "audio_path", "file_name", "filename", "wav_path"),
+    "text": ("text", "transcript", "sentence", "transcription"),
+    "speaker": ("speaker", "speaker_id", "speaker_name", "client_id", "spk"),
     "id": ("id",),
     "split": ("split", "subset"),
 }
@@ -24,7 +24,7 @@ _LOOKED_AT = 200  # lines of a table without names
 
 
 class Table(CorpusReader):
-    """Separated by ``|``, tabs or commas; audio paths are relative to the table.
+    """Separated by ``|``, tabs, commas or semicolons; audio paths are relative to the table.
 
     Columns: audio (or file, wav), text (or transcript), and where there are any speaker, id and split. Subsets are the
     values of ``split``. Without a line of names there are two or three columns, which are known by what is in them: names
@@ -60,8 +60,8 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ValueError(f"{table} cannot be read: {reason}; give a table of audio|text") from None
     first = text.partition("\n")[0]
-    mark = next((mark for mark in "|\t" if mark in first), ",")
-    quoting = csv.QUOTE_MINIMAL if mark == "," else csv.QUOTE_NONE
+    mark = next((mark for mark in "|\t,;" if mark in first), ",")
+    quoting = csv.QUOTE_MINIMAL if mark in ",;" else csv.QUOTE_NONE
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, quoting=quoting)
     try:
         rows = [(reader.line_num, row) for row in reader if row]
@@ -70,7 +70,7 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     columns = _columns(first.rstrip("\r").split(mark))
     if columns is not None:
         return columns, rows[1:]
-    if mark == ",":
+    if mark in ",;":
         raise ValueError(f"{table}, line 1 names no columns audio and text; add such a line, or write audio|text")
     return _guessed(table, rows), rows
 
@@ -99,7 +99,10 @@ def _guessed(table: Path, rows: list[tuple[int, list[str]]]) -> list[str]:
 def _columns(names: list[str]) -> list[str] | None:
     """Return the columns as this file calls them; None where the line names no audio and text."""
     plain = [name.strip().strip('"').lower() for name in names]
-    columns = [next((key for key, known in _NAMES.items() if name in known), name) for name in plain]
+    columns: list[str] = []
+    for name in plain:  # of two names for one thing the first counts
+        key = next((key for key, known in _NAMES.items() if name in known), name)
+        columns.append(name if key in columns else key)
     return columns if {"audio", "text"} <= set(columns) else None
 
 

@@ -76,10 +76,10 @@ def load(name: str) -> Protocol:
 
 def find(path: Path, names: Sequence[str]) -> Path:
     """Return ``path`` if it is a file, else the first of ``names`` in that folder. Raises ValueError."""
-    found = path if path.is_file() else next((path / name for name in names if (path / name).is_file()), None)
-    if found is None:
+    file = path if path.is_file() else next((path / name for name in names if (path / name).is_file()), None)
+    if file is None:
         raise ValueError(f"{path} holds no list; give the list itself, or the folder with {' or '.join(names)}")
-    return found
+    return file
 
 
 def rows(path: Path, separator: str, allowed: Sequence[int]) -> list[list[str]]:
@@ -88,7 +88,7 @@ def rows(path: Path, separator: str, allowed: Sequence[int]) -> list[list[str]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    found = []
+    table = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -98,10 +98,10 @@ def rows(path: Path, separator: str, allowed: Sequence[int]) -> list[list[str]]:
             raise ValueError(
                 f"{path}, line {number} has {len(fields)} fields with {separator!r} between them, not {wanted}"
             )
-        found.append(fields)
-    if not found:
+        table.append(fields)
+    if not table:
         raise ValueError(f"{path} is empty; give a list with a line for each utterance")
-    return found
+    return table
 
 
 def checked(lines: list[Line], path: Path) -> list[Line]:

@@ -23,13 +23,13 @@ class SeedTTSEval(Protocol):
     average = "mean of utterances"
 
     def read(self, path: Path) -> list[Line]:
-        found = find(path, ["meta.lst", "en/meta.lst", "test.tsv", "en/test.tsv"])
-        if found.suffix == ".tsv":
-            lines = tsv(found)
+        file = find(path, ["meta.lst", "en/meta.lst", "test.tsv", "en/test.tsv"])
+        if file.suffix == ".tsv":
+            lines = tsv(file)
         else:
-            lines = checked([line(fields, found.parent) for fields in rows(found, "|", [2, 3, 4, 5])], found)
+            lines = checked([line(fields, file.parent) for fields in rows(file, "|", [2, 3, 4, 5])], file)
         if any(_HANZI.search(line.text) for line in lines):
-            raise ValueError(f"{found} is Chinese, which its rules let paraformer-zh hear; give an English list")
+            raise ValueError(f"{file} is Chinese, which its rules let paraformer-zh hear; give an English list")
         return lines
 
     def normalise(self, text: str) -> str:
