@@ -16,7 +16,7 @@ from test_nothing_is_lost import assert_same
 from tiny_run import metrics
 
 from tts_fm import torch_files, vocoder_folder
-from tts_fm.training import vocoder
+from tts_fm.training import vocoder, vocoder_run
 from tts_fm.training.loop import CHECKPOINTS, Loop
 from tts_fm.training.team import Team
 from tts_fm.training.vocoder_student import VocoderStudent, inherit
@@ -81,7 +81,7 @@ def config(tmp_path: Path) -> Path:
 
 def made(config: Path, folder: Path, *changes: str) -> Loop:
     """A loop in ``folder`` that goes on if there is something to go on from."""
-    run = vocoder.read(config, [*changes])
+    run = vocoder_run.read(config, [*changes])
     loop = Loop(vocoder.learner(run, Team("cpu", run.training.precision)), run.training, folder)
     loop.resume()
     return loop
@@ -160,6 +160,14 @@ def test_a_student_begins_as_its_teacher_and_ends_as_itself(config, tmp_path):
     assert torch.equal(made_at[2], light)
     apart = [float((made - whole).abs().mean()) for made in made_at]
     assert 0.2 * apart[2] < apart[1] < 0.8 * apart[2]
+
+
+def test_what_fades_out_learns_nothing(config, tmp_path):
+    """It would grow as its share falls, and be missed at the end."""
+    loop = made(config, tmp_path / "run")
+    before = {name: value.clone() for name, value in loop.learner.leaving.state_dict().items()}
+    loop.run()
+    assert before and all(torch.equal(value, before[name]) for name, value in loop.learner.leaving.state_dict().items())
 
 
 def test_learning_in_pieces_equals_learning_in_one(config, tmp_path):

@@ -17,7 +17,7 @@ from test_nothing_is_lost import assert_same
 from tiny_run import metrics
 
 from tts_fm import torch_files, vocoder_folder
-from tts_fm.training import vocoder
+from tts_fm.training import vocoder, vocoder_run
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
 from tts_fm.training.loop import CHECKPOINTS, Loop
 from tts_fm.training.recordings import RecordingOptions, Recordings
@@ -77,7 +77,7 @@ def change(path: Path, **training: object) -> None:
 
 def made(config: Path, folder: Path) -> Loop:
     """A loop in ``folder`` that goes on if there is something to go on from."""
-    run = vocoder.read(config)
+    run = vocoder_run.read(config)
     loop = Loop(vocoder.VocoderLearner(run, Team("cpu", run.training.precision)), run.training, folder)
     loop.resume()
     return loop
@@ -169,7 +169,7 @@ def test_every_discriminator_gives_scores_and_features_that_have_gradients(n_sam
 
 
 def test_crops_have_the_given_length_and_levels_and_depend_on_the_seed_alone(config):
-    run = vocoder.read(config)
+    run = vocoder_run.read(config)
     recordings = Recordings.read(run.data, 8000, is_heldout=False, log=lambda line: None)
     crops = recordings.crops(64, torch.Generator().manual_seed(3))
     assert crops.shape == (64, 1024)
@@ -179,7 +179,7 @@ def test_crops_have_the_given_length_and_levels_and_depend_on_the_seed_alone(con
 
 
 def test_heldout_recordings_are_not_trained_on(config):
-    options = vocoder.read(config).data
+    options = vocoder_run.read(config).data
     train, heldout = (
         Recordings.read(options, 8000, is_heldout=value, log=lambda line: None) for value in (False, True)
     )
@@ -278,7 +278,7 @@ def test_a_start_of_other_sizes_and_a_vocoder_without_weights_are_refused_in_one
         (["mel.hop_length=32"], "hop_length 64"),
         (["start=nowhere"], "no vocoder folder nowhere"),
     ):
-        run = vocoder.read(hifigan_config, [start, *changes])
+        run = vocoder_run.read(hifigan_config, [start, *changes])
         with pytest.raises(ValueError, match=message) as caught:
             vocoder.generator(run)
         assert "\n" not in str(caught.value)
@@ -297,7 +297,7 @@ def test_what_a_narrow_mel_does_not_show_is_learned_too(hifigan_config, tmp_path
 def test_every_vocoder_config_is_read_and_fits(path):
     value = yaml.safe_load(path.read_text())
     if "model" not in value and "vocoder" in value and "discriminators" in value:
-        run = vocoder.read(path, ['start=""'])
+        run = vocoder_run.read(path, ['start=""'])
         assert vocoder.generator(run).mel == run.mel
 
 
@@ -336,5 +336,5 @@ def test_mistakes_are_one_line_and_exit_code_2(config, tmp_path, tts_fm_command)
 def test_a_broken_recording_is_left_out_and_named(config, tmp_path):
     (tmp_path / "a.flac").write_bytes(b"no sound")
     said: list[str] = []
-    found = Recordings.read(vocoder.read(config).data, 8000, is_heldout=False, log=said.append)
+    found = Recordings.read(vocoder_run.read(config).data, 8000, is_heldout=False, log=said.append)
     assert len(found.decoded) == 1 and "a.flac is left out" in said[0]

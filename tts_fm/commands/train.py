@@ -180,13 +180,13 @@ def _train_vocoder(
     device: str,
 ) -> int:
     from tts_fm import strict
-    from tts_fm.training import loggers, vocoder
+    from tts_fm.training import loggers, vocoder, vocoder_run
     from tts_fm.training.loop import MODEL, Loop
     from tts_fm.training.team import Team
 
     if is_dry:
         raise ValueError("--dry-run is for acoustic models; give a vocoder's run --max-minutes 1 to see how fast it is")
-    run = vocoder.read(config, changes)
+    run = vocoder_run.read(config, changes)
     loggers.check(run.training.loggers)
     team = Team(device, run.training.precision)
     learner = vocoder.learner(run, team, say=report.say)

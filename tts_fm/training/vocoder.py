@@ -11,81 +11,18 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from tts_fm import config, hub, plugins, strict, vocoder_folder
+from tts_fm import hub, plugins, strict, vocoder_folder
 from tts_fm.audio.mel import log_mel
-from tts_fm.config import LoopOptions
-from tts_fm.plugins import Options
-from tts_fm.strict import choice
-from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators
+from tts_fm.training.discriminators import Discriminators
 from tts_fm.training.learner import Learner, Step
-from tts_fm.training.recordings import RecordingOptions, Recordings
-from tts_fm.training.team import Precision, Team
+from tts_fm.training.recordings import Recordings
+from tts_fm.training.team import Team
 from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing, stft_distance
-from tts_fm.types import MelSpec
+from tts_fm.training.vocoder_run import VocoderRun
 from tts_fm.vocoders import Vocoder
-
-
-class LossOptions(Options):
-    """Weights of the generator's losses; ``wave`` is of the waveforms' distance, for one that a teacher teaches."""
-
-    mel: float = Field(default=45.0, ge=0)
-    stft: float = Field(default=1.0, ge=0)
-    wave: float = Field(default=0.0, ge=0)
-    adversarial: float = Field(default=1.0, ge=0)
-    feature_matching: float = Field(default=1.0, ge=0)
-    stft_sizes: tuple[int, ...] = (512, 1024, 2048)
-
-
-class VocoderTrainingOptions(LoopOptions):
-    """Rates and sizes. The learning rates fall along a cosine to ``final_lr_ratio`` at ``updates``."""
-
-    warm_updates: int = Field(default=0, ge=0, description="updates before the discriminators join")
-    discriminator_every: int = Field(default=1, ge=1)
-    batch_size: int = Field(default=16, gt=0)
-    judged_batch_size: int = Field(default=16, gt=0, description="crops per update once the discriminators have joined")
-    lr: float = Field(default=5e-4, gt=0)
-    discriminator_lr: float = Field(default=5e-4, gt=0)
-    betas: tuple[float, float] = (0.8, 0.9)
-    lr_warmup: int = Field(default=100, ge=0)
-    final_lr_ratio: float = Field(default=0.01, ge=0, le=1)
-    max_grad_norm: float = Field(default=50.0, gt=0)
-    ema_decay: float = Field(default=0.999, ge=0, lt=1)
-    precision: Precision = "float32"
-
-
-class TeacherOptions(Options):
-    """A HiFi-GAN whose sound a lighter one learns, see :mod:`tts_fm.training.vocoder_student`."""
-
-    vocoder: str = Field(description="a vocoder folder, or hf://OWNER/REPO")
-    kept: int = Field(default=1, ge=0, description="first stages that are the teacher's own and do not learn")
-    lessons: int = Field(default=512, gt=0, description="pieces that are learned from at one time")
-    fresh: int = Field(default=1, ge=0, description="how many of them each update replaces")
-    fade: int = Field(default=0, ge=0, description="updates in which the blocks that the student has not fade out")
-    blurred: float = Field(default=0.5, ge=0, le=1, description="share of pieces whose mel is smoothed, more or less")
-
-
-class VocoderRun(Options):
-    """A whole run, as one YAML file holds it.
-
-    ``start`` is a vocoder folder, or ``hf://OWNER/REPO``, whose weights are the beginning; ``mel`` and ``vocoder`` are as there.
-    With a ``teacher`` its sound is learned, not that of the recordings, of which it is given the mels.
-    """
-
-    name: str
-    license: str = ""
-    mel: MelSpec = MelSpec()
-    vocoder: choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
-    start: str = ""
-    teacher: TeacherOptions | None = None
-    discriminators: DiscriminatorOptions = DiscriminatorOptions()
-    data: RecordingOptions
-    loss: LossOptions = LossOptions()
-    training: VocoderTrainingOptions
-
 
 BOOK_KEEPING = {
     "log_every",
@@ -180,8 +117,7 @@ class VocoderLearner(Learner):
         total = torch.stack([getattr(self.run.loss, name) * value for name, value in terms.items()]).sum()
         self.generator_optimizer.zero_grad(set_to_none=True)
         total.backward()
-        learning = [parameter for group in self.generator_optimizer.param_groups for parameter in group["params"]]
-        norm = nn.utils.clip_grad_norm_(learning, self.options.max_grad_norm)
+        norm = nn.utils.clip_grad_norm_(self.generator.parameters(), self.options.max_grad_norm)
         return _Gradient({name: value.detach() for name, value in terms.items()}, float(norm))
 
     def _teach_judges(self, real: Tensor, fake: Tensor) -> _Gradient:
@@ -220,8 +156,7 @@ class VocoderLearner(Learner):
         progress = min(1.0, update / o.updates)
         ratio = o.final_lr_ratio + (1 - o.final_lr_ratio) * 0.5 * (1 + math.cos(math.pi * progress))
         ratio *= min(1.0, (update + 1) / (o.lr_warmup + 1))
-        for group in self.generator_optimizer.param_groups:
-            group["lr"] = o.lr * ratio
+        self.generator_optimizer.param_groups[0]["lr"] = o.lr * ratio
         since = update - o.warm_updates
         judge_ratio = ratio * min(1.0, (since + 1) / (o.lr_warmup + 1)) if since >= 0 else 0.0
         self.judge_optimizer.param_groups[0]["lr"] = o.discriminator_lr * judge_ratio
@@ -264,7 +199,8 @@ class VocoderLearner(Learner):
         run = self.run
         return lambda folder: vocoder_folder.save(folder, self.average, name=run.name, license=run.license)
 
-    def _resumed(self) -> tuple[str, ...]:
+    @staticmethod
+    def _resumed() -> tuple[str, ...]:
         return "generator", "average", "judges", "generator_optimizer", "judge_optimizer"
 
 
@@ -298,11 +234,6 @@ def learner(run: VocoderRun, team: Team, say: Callable[[str], None] = lambda _: 
     from tts_fm.training.vocoder_student import VocoderStudent
 
     return VocoderStudent(run, team, say)
-
-
-def read(path: Path, changes: list[str] | None = None) -> VocoderRun:
-    """Return the run that ``path`` describes. Raises ValueError as :func:`tts_fm.config.read_run` does."""
-    return config.parse(VocoderRun, config.read_yaml(path, [] if changes is None else changes), path)
 
 
 def _numbers(values: Mapping[str, Tensor]) -> dict[str, float]:

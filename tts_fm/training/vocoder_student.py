@@ -8,7 +8,6 @@ begins anew. What the first stages and the teacher make of a piece of mel is mad
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +19,8 @@ from tts_fm import hub, strict, vocoder_folder
 from tts_fm.audio.mel import log_mel
 from tts_fm.training.recordings import Recordings
 from tts_fm.training.team import Team
-from tts_fm.training.vocoder import TeacherOptions, VocoderLearner, VocoderRun
+from tts_fm.training.vocoder import VocoderLearner
+from tts_fm.training.vocoder_run import TeacherOptions, VocoderRun
 from tts_fm.vocoders.hifigan import SLOPE, HiFiGAN, Stage
 
 
@@ -54,8 +54,6 @@ class VocoderStudent(VocoderLearner):
         for part in _shared(self.generator, run.teacher.kept):
             part.requires_grad_(False)
         self.leaving = _leaving(self.generator, self.teacher, run.teacher.kept)
-        if run.teacher.fade:
-            self.generator_optimizer.add_param_group({"params": [*self.leaving.parameters()]})
         self.lessons = Lessons(self.teacher, run.teacher, self.recordings, team, self.options.seed)
         self.margin = self.generator.sees(run.teacher.kept) * run.mel.hop_length
         if run.data.crop <= 2 * self.margin:
@@ -86,9 +84,6 @@ class VocoderStudent(VocoderLearner):
                 n, others = len(stage.blocks), torch.stack([block(raised) for block in leaving]).sum(0)
                 x = torch.lerp(x, (n * x + others) / (n + len(leaving)), share)
         return self.generator.finish(x, len(self.generator.stages))
-
-    def _resumed(self) -> tuple[str, ...]:
-        return (*super()._resumed(), "leaving")
 
     def _as_it_should_be(self, samples: Tensor, mel: Tensor) -> Tensor:
         return self.teacher.decode(mel)
@@ -146,15 +141,16 @@ def inherit(student: HiFiGAN, teacher: HiFiGAN) -> None:
 
 
 def _leaving(student: HiFiGAN, teacher: HiFiGAN, kept: int) -> nn.ModuleList:
-    """Return copies of the teacher's blocks that the student has not, of each stage that learns."""
+    """Return the teacher's blocks that the student has not, of each stage that learns.
+
+    They do not learn: they would grow as their share falls, and all be missed at the end.
+    """
     stages = []
     for i, stage in enumerate(teacher.stages[kept:], kept):
         assert isinstance(stage, Stage)
         blocks = zip(teacher.options.blocks(i), stage.blocks, strict=True)
-        stages.append(
-            nn.ModuleList(deepcopy(block) for about, block in blocks if about not in student.options.blocks(i))
-        )
-    return nn.ModuleList(stages).requires_grad_(True)
+        stages.append(nn.ModuleList(block for about, block in blocks if about not in student.options.blocks(i)))
+    return nn.ModuleList(stages)
 
 
 def _read(options: TeacherOptions, run: VocoderRun) -> HiFiGAN:
