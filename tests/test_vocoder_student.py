@@ -58,7 +58,7 @@ def config(tmp_path: Path) -> Path:
         "name": "tiny",
         "mel": MEL,
         "vocoder": {"name": "hifigan", **SIZES, "stage_kernel_sizes": [[3, 7], [3]]},
-        "teacher": {"vocoder": str(tmp_path / "teacher"), "lessons": 12, "fresh": 2, "fade": 4},
+        "teacher": {"vocoder": str(tmp_path / "teacher"), "lessons": 12, "fresh": 2},
         "data": {"manifests": [str(tmp_path / "manifest.jsonl")], "crop": 1024, "heldout_seconds": 0.5},
         "loss": {"stft_sizes": [32, 64], "mel": 0.0, "wave": 1.0},
         "training": {
@@ -147,27 +147,6 @@ def test_what_is_compared_depends_on_nothing_beyond_the_crop(config, tmp_path):
         b = learner.generator.finish(longer, 1)[:, 256:-256][:, inner]
     assert learner.margin == 16 and a.shape == (1, 992)
     torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
-
-
-def test_a_student_begins_as_its_teacher_and_ends_as_itself(config, tmp_path):
-    """What fades out is all there at first, and nothing of it from the last update of the fading on."""
-    learner = made(config, tmp_path / "run", "teacher.fade=4").learner
-    features = torch.randn(1, 64, 8, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        whole, light = learner.teacher.finish(features, 1), learner.generator.finish(features, 1)
-        made_at = [learner._finish(features, update) for update in (0, 2, 4)]
-    torch.testing.assert_close(made_at[0], whole, rtol=0, atol=1e-6)
-    assert torch.equal(made_at[2], light)
-    apart = [float((made - whole).abs().mean()) for made in made_at]
-    assert 0.2 * apart[2] < apart[1] < 0.8 * apart[2]
-
-
-def test_what_fades_out_learns_nothing(config, tmp_path):
-    """It would grow as its share falls, and be missed at the end."""
-    loop = made(config, tmp_path / "run")
-    before = {name: value.clone() for name, value in loop.learner.leaving.state_dict().items()}
-    loop.run()
-    assert before and all(torch.equal(value, before[name]) for name, value in loop.learner.leaving.state_dict().items())
 
 
 def test_learning_in_pieces_equals_learning_in_one(config, tmp_path):

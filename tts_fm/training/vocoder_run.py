@@ -52,7 +52,6 @@ class TeacherOptions(Options):
     kept: int = Field(default=1, ge=0, description="first stages that are the teacher's own and do not learn")
     lessons: int = Field(default=512, gt=0, description="pieces that are learned from at one time")
     fresh: int = Field(default=1, ge=0, description="how many of them each update replaces")
-    fade: int = Field(default=0, ge=0, description="updates in which the blocks that the student has not fade out")
     blurred: float = Field(default=0.5, ge=0, le=1, description="share of pieces whose mel is smoothed, more or less")
 
 

@@ -1,8 +1,7 @@
 """A light HiFi-GAN learns the waveforms of a whole one: for a mel there is but one, so plain regression teaches it.
 
-The student begins with the teacher's own weights; its first stages stay the teacher's. The residual blocks that it has not
-fade out while the others learn, so that it is near the teacher all the time: dropped at once, they leave a network that
-begins anew. What the first stages and the teacher make of a piece of mel is made once, and learned from in several updates.
+The student begins with the teacher's own weights, less the residual blocks that it has not; its first stages stay the
+teacher's. What they and the teacher make of a piece of mel is made once, and learned from in several updates.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tts_fm.training.recordings import Recordings
 from tts_fm.training.team import Team
 from tts_fm.training.vocoder import VocoderLearner
 from tts_fm.training.vocoder_run import TeacherOptions, VocoderRun
-from tts_fm.vocoders.hifigan import SLOPE, HiFiGAN, Stage
+from tts_fm.vocoders.hifigan import HiFiGAN, Stage
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ class VocoderStudent(VocoderLearner):
         _check_shared(self.generator, self.teacher, run.teacher)
         for part in _shared(self.generator, run.teacher.kept):
             part.requires_grad_(False)
-        self.leaving = _leaving(self.generator, self.teacher, run.teacher.kept)
         self.lessons = Lessons(self.teacher, run.teacher, self.recordings, team, self.options.seed)
         self.margin = self.generator.sees(run.teacher.kept) * run.mel.hop_length
         if run.data.crop <= 2 * self.margin:
@@ -66,24 +64,9 @@ class VocoderStudent(VocoderLearner):
         drawn = self.lessons.draw(update, size, rng)
         features, real = (torch.cat(parts) for parts in zip(*((x.features, x.waveform) for x in drawn), strict=True))
         with self.team.autocast():
-            fake = self._finish(features, update)
+            fake = self.generator.finish(features, self.lessons.options.kept)
         inner = slice(self.margin, real.shape[1] - self.margin)
         return real[:, inner], fake[:, inner]
-
-    def _finish(self, x: Tensor, update: int) -> Tensor:
-        """As :meth:`HiFiGAN.finish`, with what is left of the blocks that fade out."""
-        options = self.lessons.options
-        share = max(0.0, 1 - update / options.fade) if options.fade else 0.0
-        if share == 0:
-            return self.generator.finish(x, options.kept)
-        for stage, leaving in zip(self.generator.stages[options.kept :], self.leaving, strict=True):
-            assert isinstance(stage, Stage) and isinstance(leaving, nn.ModuleList)
-            raised = stage.upsample(F.leaky_relu(x, SLOPE))
-            x = stage.mean(raised)
-            if len(leaving):
-                n, others = len(stage.blocks), torch.stack([block(raised) for block in leaving]).sum(0)
-                x = torch.lerp(x, (n * x + others) / (n + len(leaving)), share)
-        return self.generator.finish(x, len(self.generator.stages))
 
     def _as_it_should_be(self, samples: Tensor, mel: Tensor) -> Tensor:
         return self.teacher.decode(mel)
@@ -138,19 +121,6 @@ def inherit(student: HiFiGAN, teacher: HiFiGAN) -> None:
         mine.upsample.load_state_dict(whole.upsample.state_dict())
     student.conv_in.load_state_dict(teacher.conv_in.state_dict())
     student.conv_out.load_state_dict(teacher.conv_out.state_dict())
-
-
-def _leaving(student: HiFiGAN, teacher: HiFiGAN, kept: int) -> nn.ModuleList:
-    """Return the teacher's blocks that the student has not, of each stage that learns.
-
-    They do not learn: they would grow as their share falls, and all be missed at the end.
-    """
-    stages = []
-    for i, stage in enumerate(teacher.stages[kept:], kept):
-        assert isinstance(stage, Stage)
-        blocks = zip(teacher.options.blocks(i), stage.blocks, strict=True)
-        stages.append(nn.ModuleList(block for about, block in blocks if about not in student.options.blocks(i)))
-    return nn.ModuleList(stages)
 
 
 def _read(options: TeacherOptions, run: VocoderRun) -> HiFiGAN:

@@ -223,10 +223,7 @@ class Stage(nn.Module):
 
     def forward(self, x: Float[Tensor, "b *n d"]) -> Float[Tensor, "b *m e"]:
         """Return ``rate`` times as many frames of half the width; an export keeps its own axes."""
-        return self.mean(self.upsample(F.leaky_relu(x, SLOPE)))
-
-    def mean(self, x: Float[Tensor, "b *m e"]) -> Float[Tensor, "b *m e"]:
-        """Return the mean of what the residual blocks make of frames at the higher rate."""
+        x = self.upsample(F.leaky_relu(x, SLOPE))
         total = self.blocks[0](x)
         for block in self.blocks[1:]:
             total += block(x)
