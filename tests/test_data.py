@@ -205,6 +205,14 @@ def test_another_utterance_of_the_voice_is_the_prompt(tmp_path):
     assert torch.equal(batch.mel[0, :given], c.mel(prompt)[first:])
 
 
+def test_prompts_take_turns_and_share_what_is_heard(tmp_path):
+    manifest = write_corpus(tmp_path, [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])  # u0, u3 and u6 are of one voice
+    turns = with_prompts(read_manifest(manifest), 0.5, 14.0, turns=8)
+    assert {u.id: u.times for u in turns if u.id.endswith("u0")} == {"u0": 0.5, "u3+u0": 0.25, "u6+u0": 0.25}
+    assert sum(u.times for u in turns) == 7
+    assert {u.id for u in with_prompts(read_manifest(manifest), 0.5, 14.0)} < {u.id for u in turns}
+
+
 def test_voices_that_speak_once_have_no_prompt():
     from tts_fm.data.utterances import Utterance
 

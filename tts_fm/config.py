@@ -112,7 +112,7 @@ class DataOptions(Options):
 
     ``shares`` gives each manifest its share of the time in an epoch, where it is not to be that of its length. With
     ``prompted`` so much of what is heard of an utterance has another one of the same voice as its prompt, as in zero-shot
-    synthesis (needs token durations).
+    synthesis (needs token durations); ``prompts`` of them take turns.
     Without ``validation_manifests`` the utterances whose ``split`` is ``heldout`` are held out. ``cache`` keeps mels in
     ``memory`` (in the process, so with ``workers: 0``), on ``disk`` (in the run's folder), or computes them each time
     (``none``).
@@ -121,6 +121,7 @@ class DataOptions(Options):
     manifests: tuple[str, ...]
     shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
     prompted: float = Field(default=0.0, ge=0, le=1)
+    prompts: int = Field(default=1, gt=0, le=100)
     validation_manifests: tuple[str, ...] = ()
     vocab: str = Field(default="", description="vocab.txt, for a frontend that has one")
     min_seconds: float = Field(default=0.4, ge=0)

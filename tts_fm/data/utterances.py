@@ -30,10 +30,10 @@ class Utterance:
     prompt: Utterance | None = None
 
 
-def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: float) -> list[Utterance]:
-    """Return ``utterances``, and once more those that another one of their voice can be the prompt of.
+def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: float, turns: int = 1) -> list[Utterance]:
+    """Return ``utterances``, and ``turns`` times more, at most, those that others of their voice can be the prompt of.
 
-    The latter are a ``share`` of what is heard of an utterance. Which prompt it is follows from the two ids.
+    The latter are a ``share`` of what is heard of an utterance. Which prompts take turns follows from the ids.
     """
     voices: dict[str, list[Utterance]] = {}
     for utterance in utterances:
@@ -49,11 +49,11 @@ def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: flo
         if not fitting or share == 0:
             prompted.append(utterance)
             continue
-        prompt = min(fitting, key=lambda other: hashlib.sha256(f"{utterance.id}/{other.id}".encode()).digest())
+        fitting.sort(key=lambda other: hashlib.sha256(f"{utterance.id}/{other.id}".encode()).digest())
+        chosen = fitting[:turns]
         prompted.append(replace(utterance, times=utterance.times * (1 - share)))
-        prompted.append(
-            replace(utterance, id=f"{prompt.id}+{utterance.id}", times=utterance.times * share, prompt=prompt)
-        )
+        each = utterance.times * share / len(chosen)
+        prompted += [replace(utterance, id=f"{p.id}+{utterance.id}", times=each, prompt=p) for p in chosen]
     return prompted
 
 

@@ -85,7 +85,7 @@ def _utterances(run: RunConfig) -> tuple[list[Utterance], list[Utterance]]:
     """Return what to learn from, and what is held out: its own manifests, or the split ``heldout`` of all."""
     paths = [Path(name) for name in run.data.manifests]
     to_learn = shared_out([read_manifest(path, "train") for path in paths], run.data.shares)
-    to_learn = with_prompts(to_learn, run.data.prompted, run.data.max_seconds)
+    to_learn = with_prompts(to_learn, run.data.prompted, run.data.max_seconds, run.data.prompts)
     if run.data.validation_manifests:
         return to_learn, [u for name in run.data.validation_manifests for u in read_manifest(Path(name))]
     return to_learn, [utterance for path in paths for utterance in read_manifest(path, "heldout")]
