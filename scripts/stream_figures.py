@@ -65,10 +65,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     synthesizer = Synthesizer.load(given.model)
-    if given.first:
-        return print(first_sounds(synthesizer, pairs.thin_out(pairs.read(given.pairs), given.limit)))
-    if given.listening:
-        return print(listening(synthesizer, pairs.thin_out(pairs.read(given.pairs), given.limit)))
+    if given.first or given.listening:
+        chosen = pairs.thin_out(pairs.read(given.pairs), given.limit)
+        return print((first_sounds if given.first else listening)(synthesizer, chosen))
     streaming = Streaming(synthesizer)
     suite = Suite(pairs.read(given.pairs), judges.Choice(given.recogniser, given.recogniser_model))
     for name, speaker in (("streamed", streaming), ("whole", synthesizer)):

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import signal
 from pathlib import Path
 
 import pytest
-import soundfile
 import torch
 import yaml
 from test_nothing_is_lost import assert_same
 from tiny_run import metrics
+from tiny_vocoder import made, write_chirps
 
 from tts_fm import torch_files, vocoder_folder
-from tts_fm.training import vocoder, vocoder_run
-from tts_fm.training.loop import CHECKPOINTS, Loop
-from tts_fm.training.team import Team
+from tts_fm.training.loop import CHECKPOINTS
 from tts_fm.training.vocoder_student import VocoderStudent, inherit
 from tts_fm.types import MelSpec
 from tts_fm.vocoders.hifigan import HiFiGAN
@@ -46,20 +42,14 @@ def hifigan(*stage_kernel_sizes: tuple[int, ...], seed: int = 0) -> HiFiGAN:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Two chirps to train on, one held out, a teacher, and a run of a few updates."""
-    seconds = torch.arange(8000) / 8000
-    entries = []
-    for name, split in (("a", "train"), ("b", "train"), ("c", "heldout")):
-        chirp = 0.4 * torch.sin(2 * math.pi * (200 + 100 * len(entries) + 400 * seconds) * seconds)
-        soundfile.write(tmp_path / f"{name}.flac", chirp.numpy(), 8000)
-        entries.append(json.dumps({"audio": f"{name}.flac", "split": split}) + "\n")
-    (tmp_path / "manifest.jsonl").write_text("".join(entries))
+    manifest = write_chirps(tmp_path)
     vocoder_folder.save(tmp_path / "teacher", hifigan(), dtype=torch.float32)
     run = {
         "name": "tiny",
         "mel": MEL,
         "vocoder": {"name": "hifigan", **SIZES, "stage_kernel_sizes": [[3, 7], [3]]},
         "teacher": {"vocoder": str(tmp_path / "teacher"), "lessons": 12, "fresh": 2},
-        "data": {"manifests": [str(tmp_path / "manifest.jsonl")], "crop": 1024, "heldout_seconds": 0.5},
+        "data": {"manifests": [str(manifest)], "crop": 1024, "heldout_seconds": 0.5},
         "loss": {"stft_sizes": [32, 64], "mel": 0.0, "wave": 1.0},
         "training": {
             "updates": 6,
@@ -77,14 +67,6 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(run))
     return path
-
-
-def made(config: Path, folder: Path, *changes: str) -> Loop:
-    """A loop in ``folder`` that goes on if there is something to go on from."""
-    run = vocoder_run.read(config, [*changes])
-    loop = Loop(vocoder.learner(run, Team("cpu", run.training.precision)), run.training, folder)
-    loop.resume()
-    return loop
 
 
 @pytest.mark.parametrize("stages", [0, 1, 2])

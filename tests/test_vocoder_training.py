@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -15,13 +14,13 @@ import torch
 import yaml
 from test_nothing_is_lost import assert_same
 from tiny_run import metrics
+from tiny_vocoder import made, write_chirps
 
 from tts_fm import torch_files, vocoder_folder
 from tts_fm.training import vocoder, vocoder_run
 from tts_fm.training.discriminators import DiscriminatorOptions, Discriminators, Verdict
-from tts_fm.training.loop import CHECKPOINTS, Loop
+from tts_fm.training.loop import CHECKPOINTS
 from tts_fm.training.recordings import RecordingOptions, Recordings
-from tts_fm.training.team import Team
 from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing, stft_distance
 from tts_fm.types import MelSpec
 
@@ -36,19 +35,13 @@ def verdict(scores: list[float], *features: list[float]) -> Verdict:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Two chirps to train on, one held out, and a run of a few updates."""
-    seconds = torch.arange(8000) / 8000
-    entries = []
-    for name, split in (("a", "train"), ("b", "train"), ("c", "heldout")):
-        chirp = 0.4 * torch.sin(2 * math.pi * (200 + 100 * len(entries) + 400 * seconds) * seconds)
-        soundfile.write(tmp_path / f"{name}.flac", chirp.numpy(), 8000)
-        entries.append(json.dumps({"audio": f"{name}.flac", "split": split}) + "\n")
-    (tmp_path / "manifest.jsonl").write_text("".join(entries) + '{"audio": "being-wri')
+    manifest = write_chirps(tmp_path)
     run = {
         "name": "tiny",
         "mel": MEL,
         "vocoder": {"name": "vocos", "dim": 16, "intermediate_dim": 32, "layers": 1},
         "discriminators": JUDGES.model_dump(mode="json"),
-        "data": {"manifests": [str(tmp_path / "manifest.jsonl")], "crop": 1024, "heldout_seconds": 0.5},
+        "data": {"manifests": [str(manifest)], "crop": 1024, "heldout_seconds": 0.5},
         "loss": {"stft_sizes": [64, 128], "stft": 5.0},
         "training": {
             "updates": 6,
@@ -73,14 +66,6 @@ def change(path: Path, **training: object) -> None:
     value = yaml.safe_load(path.read_text())
     value["training"] |= training
     path.write_text(yaml.safe_dump(value))
-
-
-def made(config: Path, folder: Path) -> Loop:
-    """A loop in ``folder`` that goes on if there is something to go on from."""
-    run = vocoder_run.read(config)
-    loop = Loop(vocoder.VocoderLearner(run, Team("cpu", run.training.precision)), run.training, folder)
-    loop.resume()
-    return loop
 
 
 def test_hinges_have_their_closed_forms():

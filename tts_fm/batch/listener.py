@@ -61,11 +61,8 @@ def build(name: str, model: str | None = None) -> Listener:
     def listen(waveform: Waveform, text: str) -> Hearing:
         written = recogniser.words(text)
         heard = recogniser.transcribe(waveform)
-        return (
-            Hearing(errors(written, recogniser.words(heard)).count, len(written), heard)
-            if written
-            else Hearing(0, 0, heard)
-        )
+        wrong = errors(written, recogniser.words(heard)).count if written else 0
+        return Hearing(wrong, len(written), heard)
 
     return listen
 

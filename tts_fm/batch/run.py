@@ -107,10 +107,8 @@ class Batch:
         count = _Count(len(self.lines) - len(self.missing), len(self.lines), on_progress)
         try:
             if planned:
-                with closing(
-                    executor.run(self.job, planned, count.tell)
-                ) as shards_done:  # at once, for it holds processes
-                    for done in shards_done:
+                with closing(executor.run(self.job, planned, count.tell)) as made:  # at once, for it holds processes
+                    for done in made:
                         self._done.append(done)
                         count.add(done)
         finally:

@@ -61,9 +61,8 @@ def integrate(
         if manifest.follows_prompt:
             sigma = 1 - np.float32(1 - manifest.sigma_min) * t
             x_t = np.where(given, sigma * x_0 + t * prompt, x_t)
-        fields = velocities(x_t, t, until if manifest.is_leaping else t)
-        velocity = (
-            fields[0] if len(fields) == 1 else fields[0] + np.float32(manifest.guidance) * (fields[0] - fields[1])
-        )
+        velocity, *away = velocities(x_t, t, until if manifest.is_leaping else t)
+        if away:
+            velocity = velocity + np.float32(manifest.guidance) * (velocity - away[0])
         x_t = x_t + (until - t) * velocity
     return np.where(given, prompt, x_t)
