@@ -141,5 +141,5 @@ def test_apportion_rounds_the_largest_remainders_up():
 def test_a_sentence_rests_longer_than_a_clause_and_the_last_marks_stay():
     tokens = ["^", "a", ",", " ", "b", ".", '"', "c", "!", "?", "d", ";", "e", ".", "$"]
     frames = [5, 9, 1, 0, 9, 2, 0, 9, 90, 3, 9, 60, 9, 1, 20]
-    assert with_pauses(frames, tokens, 100.0) == [5, 9, 10, 0, 9, 30, 0, 9, 40, 3, 9, 25, 9, 1, 20]
-    assert with_pauses(frames, tokens, 100.0, speed=2.0)[5] == 15
+    assert with_pauses(frames, tokens, 100.0) == [5, 9, 10, 0, 9, 35, 0, 9, 45, 3, 9, 35, 9, 1, 20]
+    assert with_pauses(frames, tokens, 100.0, speed=2.0)[5] == 18

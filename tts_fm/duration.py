@@ -13,7 +13,7 @@ from tts_fm.errors import InputError
 SLOWEST, FASTEST = 4.0, 25.0  # plausible letters per second of speech; readers of audiobooks make 11 to 20
 _EDGES = 0.1  # seconds of silence around what is said
 _CLAUSE, _SENTENCE = 0.4, 0.5  # seconds of pause after , and . inside a text
-_PAUSES = {",;:—": (0.1, 0.25), ".!?…": (0.3, 0.4)}  # seconds, least and most, that a mark is told to last
+_PAUSES = {",;:—": (0.1, 0.35), ".!?…": (0.35, 0.45)}  # seconds, least and most, that a mark is told to last
 _F5_MAX_FRAMES = 65_536
 
 
@@ -130,7 +130,7 @@ def at_pace(tokens: Sequence[float], pace: float, *, speed: float = 1.0, floor_f
 
 
 def with_pauses(frames: Sequence[int], tokens: Sequence[str], frame_rate: float, speed: float = 1.0) -> list[int]:
-    """Return ``frames`` with a pause of 0.3 to 0.4 s where a sentence ends inside the text, of 0.1 to 0.25 s at a clause.
+    """Return ``frames`` with a pause of 0.35 to 0.45 s where a sentence ends inside the text, of 0.1 to 0.35 s at a clause.
 
     A predicted duration of a mark may be next to nothing; the last marks of a text are followed by nothing and stay.
     """

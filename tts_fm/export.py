@@ -169,7 +169,7 @@ def _entry(synthesizer: Synthesizer, voice: Voice, file: str) -> VoiceEntry:
     rate, teller = synthesizer.config.mel.frame_rate, synthesizer.teller
     return VoiceEntry(
         mel=file,
-        pace=duration.pace(voice.words.frames, voice.prompt.speech_seconds * rate),
+        pace=duration.pace(voice.words.frames, voice.prompt.sound_seconds * rate),
         gain=voice.prompt.output_gain,
         longest_piece=teller.rule.longest_piece(voice.prompt, teller.room(voice.prompt)),
     )

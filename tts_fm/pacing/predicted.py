@@ -38,7 +38,7 @@ class Predicted(DurationRule):
             words.frames,
             self.backbone.average_frames(ids),
             prompt_frames=given,
-            prompt_speech_frames=voice.prompt.speech_seconds * rate,
+            prompt_speech_frames=voice.prompt.sound_seconds * rate,
             target_frames=n_frames,
             speed=speed,
             floor_frames=duration.to_frames(max(self.options.floor_seconds, 1 / rate), rate),
