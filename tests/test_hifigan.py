@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tts_fm import vocoder_folder
+from tts_fm.audio.io import Waveform
+from tts_fm.audio.mel import log_mel
 from tts_fm.errors import ModelError
 from tts_fm.interop import hifigan as published
-from tts_fm.nn import precision
+from tts_fm.nn import int8, precision
 from tts_fm.types import MelSpec
 from tts_fm.vocoders import hifigan
 from tts_fm.vocoders.hifigan import HiFiGAN
@@ -221,6 +223,13 @@ def test_a_part_costs_no_more_than_what_is_heard_around_it():
     assert made == [20 * rate + 2 * reach for rate, reach in zip(rates, (vocoder.reach, *vocoder.reaches), strict=True)]
 
 
+needs_bytes = pytest.mark.skipif(not int8.is_fast(torch.device("cpu")), reason="this CPU multiplies no bytes")
+
+
+def decibels(samples: torch.Tensor, expected: torch.Tensor) -> float:
+    return 10 * float((expected.square().sum() / (samples - expected).square().sum()).log10())
+
+
 @pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="this CPU has no bfloat16")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bfloat16_is_near_float32_between_silences_and_training_is_not_touched(layout, monkeypatch):
@@ -233,14 +242,51 @@ def test_bfloat16_is_near_float32_between_silences_and_training_is_not_touched(l
     expected = exact.decode(padded)[:, 256 * around : -256 * around]
     samples = fast.decode(mel)
     assert samples.dtype == torch.float32
-    assert 20 < 10 * float((expected.square().sum() / (samples - expected).square().sum()).log10()) < 60
+    assert 20 < decibels(samples, expected) < 60
     assert torch.equal(fast.train().decode(mel), exact.decode(mel))
     fast.eval().hold_weights()
     assert fast.conv_in.weight.dtype == torch.bfloat16
     assert fast.conv_out.weight.dtype == torch.float32
     torch.testing.assert_close(fast.decode(mel), samples, rtol=0, atol=1e-6)
-    difference = parts(fast, mel) - samples  # bfloat16 rounds each window in its own way
-    assert 10 * float((samples.square().sum() / difference.square().sum()).log10()) > 20
+    assert decibels(parts(fast, mel), samples) > 20  # bfloat16 rounds each window in its own way
+
+
+@needs_bytes
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_int8_is_near_float32_wherever_a_part_is_cut(layout, monkeypatch):
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: False)
+    monkeypatch.setattr(hifigan, "WINDOW", 2**12)
+    exact, mel = published.load(FOLDER / layout / CHECKPOINT), GOLDEN["mel"].repeat(1, 4, 1)
+    fast = published.load(FOLDER / layout / CHECKPOINT, precision="int8")
+    assert torch.equal(fast.decode(mel), exact.decode(mel))  # not measured, not held
+    fast.measure(mel)
+    fast.hold_weights()
+    assert fast.is_in_bytes and fast.stages[-1].blocks[0].dilated[0].in_bytes is None
+    padded = nn.functional.pad(mel, (0, 0, fast.reach, fast.reach), value=math.log(1e-5))
+    expected = exact.decode(padded)[:, 256 * fast.reach : -256 * fast.reach]
+    samples = fast.decode(mel)
+    assert samples.dtype == torch.float32
+    assert 20 < decibels(samples, expected) < 60
+    assert decibels(parts(fast, mel), samples) > 30  # last bits of what lies before turn a step here and there
+
+
+@needs_bytes
+def test_int8_measures_in_a_folder_and_comes_back_from_one(tmp_path, tts_fm_command):
+    speech, out = tmp_path / "speech", tmp_path / "out"
+    convert = ("convert", "hifigan", FOLDER / "v1" / CHECKPOINT, out, "--precision", "int8")
+    assert "need each other" in tts_fm_command(*convert).stderr
+    speech.mkdir()
+    assert "no recording is in it" in tts_fm_command(*convert, "--speech", speech).stderr
+    for i in range(2):
+        Waveform(0.3 * torch.randn(22_050, generator=torch.Generator().manual_seed(i)), 22_050).save(
+            speech / f"{i}.wav"
+        )
+    assert tts_fm_command(*convert, "--speech", speech).code == 0
+    vocoder = vocoder_folder.load(out)
+    assert bool((vocoder.lowest < 0).all()) and bool((vocoder.highest > 0).all())
+    exact = published.load(FOLDER / "v1" / CHECKPOINT, precision="int8")
+    exact.measure(log_mel(Waveform.load(speech / f"{i}.wav").samples, MEL) for i in range(2))
+    torch.testing.assert_close(vocoder.highest, exact.highest, rtol=1e-3, atol=0)
 
 
 def test_each_utterance_is_n_hops_long():

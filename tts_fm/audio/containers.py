@@ -12,6 +12,8 @@ import numpy as np
 
 from tts_fm.errors import InputError
 
+SOUNDS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".aif", ".aiff"}
+"""How the names of recordings end."""
 _Stream = io.BufferedReader | io.BytesIO
 
 

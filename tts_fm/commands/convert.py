@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -113,8 +113,14 @@ def hifigan(
     license: Annotated[str, typer.Option(help="The license of the weights, to be written down.")] = "",
     dtype: Dtype = "float16",
     precision: Annotated[
-        str, typer.Option(help="What it computes in: float32, or bfloat16 where that is fast.")
+        str, typer.Option(help="What it computes in: float32, or bfloat16 or int8 where that is fast.")
     ] = "float32",
+    speech: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of recordings, some minutes of many voices, by which int8 measures what it rounds."
+        ),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Convert a generator of HiFi-GAN (jik876/hifi-gan).
@@ -124,15 +130,34 @@ def hifigan(
     import torch
 
     from tts_fm import vocoder_folder
+    from tts_fm.audio.io import Waveform
+    from tts_fm.audio.mel import log_mel
     from tts_fm.interop import hifigan as published
+    from tts_fm.vocoders.hifigan import Precision
 
-    if precision not in ("float32", "bfloat16"):
-        raise ValueError(f"--precision is {precision!r}; choose one of float32, bfloat16")
+    if precision not in (known := get_args(Precision)):
+        raise ValueError(f"--precision is {precision!r}; choose one of {', '.join(known)}")
+    if (precision == "int8") != (speech is not None):
+        raise ValueError(
+            "--precision int8 and --speech, by which it measures what it rounds, need each other; give both"
+        )
+    recordings = [] if speech is None else _recordings(speech)
     vocoder = published.load(checkpoint, config, precision)
+    if recordings:
+        sounds = (Waveform.load(path).resampled(vocoder.mel.sample_rate) for path in recordings)
+        vocoder.measure(log_mel(sound.samples, vocoder.mel) for sound in sounds)
     vocoder_folder.save(
         out_folder, vocoder, name=f"hifigan, {checkpoint.name}", license=license, dtype=getattr(torch, dtype)
     )
     context.obj.say(f"{out_folder}: a vocoder of {vocoder.mel}; use it by --vocoder {out_folder}")
+
+
+def _recordings(folder: Path) -> list[Path]:
+    from tts_fm.audio.containers import SOUNDS
+
+    if there := sorted(path for path in folder.glob("*") if path.suffix.lower() in SOUNDS):
+        return there
+    raise ValueError(f"--speech {folder}: no recording is in it; name a folder of files such as .wav or .flac")
 
 
 def _check(out_folder: Path, dtype: str) -> None:

@@ -17,7 +17,7 @@ from tts_fm.errors import ModelError
 from tts_fm.nn import sizes
 from tts_fm.plugins import Options
 from tts_fm.types import FftSize, HopLength, MelCount, MelSpec, SampleRate
-from tts_fm.vocoders.hifigan import HiFiGAN
+from tts_fm.vocoders.hifigan import HiFiGAN, Precision
 
 CONFIG = "config.json"
 _MAX_CONFIG = 200_000  # bytes
@@ -43,8 +43,10 @@ class PublishedConfig(Options):
     fmax: float | None = None
 
 
-def load(path: Path, config: Path | None = None, precision: Literal["float32", "bfloat16"] = "float32") -> HiFiGAN:
+def load(path: Path, config: Path | None = None, precision: Precision = "float32") -> HiFiGAN:
     """Return the generator in the checkpoint at ``path``, ready to decode; its config is beside it unless given.
+
+    In int8 it has yet to :meth:`~HiFiGAN.measure`.
 
     Raises:
         ModelError: a file is missing or broken, holds something else, or the two do not belong together.
@@ -56,7 +58,8 @@ def load(path: Path, config: Path | None = None, precision: Literal["float32", "
             vocoder = HiFiGAN(options.model_copy(update={"precision": precision}), mel)
     except ValueError as error:
         raise ModelError(f"{config}: {error}") from None
-    tensors.fill(vocoder, read_weights(path, options), path)
+    unmeasured = {name: torch.zeros(buffer.shape) for name, buffer in vocoder.named_buffers()}
+    tensors.fill(vocoder, unmeasured | read_weights(path, options), path)
     return vocoder.eval().requires_grad_(False)
 
 

@@ -212,7 +212,7 @@ def in_float32(vocoder: Vocoder) -> HiFiGAN:
     if not isinstance(vocoder, HiFiGAN):
         raise ArgumentError(f"the vocoder is {plugins.name_of(vocoder)}; only hifigan is exported: give one", "vocoder")
     plain = HiFiGAN(vocoder.options.model_copy(update={"precision": "float32"}), vocoder.mel)
-    plain.load_state_dict(vocoder.state_dict())
+    plain.load_state_dict(dict(vocoder.named_parameters()))
     return plain.eval().requires_grad_(False)
 
 

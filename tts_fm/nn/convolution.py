@@ -11,13 +11,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tts_fm.nn.int8 import ByteConv
+
 
 class FrameConv(nn.Conv1d):
     """A convolution that keeps the number of frames; weights are laid out as those of ``nn.Conv1d``.
 
     Attributes:
         reach: how many frames on either side a result depends on.
+        in_bytes: computes it instead, where the layer is held so.
     """
+
+    in_bytes: ByteConv | None = None
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, *, dilation: int = 1, groups: int = 1) -> None:
         self.reach = dilation * (kernel // 2)
@@ -25,6 +30,8 @@ class FrameConv(nn.Conv1d):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:
         """Return the convolved frames."""
+        if self.in_bytes is not None:
+            return self.in_bytes(x)
         if 1 < self.groups < self.in_channels:
             return super().forward(x.mT).mT
         return self.along(x.mT[:, :, None])[:, :, 0].mT

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
+from tts_fm.audio.containers import SOUNDS
 from tts_fm.data.corpora import CorpusReader, Entry, split_of
 from tts_fm.types import Fault
 
@@ -18,7 +19,6 @@ _NAMES = {
     "id": ("id",),
     "split": ("split", "subset"),
 }
-_SOUNDS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".aif", ".aiff"}
 _MOST_IN_A_NAME = 1.5  # words, and a mark at the end, in the mean of many; a text of fewer could be a name, too
 _LOOKED_AT = 200  # lines of a table without names
 
@@ -80,7 +80,7 @@ def _guessed(table: Path, rows: list[tuple[int, list[str]]]) -> list[str]:
     fields = [[field.strip() for field in row] for _, row in rows[:_LOOKED_AT]]
     width = max(map(len, fields), default=2)
     whole = [row for row in fields if len(row) == width]
-    sounds = [sum(Path(row[i]).suffix.lower() in _SOUNDS for row in whole) for i in range(width)]
+    sounds = [sum(Path(row[i]).suffix.lower() in SOUNDS for row in whole) for i in range(width)]
     audio = max(range(width), key=lambda i: sounds[i])
     others = [i for i in range(width) if i != audio]
     words = {
