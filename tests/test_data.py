@@ -211,6 +211,9 @@ def test_prompts_take_turns_and_share_what_is_heard(tmp_path):
     assert {u.id: u.times for u in turns if u.id.endswith("u0")} == {"u0": 0.5, "u3+u0": 0.25, "u6+u0": 0.25}
     assert sum(u.times for u in turns) == 7
     assert {u.id for u in with_prompts(read_manifest(manifest), 0.5, 14.0)} < {u.id for u in turns}
+    data = DataOptions(manifests=(str(manifest),), frames_per_batch=500)
+    corpus = Corpus(turns, MODEL, data, MODEL.frontend.build(Frontend))
+    assert len(corpus.recordings) == 7 < len(corpus) and corpus.seconds == pytest.approx(3.5)
 
 
 def test_voices_that_speak_once_have_no_prompt():

@@ -84,6 +84,19 @@ def test_a_dry_run_counts_measures_and_writes_nothing(train, tmp_path):
     assert float(rows["speed"].split()[0].replace(",", "")) > 0 and ":" in rows["time"]
 
 
+def test_a_forecast_counts_a_recording_once_and_what_a_batch_holds(train):
+    prompted = [word for change in ("data.prompted=0.8", "data.prompts=8") for word in ("--set", change)]
+    done = train("--dry-run", *prompted)
+    rows = {line[:18].strip(): line[18:] for line in done.stdout.splitlines()}
+    assert rows["speech"] == f"{sum(SECONDS[1:]) / 3600:.2f} h, 11 utterances"
+    frames, updates = (
+        float(rows[name].split(",  ")[0].split(", ")[0].replace(",", ""))
+        for name in ("frames an update", "updates an epoch")
+    )
+    everything = sum(SECONDS[1:]) * 24_000 / 256
+    assert everything < frames * updates < 2.2 * everything  # prompts are heard, too
+
+
 def test_resume_auto_never_and_a_path(train, tmp_path):
     folder = tmp_path / "run"
     assert train("--set", "training.save_every=1", "--set", "training.keep=9").code == 0

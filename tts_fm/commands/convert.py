@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -142,7 +142,7 @@ def hifigan(
             "--precision int8 and --speech, by which it measures what it rounds, need each other; give both"
         )
     recordings = [] if speech is None else _recordings(speech)
-    vocoder = published.load(checkpoint, config, precision)
+    vocoder = published.load(checkpoint, config, cast(Precision, precision))
     if recordings:
         sounds = (Waveform.load(path).resampled(vocoder.mel.sample_rate) for path in recordings)
         vocoder.measure(log_mel(sound.samples, vocoder.mel) for sound in sounds)

@@ -84,7 +84,7 @@ def train(
     loop = Loop(learner, run.training, folder, sample=_sampler(assembled, folder, report))
     _begin(loop, resume, strict.dump(run), report)
     report.say(
-        f"{len(learner.corpus)} utterances ({learner.corpus.seconds / 3600:.1f} h) to learn from, "
+        f"{len(learner.corpus.recordings)} utterances ({learner.corpus.seconds / 3600:.1f} h) to learn from, "
         f"{len(learner.validation)} held out; the run is in {folder}"
     )
     return _drive(loop, minutes, report, folder / MODEL)

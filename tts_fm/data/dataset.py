@@ -59,10 +59,15 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    @cached_property
+    def recordings(self) -> list[Utterance]:
+        """Each recording once, however many prompts take turns before it."""
+        return list({utterance.audio: utterance for utterance in self.utterances}.values())
+
     @property
     def seconds(self) -> float:
-        """How long all utterances last together."""
-        return sum(utterance.seconds for utterance in self.utterances)
+        """How long all recordings last together."""
+        return sum(utterance.seconds for utterance in self.recordings)
 
     @cached_property
     def fingerprint(self) -> dict[str, int | str]:

@@ -30,9 +30,10 @@ def bounds(layers: Sequence[nn.Module], run: Callable[[], None]) -> tuple[Float[
     def listen(i: int, x: Tensor) -> None:
         lowest[i], highest[i] = min(lowest[i], x.min()), max(highest[i], x.max())
 
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, given, i=i: listen(i, given[0])) for i, layer in enumerate(layers)
-    ]
+    def ear(i: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _, given: listen(i, given[0])
+
+    hooks = [layer.register_forward_pre_hook(ear(i)) for i, layer in enumerate(layers)]
     try:
         run()
     finally:

@@ -55,16 +55,17 @@ def forecast(learner: AcousticLearner) -> Forecast:
     batches_per_update = training.accumulation * learner.team.world
     steps = [_timed(learner, i) for i in range(WARM_UP + MEASURED)][WARM_UP:]
     rate = sum(frames for frames, _ in steps) / sum(seconds for _, seconds in steps)
-    frames_per_update = sum(corpus.lengths()) / len(plan) * batches_per_update
+    lengths = corpus.lengths()
+    frames_per_update = sum(lengths[i] for batch in plan for i in batch) / len(plan) * batches_per_update
     updates_per_epoch = len(plan) / batches_per_update
     parameters = [p for p in learner.backbone.parameters()]
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     every = sum(p.numel() for p in parameters)
     return Forecast(
         hours=corpus.seconds / 3600,
-        utterances=len(corpus),
+        utterances=len(corpus.recordings),
         frames_per_update=frames_per_update,
-        filled=batching.filled(plan, corpus.lengths()),
+        filled=batching.filled(plan, lengths),
         updates_per_epoch=updates_per_epoch,
         epochs=training.updates / updates_per_epoch,
         trained_parameters=trained,

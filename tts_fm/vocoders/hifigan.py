@@ -105,6 +105,8 @@ class HiFiGAN(Vocoder):
             return [(kernel, dilations) for kernel, dilations in everything if kernel in kept]
 
     options: Options
+    lowest: Tensor
+    highest: Tensor
 
     def __init__(self, options: Options, mel: MelSpec) -> None:
         super().__init__(options, mel)
@@ -211,7 +213,8 @@ class HiFiGAN(Vocoder):
 
     def _in_bytes(self) -> list[FrameConv]:
         """Return what int8 computes: all residual blocks but the last stage's, whose steps would be heard as noise."""
-        return [layer for stage in self.stages[:-1] for layer in stage.blocks.modules() if isinstance(layer, FrameConv)]
+        below = (layer for stage in self.stages[:-1] for layer in stage.modules())
+        return [layer for layer in below if isinstance(layer, FrameConv)]
 
     def _is_halved(self, device: torch.device) -> bool:
         return not self.training and self.options.precision != "float32" and precision.has_fast_bfloat16(device)
