@@ -168,6 +168,42 @@ def test_matrices_read_from_int8_are_stored_without_loss(tmp_path: Path) -> None
     assert np.abs(session(tmp_path / "product.onnx", threads=1).run(None, {"x": x})[0] - x @ matrix).max() < 1e-5
 
 
+def test_a_convolution_in_bytes_is_off_by_the_steps_of_what_it_makes(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    draw, helper = np.random.default_rng(0), onnx.helper
+    whole = draw.integers(-63, 64, (16, 16, 3)).astype(np.float32)
+    whole[:, 0, 0] = 63
+    weight = whole * draw.uniform(0.001, 0.002, (16, 1, 1)).astype(np.float32)
+    x = ((draw.integers(0, 256, (1, 16, 1, 40)) - 51) * np.float32(2.5 / 255)).astype(np.float32)
+    nodes = [
+        helper.make_node("Unsqueeze", ["layer.weight", "axis"], ["image"]),
+        helper.make_node(
+            "Conv", ["x", "image", "layer.bias"], ["y"], pads=[0, 2, 0, 2], dilations=[1, 2], kernel_shape=[1, 3]
+        ),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "line",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 16, 1, None])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 16, 1, None])],
+        [
+            onnx.numpy_helper.from_array(weight, "layer.weight"),
+            onnx.numpy_helper.from_array(np.zeros(16, np.float32), "layer.bias"),
+            onnx.numpy_helper.from_array(np.array([2]), "axis"),
+        ],
+    )
+    made = []
+    for ranges in ({}, {"layer": onnx_int8.Range(-0.5, 2.0, 1.5)}):
+        onnx_int8.compute_in_bytes(graph, ranges)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        (tmp_path / "line.onnx").write_bytes(model.SerializeToString())
+        made += session(tmp_path / "line.onnx", threads=1).run(None, {"x": x})
+    assert "QLinearConv" in {node.op_type for node in graph.node} and "Unsqueeze" not in {n.op_type for n in graph.node}
+    exact, step = made[0].clip(-128 * 1.5 / 127, 1.5), 1.5 / 127
+    assert np.abs(made[1] - exact).max() <= 0.51 * step and np.abs(made[1] - exact).max() > 0.4 * step
+
+
 @pytest.mark.parametrize("n_frames", [5, 64, 200])
 def test_the_vocoder_in_windows_is_the_vocoder_whole(n_frames: int) -> None:
     torch.manual_seed(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -149,10 +150,17 @@ def in_lines(vocoder: HiFiGAN) -> HiFiGAN:
     return copied
 
 
-def write(folder: Path, backbone: AlignedDiT, vocoder: HiFiGAN, weights: Weights = "int8") -> None:
+def write(
+    folder: Path,
+    backbone: AlignedDiT,
+    vocoder: HiFiGAN,
+    weights: Weights = "int8",
+    ranges: Mapping[str, onnx_int8.Range] | None = None,
+) -> None:
     """Write ``text.onnx``, ``told.onnx``, ``velocity.onnx``, ``raised.onnx`` and ``sound.onnx``.
 
-    The number of frames must be a multiple of the patch; frames beyond the utterance's own are not valid.
+    The number of frames must be a multiple of the patch; frames beyond the utterance's own are not valid. The vocoder's
+    convolutions that are named in ``ranges`` are computed in int8.
     """
     p, d, c = backbone.options.patch, backbone.options.dim, backbone.n_mels
     q, m = Dim("patches", min=2, max=100_000 // p), Dim("tokens", min=2, max=100_000)
@@ -200,7 +208,16 @@ def write(folder: Path, backbone: AlignedDiT, vocoder: HiFiGAN, weights: Weights
         ),
     }
     for name, (module, inputs, outputs) in graphs.items():
-        _write(folder / f"{name}.onnx", module.eval(), inputs, outputs, weights)
+        _write(folder / f"{name}.onnx", module.eval(), inputs, outputs, weights, {} if ranges is None else ranges)
+
+
+def ranges(vocoder: Vocoder) -> dict[str, onnx_int8.Range]:
+    """Return what the layers take that this vocoder computes in int8, by their names; nothing where it does not."""
+    if not isinstance(vocoder, HiFiGAN) or vocoder.options.precision != "int8" or not bool(vocoder.made.all()):
+        return {}
+    names = {layer: name for name, layer in vocoder.named_modules()}
+    bounds = zip(vocoder.lowest.tolist(), vocoder.highest.tolist(), vocoder.made.tolist(), strict=True)
+    return {names[layer]: onnx_int8.Range(*at) for layer, at in zip(vocoder.in_bytes(), bounds, strict=True)}
 
 
 def in_float32(vocoder: Vocoder) -> HiFiGAN:
@@ -222,6 +239,7 @@ def _write(
     inputs: dict[str, tuple[Tensor, dict[int, Any]]],
     outputs: list[str],
     weights: Weights,
+    ranges: Mapping[str, onnx_int8.Range],
 ) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter about itself
@@ -238,6 +256,7 @@ def _write(
         )
     assert program is not None
     model = program.model_proto
+    onnx_int8.compute_in_bytes(model.graph, {f"vocoder.{layer}.convolution": at for layer, at in ranges.items()})
     if weights == "int8":
         onnx_int8.to_int8(model.graph)
     with atomic.replacing(path) as beside:

@@ -1,9 +1,10 @@
-"""Matrices of an ONNX graph in int8, with a scale for each row."""
+"""An ONNX graph in int8: its matrices, with a scale for each row, and its convolutions, computed in bytes."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,57 @@ if TYPE_CHECKING:
     from onnx import GraphProto  # pyright: ignore[reportMissingImports] (an extra)
 
 _LEAST = 1024  # entries of a matrix that is worth a scale for each row
+_SEVEN_BITS = 63
+
+
+class Range(NamedTuple):
+    """Between what a convolution is given, and the most that it makes, either way."""
+
+    low: float
+    high: float
+    made: float
+
+
+def compute_in_bytes(graph: GraphProto, ranges: Mapping[str, Range]) -> None:
+    """Let convolutions along lines be computed in bytes, which come from and become float32; ``ranges`` are by layer.
+
+    onnxruntime does so at four times the speed of float32 on a processor with AVX-512 VNNI. Weights have seven bits: where
+    there is no VNNI, it adds two products in 16 bits, which eight would not fit into.
+    """
+    from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports] (an extra)
+
+    replaced = {f"{layer}.weight" for layer in ranges}
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    nodes, constants = [], [tensor for tensor in graph.initializer if tensor.name not in replaced]
+    for node in graph.node:
+        layer = node.input[2].removesuffix(".bias") if node.op_type == "Conv" else ""
+        if layer not in ranges:
+            nodes += [] if replaced.intersection(node.input) else [node]  # what turned the weights into an image
+            continue
+        low, high, made = ranges[layer]
+        step = np.float32((high - low) / 255)
+        _, whole, steps = _int8(values[f"{layer}.weight"], 0, _SEVEN_BITS)
+        told = {
+            "step": step,
+            "zero": np.uint8(round(-low / step)),
+            "whole": whole[:, :, None],
+            "steps": steps,
+            "zeros": np.zeros(len(steps), np.int8),
+            "made_step": np.float32(made / 127),
+            "made_zero": np.uint8(128),
+            "whole_bias": np.rint(values[f"{layer}.bias"] / (step * steps)).astype(np.int32),
+        }
+        constants += [numpy_helper.from_array(np.asarray(value), f"{layer}.{name}") for name, value in told.items()]
+        given, result = f"{layer}.given", f"{layer}.result"
+        convolution = helper.make_node("QLinearConv", [given, *(f"{layer}.{name}" for name in told)], [result])
+        convolution.attribute.extend(node.attribute)
+        nodes += [
+            helper.make_node("QuantizeLinear", [node.input[0], f"{layer}.step", f"{layer}.zero"], [given]),
+            convolution,
+            helper.make_node("DequantizeLinear", [result, f"{layer}.made_step", f"{layer}.made_zero"], [*node.output]),
+        ]
+    _replace(graph.initializer, constants)
+    _replace(graph.node, nodes)
 
 
 def to_int8(graph: GraphProto) -> None:
@@ -35,9 +87,9 @@ def to_int8(graph: GraphProto) -> None:
     _replace(graph.node, nodes)
 
 
-def _int8(value: np.ndarray, axis: int) -> tuple[int, np.ndarray, np.ndarray]:
+def _int8(value: np.ndarray, axis: int, most: int = 127) -> tuple[int, np.ndarray, np.ndarray]:
     others = tuple(i for i in range(value.ndim) if i != axis)
-    scale = np.maximum(np.abs(value).max(axis=others) / np.float32(127), np.float32(1e-30))
+    scale = np.maximum(np.abs(value).max(axis=others) / np.float32(most), np.float32(1e-30))
     return axis, np.rint(value / np.expand_dims(scale, others)).astype(np.int8), scale
 
 

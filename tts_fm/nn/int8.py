@@ -7,6 +7,7 @@ each channel that is made. oneDNN computes it, as PyTorch's own quantized models
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,24 +23,34 @@ def is_fast(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_supported() and torch.cpu._is_vnni_supported()
 
 
+class Bounds(NamedTuple):
+    """The least and the most that each layer is given, 0 among them, and the most that it makes, either way."""
+
+    lowest: Float[Tensor, " k"]
+    highest: Float[Tensor, " k"]
+    made: Float[Tensor, " k"]
+
+
 @torch.no_grad()
-def bounds(layers: Sequence[nn.Module], run: Callable[[], None]) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
-    """Return the least and the most that each of the ``layers`` is given while ``run`` runs, 0 among them."""
-    lowest, highest = torch.zeros(2, len(layers))
+def bounds(layers: Sequence[nn.Module], run: Callable[[], object]) -> Bounds:
+    """Return what goes into and comes out of the ``layers`` while ``run`` runs."""
+    found = Bounds(*torch.zeros(3, len(layers)))
 
-    def listen(i: int, x: Tensor) -> None:
-        lowest[i], highest[i] = min(lowest[i], x.min()), max(highest[i], x.max())
+    def ear(i: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def listen(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+            found.lowest[i] = min(found.lowest[i], given[0].min())
+            found.highest[i] = max(found.highest[i], given[0].max())
+            found.made[i] = max(found.made[i], made.abs().max())
 
-    def ear(i: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda _, given: listen(i, given[0])
+        return listen
 
-    hooks = [layer.register_forward_pre_hook(ear(i)) for i, layer in enumerate(layers)]
+    hooks = [layer.register_forward_hook(ear(i)) for i, layer in enumerate(layers)]
     try:
         run()
     finally:
         for hook in hooks:
             hook.remove()
-    return lowest, highest
+    return found
 
 
 class ByteConv:

@@ -27,7 +27,7 @@ SLOPE = 0.1
 """Of every leaky ReLU but the last, which has PyTorch's 0.01."""
 WINDOW = 2**19
 """How many numbers a stage makes at once in bfloat16 on a CPU, at most: a megabyte, which stays in its cache."""
-_KEPT = 0.8  # of what a convolution was given at the utmost, in int8
+_KEPT = 0.8  # of what a convolution was given, or made, at the utmost, in int8
 _LENGTHS = 8  # of windows: eighths of the longest, so that a short part takes a short time
 
 
@@ -107,6 +107,7 @@ class HiFiGAN(Vocoder):
     options: Options
     lowest: Tensor
     highest: Tensor
+    made: Tensor
 
     def __init__(self, options: Options, mel: MelSpec) -> None:
         super().__init__(options, mel)
@@ -129,9 +130,9 @@ class HiFiGAN(Vocoder):
             self.reaches.insert(0, stage.sees(self.reaches[0]))
         self.reach = self.reaches[0] + self.conv_in.reach
         if options.precision == "int8":
-            n = len(self._in_bytes())
-            self.register_buffer("lowest", torch.zeros(n))
-            self.register_buffer("highest", torch.zeros(n))
+            n = len(self.in_bytes())
+            for name in int8.Bounds._fields:
+                self.register_buffer(name, torch.zeros(n))
 
     def sees(self, stages: int) -> int:
         """Return how many frames of the mel on either side the rest sees of what :meth:`begin` made."""
@@ -141,7 +142,7 @@ class HiFiGAN(Vocoder):
         device = self.conv_out.weight.device
         if self.options.precision == "int8" and int8.is_fast(device) and bool(self.highest.all()):
             self.is_in_bytes = True
-            for layer, low, high in zip(self._in_bytes(), self.lowest.tolist(), self.highest.tolist(), strict=True):
+            for layer, low, high in zip(self.in_bytes(), self.lowest.tolist(), self.highest.tolist(), strict=True):
                 layer.in_bytes = int8.ByteConv(layer, low, high)
         if self._is_halved(device):
             precision.hold(self, torch.bfloat16, but=("conv_out",))
@@ -149,14 +150,12 @@ class HiFiGAN(Vocoder):
     @torch.no_grad()
     def measure(self, mels: Iterable[Float[Tensor, "n c"]]) -> None:
         """Learn between which bounds to round to int8 from speech; the utmost fifth is cut off, so that steps are finer."""
-
-        def run() -> None:
-            for mel in mels:
-                self._decode(mel[None], 0, len(mel), Stage.forward)
-
-        lowest, highest = int8.bounds(self._in_bytes(), run)
-        self.lowest.copy_(_KEPT * lowest)
-        self.highest.copy_(_KEPT * highest)
+        found = int8.bounds(
+            self.in_bytes(), lambda: [self._decode(mel[None], 0, len(mel), Stage.forward) for mel in mels]
+        )
+        self.lowest.copy_(_KEPT * found.lowest)
+        self.highest.copy_(_KEPT * found.highest)
+        self.made.copy_(_KEPT * found.made)
 
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
         """Return the waveform: ``s = n * hop_length``.
@@ -211,7 +210,7 @@ class HiFiGAN(Vocoder):
         with torch.autocast(x.device.type, enabled=False):
             return self.conv_out(F.leaky_relu(x.to(self.conv_out.weight.dtype))).float().tanh()
 
-    def _in_bytes(self) -> list[FrameConv]:
+    def in_bytes(self) -> list[FrameConv]:
         """Return what int8 computes: all residual blocks but the last stage's, whose steps would be heard as noise."""
         below = (layer for stage in self.stages[:-1] for layer in stage.modules())
         return [layer for layer in below if isinstance(layer, FrameConv)]
