@@ -264,7 +264,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _allowing_more_updates(
     saved: Mapping[str, Any], facts: Mapping[str, Any], update: int
 ) -> tuple[Mapping[str, Any], str]:
-    """Return ``saved``, as if a run that was done after ``update`` had been to have as many updates as ``facts``, and a remark on it."""
+    """Return ``saved``, with the updates of ``facts`` where the run was done after ``update``, and a remark on that."""
     old, new = saved.get("training"), facts.get("training")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         was, wanted = old.get("updates"), new.get("updates")
