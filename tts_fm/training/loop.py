@@ -72,7 +72,7 @@ class Loop:
                 f"change it back, choose another --output, or start anew with --resume never"
             )
         if remark:
-            warnings.warn(remark, stacklevel=2)
+            warnings.warn(remark, stacklevel=1)
         self.learner.load_state(state["learner"])
         self.update, self.seconds = state["update"], state["seconds"]
         self.skipped, self.skipped_in_a_row = state["skipped"], state["skipped_in_a_row"]
