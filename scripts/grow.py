@@ -61,7 +61,7 @@ def grown(backbone: AlignedDiT, options: AlignedDiT.Options) -> AlignedDiT:
 def _spread(old: nn.ModuleList, new: nn.ModuleList, last: tuple[str, ...]) -> None:
     """Put the old blocks at even distances among the new ones, of which the ``last`` layers become zero."""
     if len(new) < len(old):
-        raise ValueError(f"{len(old)} blocks can not become {len(new)}; a network only grows here")
+        raise ValueError(f"{len(old)} blocks cannot become {len(new)}; a network only grows here")
     places = [i * len(new) // len(old) for i in range(len(old))]
     for place, block in enumerate(new):
         if place in places:

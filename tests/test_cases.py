@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,22 @@ def test_a_slip_in_a_name_is_no_stage_direction() -> None:
     for slip in ("Town", "twon", "towm"):
         with pytest.raises(InputError, match=rf"there is no voice \[{slip}\]; did you mean \[town\]\?"):
             story.without_directions(f"[{slip}] Hello.", {"main", "town"})
+
+
+@pytest.mark.parametrize("written", ["[ town ]", "[town ]", "[ Town]", "［town］"])
+def test_a_name_in_brackets_that_are_no_tag_is_not_read_aloud(written: str) -> None:
+    with pytest.raises(InputError, match=rf"there is no voice {re.escape(written)}; did you mean \[town\]\?"):
+        story.without_directions(f"Hello. {written} Hello.", {"main", "town"})
+    text = f"One [ other ] town. {written.replace('[', chr(92) + '[')}" if "[" in written else "［other］"
+    assert story.without_directions(text, {"main", "town"}) == (text, ())
+
+
+def test_a_dry_run_tells_what_is_left_out(tts_fm_command: Command, model_folder: Path) -> None:
+    given = ["synthesize", "--text", "Array[0] is x[i].", "--voice", "town=default", "-m", model_folder, "--dry-run"]
+    done = tts_fm_command(*given)
+    assert done.code == 0 and "tts-fm: warning: [0], [i] are no voices and were left out as a note" in done.stderr
+    (remark,) = json.loads(tts_fm_command(*given, "--json").stdout)["remarks"]
+    assert remark.startswith("[0], [i] are no voices")
 
 
 def test_voices_of_a_story_are_equally_loud(bent: Synthesizer) -> None:

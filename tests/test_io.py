@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import sys
+import warnings
 import wave
 
 import numpy as np
@@ -198,6 +199,25 @@ def test_not_finite_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="finite"):
         Waveform(torch.tensor([0.0, float("inf")]), RATE).save(tmp_path / "a.wav")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("bits", "channels"),
+    [(0x7F800001, 1), (0x7FC00000, 1), (0x7F800000, 1), (0x7F800000, 2), (0x7F800000, 3), (0x7F7FFFFF, 3)],
+    ids=["signalling", "quiet", "infinite", "infinite and its negative", "of three channels", "the largest"],
+)
+def test_not_finite_is_refused_in_one_line_without_another(tmp_path, bits, channels):
+    samples = np.repeat(tone().samples.numpy()[:, None], channels, axis=1)
+    samples[100] = np.array([bits], np.uint32).view(np.float32)[0]
+    samples[100, 1:2] *= -1 if bits != 0x7F7FFFFF else 1
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_bytes(np.zeros((RATE, channels), np.float32), subtype="FLOAT"))
+    written = path.read_bytes()
+    at = written.index(b"data") + 8
+    path.write_bytes(written[:at] + samples.tobytes() + written[at + samples.nbytes :])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "not finite numbers" in refused(path)
 
 
 @pytest.mark.parametrize("name", ["a.xyz", "a", "no/such/a.wav", "."])

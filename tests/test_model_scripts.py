@@ -32,7 +32,7 @@ def test_a_grown_network_computes_what_it_did_and_can_learn_otherwise(sizes):
 def test_a_network_does_not_shrink():
     small = build("aligned_dit", depth=2)
     assert isinstance(small, AlignedDiT)
-    with pytest.raises(ValueError, match="2 blocks can not become 1"):
+    with pytest.raises(ValueError, match="2 blocks cannot become 1"):
         grow.grown(small, small.options.model_copy(update={"depth": 1}))
 
 

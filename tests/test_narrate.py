@@ -249,9 +249,9 @@ def test_the_command_makes_takes_of_a_book_looks_through_them_and_tells(tts_fm_c
         (
             ["synthesize", "--text-file", "BOOK", "--srt", "a.srt", "--takes", "3", "--words"],
             2,
-            "--srt, --words can not be given for a book",
+            "--srt, --words cannot be given for a book",
         ),
-        (["synthesize", "--text-file", "BOOK", "--text", "x"], 2, "--text can not be given for a book"),
+        (["synthesize", "--text-file", "BOOK", "--text", "x"], 2, "--text cannot be given for a book"),
         (["book", "BOOK", "-o", "x.wav"], 2, "a sound with chapters is .m4b, .mp3, .opus"),
         (["book", "BOOK", "-o", "-"], 2, "name a folder"),
         (["book", "BOOK", "--tries", "2"], 2, "give --verify"),

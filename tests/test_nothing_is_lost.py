@@ -22,6 +22,7 @@ import yaml
 from tiny_run import SECONDS, config, in_processes, learner, loop, metrics, values, write_corpus
 
 from tts_fm import torch_files
+from tts_fm.config import RunConfig, parse
 from tts_fm.errors import ModelError, TrainingError
 from tts_fm.training import loop as loops
 
@@ -356,6 +357,40 @@ def test_a_malicious_checkpoint_runs_no_code(manifest, tmp_path):
         learner_loop = loops.Loop(learner(config(manifest, updates=2), folder), config(manifest).training, folder)
         learner_loop.resume(newest.with_suffix(".pt.old"))  # where the bad one was put aside
     assert not (tmp_path / "executed").exists() and older.exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "cannot be read as a PyTorch file"),
+        (lambda path: path.write_bytes(b""), "cannot be read as a PyTorch file"),
+        (lambda path: torch.save({"model": torch.zeros(2)}, path), "is no checkpoint of a run: it has no 'facts'"),
+    ],
+    ids=["cut", "empty", "weights"],
+)
+def test_a_run_without_a_readable_checkpoint_is_not_begun_again_by_itself(manifest, tmp_path, damage, says):
+    folder = tmp_path / "run"
+    loop(config(manifest, updates=2), folder).run()
+    (only,) = torch_files.states(folder / loops.CHECKPOINTS)
+    damage(only)
+    figures = (folder / "metrics.jsonl").read_text()
+    run = config(manifest, updates=3)
+    with warnings.catch_warnings(), pytest.raises(ModelError, match=f"{says}.*, and there is no older checkpoint"):
+        warnings.simplefilter("error")  # none is taken, and nobody is told that one is
+        loop(run, folder)
+    with pytest.raises(ModelError, match=says):
+        loops.Loop(learner(run, folder), run.training, folder).resume(only)
+    assert (folder / "metrics.jsonl").read_text() == figures
+
+
+def test_a_refused_run_is_not_said_to_go_on(manifest, tmp_path):
+    folder = tmp_path / "run"
+    loop(config(manifest, updates=2), folder).run()
+    other = values(manifest, updates=3)
+    other["optimizer"]["lr"] = 0.001
+    with warnings.catch_warnings(), pytest.raises(ValueError, match=r"optimizer.lr was 0.003 and is 0.001; change it"):
+        warnings.simplefilter("error")
+        loop(parse(RunConfig, other, "tiny"), folder)
 
 
 def test_going_on_from_an_older_checkpoint_leaves_the_later_ones_aside(manifest, tmp_path):

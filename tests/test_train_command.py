@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,40 @@ def test_a_run_that_is_done_may_be_given_more_updates(train, tmp_path):
     assert "the run was done after 3 updates and goes on to 5" in more.stderr
     fewer = train("--set", "training.updates=4")
     assert fewer.code == 2 and "training.updates was 5 and is 4" in fewer.line
+
+
+@pytest.mark.parametrize("resume", ["auto", "never"])
+def test_a_folder_at_which_another_process_trains_is_left_alone(train, tmp_path, resume):
+    folder = tmp_path / "run"
+    assert train().code == 0
+    part = folder / CHECKPOINTS / f".{'a' * 16}.part"
+    part.write_bytes(b"what the other one is writing")
+
+    def tree():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    holder = (
+        "import sys; from filelock import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", holder, folder / ".lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        before = tree()
+        done = train("--resume", resume, "--set", "training.updates=5")
+        after = tree()
+        other.communicate()
+    assert other.returncode == 0
+    assert done.code == 2 and f"another tts-fm train is at work in {folder}; wait for it" in done.line
+    assert after == before
+    assert train("--resume", resume, "--set", "training.updates=5").code == 0 and newest(folder) == 5
+    assert not part.exists() or resume == "never"
+
+
+def test_a_file_is_no_folder_for_a_run(train, tmp_path):
+    (tmp_path / "run").write_text("mine")
+    done = train()
+    assert done.code == 2 and f"{tmp_path / 'run'} cannot be made: File exists; choose another folder" in done.line
+    assert (tmp_path / "run").read_text() == "mine"
 
 
 def test_utterances_left_out_are_counted(train):

@@ -22,6 +22,7 @@ _PAUSE = 0.4  # seconds between turns: longer than between sentences, as people 
 _BREAKS = {Break.NOTHING: 0.0, Break.SENTENCE: PAUSE, Break.PARAGRAPH: PARAGRAPH_PAUSE, Break.VOICE: _PAUSE}
 _TAG = re.compile(r'(?<!\\)\[(?P<name>[\w.-]+)\]|(?P<json>\{\s*"[^{}]*\})')
 _WORD_IN_BRACKETS = re.compile(r"[ \t]*(?<!\\)\[(?P<name>[\w.-]+)\]")
+_LOOSE = re.compile(r"(?<!\\)(?:\[[ \t]*|［\s*)(?P<name>[\w.-]+)(?:[ \t]*\]|\s*］)")
 _ALIKE = 0.75  # of a name in brackets and a voice's: more likely a slip than a stage direction
 
 
@@ -46,22 +47,28 @@ def without_directions(text: str, names: Collection[str]) -> tuple[str, tuple[st
     ``[1]``, ``[sic]`` and ``[laughs]`` are notes and stage directions, which nobody says. ``\[`` is a bracket.
 
     Raises:
-        InputError: such a word is nearly a name.
+        InputError: such a word is nearly a name, or a name in brackets is no tag as it is written.
     """
     dropped: dict[str, None] = {}
     lower = {name.lower(): name for name in names}
+
+    def slip(written: str, name: str) -> InputError:
+        return InputError(
+            f"there is no voice {written}; did you mean [{name}]? There are {', '.join(sorted(names))}; "
+            f"\\[{written[1:-1]}\\] is read as text"
+        )
 
     def kept(tag: re.Match[str]) -> str:
         if (name := tag["name"]) in names:
             return tag[0]
         if near := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_ALIKE):
-            raise InputError(
-                f"there is no voice [{name}]; did you mean [{lower[near[0]]}]? There are {', '.join(sorted(names))}; "
-                f"\\[{name}\\] is read as text"
-            )
+            raise slip(f"[{name}]", lower[near[0]])
         dropped[f"[{name}]"] = None
         return ""
 
+    for tag in _LOOSE.finditer(text):  # "[ town ]", and the brackets of Chinese and Japanese keyboards
+        if (name := tag["name"].lower()) in lower and not _TAG.fullmatch(tag[0]):
+            raise slip(tag[0], lower[name])
     text = _WORD_IN_BRACKETS.sub(kept, text)
     if not dropped:
         return text, ()

@@ -233,13 +233,14 @@ def _decode(blocks: Iterator[np.ndarray], rate: int, name: str, max_seconds: flo
     """Return mono float32 samples; whatever the header says, stop soon after ``max_seconds``."""
     parts: list[np.ndarray] = []
     powers, total = 0.0, 0
-    for block in blocks:
-        total += len(block)
-        if total > max_seconds * rate:
-            raise checks.too_long(name, max_seconds)
-        powers = powers + np.square(block, dtype=np.float64).sum(axis=0)
-        parts.append(block if block.shape[1] == 2 else block.mean(axis=1, keepdims=True))
-    return _in_range(_mixed(np.concatenate(parts), np.asarray(powers))) if parts else np.zeros(0, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused behind, in one line
+        for block in blocks:
+            total += len(block)
+            if total > max_seconds * rate:
+                raise checks.too_long(name, max_seconds)
+            powers = powers + np.square(block, dtype=np.float64).sum(axis=0)
+            parts.append(block if block.shape[1] == 2 else block.mean(axis=1, keepdims=True))
+        return _in_range(_mixed(np.concatenate(parts), np.asarray(powers))) if parts else np.zeros(0, np.float32)
 
 
 def _mixed(channels: np.ndarray, powers: np.ndarray) -> np.ndarray:

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tts_fm.cli.terminal import Report
+
 if TYPE_CHECKING:
     from tts_fm.plan import Plan
 
 
-def show(plans: Sequence[tuple[str, Plan]], as_json: bool) -> None:
-    """Print each plan and who speaks so, as lines for people or as one record of JSON."""
+def show(plans: Sequence[tuple[str, Plan]], remarks: Sequence[str], as_json: bool, report: Report) -> None:
+    """Print each plan and who speaks so, as lines for people or as one record of JSON; ``remarks`` are on what is left out."""
+    for remark in remarks:
+        report.warn(remark)
     if as_json:
         each = [{"voice": voice, **plan.facts()} for voice, plan in plans]
-        typer.echo(json.dumps({"seconds": round(sum(plan.seconds for _, plan in plans), 3), "turns": each}))
+        seconds = round(sum(plan.seconds for _, plan in plans), 3)
+        typer.echo(json.dumps({"seconds": seconds, "turns": each, "remarks": list(remarks)}))
         return
     for voice, plan in plans:
         for line in _lines(voice if len(plans) > 1 else None, plan):

@@ -163,7 +163,7 @@ def instead_of(context: typer.Context) -> None:
     values = {name: context.params[name] for name in given if name in context.params}
     file = values.pop("text_file")
     if vain := [given[name].opts[0] for name in values if name not in known]:
-        raise ValueError(f"{', '.join(vain)} can not be given for a book, {file}; see tts-fm book --help")
+        raise ValueError(f"{', '.join(vain)} cannot be given for a book, {file}; see tts-fm book --help")
     book(context, Path(file), **values)
 
 

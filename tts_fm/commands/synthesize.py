@@ -226,7 +226,7 @@ def synthesize(
     if fix_duration is not None:
         duration = script.seconds_of_speech(fix_duration, said.prompt, synthesizer.config)
     if dry_run:
-        dry_runs.show(said.plans(synthesizer, duration), as_json)
+        dry_runs.show(said.plans(synthesizer, duration), remarks, as_json, report)
         return
     if seed is None:
         seed = secrets.randbelow(2**31)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,12 +82,12 @@ def train(
         _print_forecast(learner)
         return 0
     loop = Loop(learner, run.training, folder, sample=_sampler(assembled, folder, report))
-    _begin(loop, resume, strict.dump(run), report)
-    report.say(
-        f"{len(learner.corpus.recordings)} utterances ({learner.corpus.seconds / 3600:.1f} h) to learn from, "
-        f"{len(learner.validation)} held out; the run is in {folder}"
-    )
-    return _drive(loop, minutes, report, folder / MODEL)
+    with _begun(loop, resume, strict.dump(run), report):
+        report.say(
+            f"{len(learner.corpus.recordings)} utterances ({learner.corpus.seconds / 3600:.1f} h) to learn from, "
+            f"{len(learner.validation)} held out; the run is in {folder}"
+        )
+        return _drive(loop, minutes, report, folder / MODEL)
 
 
 def _sampler(assembled: Assembled, folder: Path, report: Report) -> Sample | None:
@@ -99,26 +99,36 @@ def _sampler(assembled: Assembled, folder: Path, report: Report) -> Sample | Non
     return Samples(assembled, folder, report)
 
 
-def _begin(loop: Loop, resume: str, config: str, report: Report) -> None:
-    """Go on, or start, as ``--resume`` says, and keep the configuration in the run's folder."""
-    from tts_fm import atomic
+@contextmanager
+def _begun(loop: Loop, resume: str, config: str, report: Report) -> Iterator[None]:
+    """Go on, or start, as ``--resume`` says, keep the configuration in the run's folder, and the folder for this run alone."""
+    from tts_fm import atomic, resuming
 
-    folder, team = loop.folder, loop.team
-    if resume == "never" and team.is_main and folder.exists():
-        aside = next(p for i in range(1, 10_000) if not (p := folder.with_name(f"{folder.name}.old-{i}")).exists())
-        folder.rename(aside)
-        report.say(f"the earlier run is now in {aside}")
-    team.wait()
     if resume not in ("auto", "never") and not Path(resume).is_file():
         raise ValueError(
             f"there is no checkpoint {resume}; give --resume auto, never, or a file of a run's checkpoints"
         )
-    if resume != "never" and loop.resume(None if resume == "auto" else Path(resume)):
-        report.say(f"going on from update {loop.update}")
-    if team.is_main:
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(folder / "config.yaml") as beside:
-            beside.write_text(config, encoding="utf-8")
+    folder, team = loop.folder, loop.team
+    if resume == "never" and team.is_main and folder.exists():
+        _set_aside(folder, report)
+    with resuming.locked(folder, "train") if team.is_main else nullcontext():
+        team.wait()
+        if resume != "never" and loop.resume(None if resume == "auto" else Path(resume)):
+            report.say(f"going on from update {loop.update}")
+        if team.is_main:
+            with atomic.replacing(folder / "config.yaml") as beside:
+                beside.write_text(config, encoding="utf-8")
+        yield
+
+
+def _set_aside(folder: Path, report: Report) -> None:
+    """Give the folder of an earlier run, at which nobody is at work, another name."""
+    from tts_fm import resuming
+
+    aside = next(p for i in range(1, 10_000) if not (p := folder.with_name(f"{folder.name}.old-{i}")).exists())
+    with resuming.locked(folder, "train"):
+        folder.rename(aside)
+    report.say(f"the earlier run is now in {aside}")
 
 
 def _drive(loop: Loop, max_minutes: float, report: Report, model: Path) -> int:
@@ -191,8 +201,8 @@ def _train_vocoder(
     team = Team(device, run.training.precision)
     learner = vocoder.learner(run, team, say=report.say)
     loop = Loop(learner, run.training, folder)
-    _begin(loop, resume, strict.dump(run), report)
-    return _drive(loop, max_minutes, report, folder / MODEL)
+    with _begun(loop, resume, strict.dump(run), report):
+        return _drive(loop, max_minutes, report, folder / MODEL)
 
 
 def _clock(seconds: float) -> str:

@@ -10,9 +10,13 @@ from tts_fm.text.tables import words
 _AROUND = 60  # characters on each side that tell whether a text is in capitals
 _SURE = 3  # words that are surely words: then the text is in capitals, whatever the others are
 _WORD = re.compile(r"(?<![\w.])[A-Z][A-Z'’]*(?!\w)")
+_SHORTENED = frozenset("d ll re s ve".split())
 
 
-@rule("A-Z", r"(?<![\w.&/-])(?:[A-Z]{2,15}(?:['’][A-Z]{1,2})?|[AI](?:['’][A-Z]{1,2})?)(?![\w&/]|['’]\w|\.[A-Za-z])")
+@rule(
+    "A-Z",
+    r"(?<![\w.&/])(?:(?<!(?<![A-Za-z])-)[A-Z]{2,15}(?:['’][A-Z]{1,2})?|(?<!-)[AI](?:['’][A-Z]{1,2})?)(?![\w&/]|['’]\w|\.[A-Za-z])",
+)
 def _shouted(match: Match) -> str | None:
     word = match[0].lower().replace("’", "'")
     if word in ("a", "i"):  # the article, where everything is in capitals; I is I
@@ -20,11 +24,19 @@ def _shouted(match: Match) -> str | None:
     if word.startswith("i'"):
         return f"I{word[1:]}"
     if word in words("capitals", "shout"):
-        return word if _is_in_capitals(match) or _is_word_here(match, word) else None
-    if word in words("capitals", "word"):
+        is_joined = match.string[: match.start()].endswith("-")  # "WA-OR" tells nothing
+        return word if _is_in_capitals(match) or (not is_joined and _is_word_here(match, word)) else None
+    if word in words("capitals", "word") or _is_shortened(word):
         return word
     is_abbreviation = match[0] in words("capitals", "abbreviation")
     return None if is_abbreviation or not _is_in_capitals(match, _SURE) else word
+
+
+def _is_shortened(word: str) -> bool:
+    """Whether it is a word and the rest of another: "dad's", "we'd", "who'll", but not of an abbreviation: "US's"."""
+    stem, _, rest = word.partition("'")
+    kinds = ("word",) if rest == "s" else ("word", "shout")
+    return rest in _SHORTENED and any(stem in words("capitals", kind) for kind in kinds)
 
 
 def _is_word_here(match: Match, word: str) -> bool:

@@ -51,7 +51,7 @@ def _with_minutes(hour: str, minutes: str) -> str:
 
 @rule(
     r"\d",
-    r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3])[:h](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
+    r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]|24(?=:00(?!:(?!00))))[:h](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d]|\.\d)"
     rf"(?:{_HALF})?Z?(?!\w)",
     then="a:",
 )
@@ -60,7 +60,7 @@ def _clock(match: Match) -> str | None:
     half = _half(match)
     if half is None and (next_word(match) in _COMPARED or _IS_COMPARED.search(match.string[: match.start()][-12:])):
         return None
-    if match[0] == "00:00":
+    if match[0] in ("00:00", "24:00", "24:00:00"):
         words = "midnight"
     elif minute == 0 and half is not None:
         words = cardinal(hour)
@@ -78,7 +78,7 @@ def _hour(match: Match) -> str | None:
     return f"{cardinal(int(match['hour']))} {_half(match)}"
 
 
-@rule(r"\s\-–", r"(?<=[\dmM.nt])\s?[-–]\s?(?=(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)|(?:\.[0-5]\d)?\s?[AaPp]\.?[Mm]\b))")
+@rule(r"\s\-–", r"(?<=[\dmM.nt])\s?[-–]\s?(?=(?:[01]?\d|2[0-4])(?::[0-5]\d(?!\d)|(?:\.[0-5]\d)?\s?[AaPp]\.?[Mm]\b))")
 def _until(match: Match) -> str | None:
     """The dash in "9am-5pm" and "10:30-11:30"."""
     return " to "

@@ -129,14 +129,14 @@ def _span(match: Match) -> str:
 
 @rule(
     _NUMBER_STARTS,
-    rf"{_SIGN}(?<![\w.,])(?P<a>\d{{1,3}}),(?P<b>\d{{1,2}})(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w)",
+    rf"{_SIGN}(?<![\w.,])(?P<a>\d{{1,3}}|[1-9]\d{{0,2}}(?:\.\d{{3}}){{1,5}}+),(?P<b>\d{{1,2}})(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w)",
     then="a%‰°℃℉",
 )
 def _measure_with_comma(match: Match) -> str | None:
     unit = UNITS[match["unit"]]
     if unit.needs in ("alone", "touching") and match["gap"]:
         return None
-    return f"{SIGNS[match['sign']]}{number(match['a'] + '.' + match['b'])} {unit.many}"
+    return f"{SIGNS[match['sign']]}{number(match['a'].replace('.', '') + '.' + match['b'])} {unit.many}"
 
 
 @rule(

@@ -124,12 +124,15 @@ _LISTED = frozenset(
 )
 
 
-@rule(_NUMBER_STARTS, rf"{_SIGN}(?<![\w.,])(?P<a>\d{{1,3}}),(?P<b>\d{{1,2}})(?![\w,]|\.\d|[-–/]\d)")
+@rule(
+    _NUMBER_STARTS,
+    rf"{_SIGN}(?<![\w.,])(?P<a>\d{{1,3}}|[1-9]\d{{0,2}}(?P<dots>(?:\.\d{{3}}){{1,5}}+)),(?P<b>\d{{1,2}})(?![\w,]|\.\d|[-–/]\d)",
+)
 def _decimal_comma(match: Match) -> str | None:
-    """ "3,14", but not "pages 3,14"."""
-    if previous_word(match).lower() in _LISTED:
+    """ "3,14" and "1.234,56", but not "pages 3,14"."""
+    if match["dots"] is None and previous_word(match).lower() in _LISTED:
         return None
-    return f"{SIGNS[match['sign']]}{number(match['a'] + '.' + match['b'])}"
+    return f"{SIGNS[match['sign']]}{number(match['a'].replace('.', '') + '.' + match['b'])}"
 
 
 @rule(r"\d.", rf"(?<![\w.,/-])(?P<a>{NUMBER})(?:-|\s?–\s?)(?P<b>{NUMBER})(?![\w/]|[-–.,]\d)", then=r"\-–")

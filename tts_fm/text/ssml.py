@@ -39,7 +39,7 @@ def parse(text: str, bounds: Bounds | None = None) -> tuple[Stretch, ...]:
     """Return the stretches of a document.
 
     Raises:
-        InputError: XML that is none, declares entities, says what can not be spoken or is beyond ``bounds``, with its line
+        InputError: XML that is none, declares entities, says what cannot be spoken or is beyond ``bounds``, with its line
             and column.
     """
     reader = _Reader(bounds)
@@ -77,10 +77,10 @@ class _Reader(ContentHandler):
         where = self.where
         self.script.count(where)
         if name not in _ATTRIBUTES:
-            raise InputError(f"{where}: the element <{name}> can not be spoken; there are {', '.join(_ATTRIBUTES)}")
+            raise InputError(f"{where}: the element <{name}> cannot be spoken; there are {', '.join(_ATTRIBUTES)}")
         if unknown := sorted(set(attrs.getNames()) - _ATTRIBUTES[name]):
             known = ", ".join(sorted(_ATTRIBUTES[name]))
-            raise InputError(f"{where}: <{name}> can not have {', '.join(unknown)}; it has {known}")
+            raise InputError(f"{where}: <{name}> cannot have {', '.join(unknown)}; it has {known}")
         if self._word is not None:
             raise InputError(f"{where}: <{name}> stands inside <{self._open[-1][0]}>, which holds words alone")
         self._open.append((name, where, attrs, (self.script.voice, self.script.rate)))

@@ -24,6 +24,7 @@ Sample = Callable[[int, "loggers.Loggers"], Mapping[str, float]]
 
 CHECKPOINTS, MODEL = "checkpoints", "model"
 """The folders of a run: what it goes on from, and what it has learned."""
+_OF_A_STATE = {"facts", "update", "seconds", "skipped", "skipped_in_a_row", "means", "learner"}
 
 
 class Loop:
@@ -57,18 +58,21 @@ class Loop:
 
         Raises:
             ValueError: the run was another one; the line says in what.
-            ModelError: the checkpoint at ``path`` cannot be read.
+            ModelError: the checkpoint at ``path``, or every one in the folder, cannot be read.
         """
-        newest = self._newest() if path is None else (path, torch_files.load_state(path))
+        newest = self._newest() if path is None else (path, _load(path))
         if newest is None:
             return False
         path, state = newest
-        if changed := _differences(state["facts"], self.learner.facts, state["update"]):
+        saved, remark = _allowing_more_updates(state["facts"], self.learner.facts, state["update"])
+        if changed := differences(saved, self.learner.facts):
             more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
             raise ValueError(
                 f"{path} belongs to another run: {'; '.join(changed[:3])}{more}; "
                 f"change it back, choose another --output, or start anew with --resume never"
             )
+        if remark:
+            warnings.warn(remark, stacklevel=1)
         self.learner.load_state(state["learner"])
         self.update, self.seconds = state["update"], state["seconds"]
         self.skipped, self.skipped_in_a_row = state["skipped"], state["skipped_in_a_row"]
@@ -185,12 +189,19 @@ class Loop:
         return True
 
     def _newest(self) -> tuple[Path, dict[str, Any]] | None:
-        """The newest checkpoint that can be read."""
+        """The newest checkpoint that can be read; None where there is none at all."""
+        errors: list[ModelError] = []
         for path in reversed(torch_files.states(self.folder / CHECKPOINTS)):
             try:
-                return path, torch_files.load_state(path)
+                state = _load(path)
             except ModelError as error:
+                errors.append(error)
+                continue
+            for error in errors:
                 warnings.warn(f"{error}; an older checkpoint is taken", stacklevel=2)
+            return path, state
+        if errors:  # to begin again by itself would write over the figures of the run
+            raise ModelError(f"{errors[0]}, and there is no older checkpoint; start anew with --resume never")
         return None
 
     def _record(self, values: Mapping[str, Any]) -> None:
@@ -242,16 +253,24 @@ class Pace:
         return {"frames_per_second": rate}
 
 
-def _differences(saved: Mapping[str, Any], facts: Mapping[str, Any], update: int) -> list[str]:
-    """Return in what a run differs from its checkpoint of ``update``; one that was done may be given more updates."""
+def _load(path: Path) -> dict[str, Any]:
+    """Return the state of a run; a file of PyTorch may hold other things, a model's weights for example."""
+    state = torch_files.load_state(path)
+    if missing := sorted(_OF_A_STATE - state.keys()):
+        raise ModelError(f"{path} is no checkpoint of a run: it has no {missing[0]!r}")
+    return state
+
+
+def _allowing_more_updates(
+    saved: Mapping[str, Any], facts: Mapping[str, Any], update: int
+) -> tuple[Mapping[str, Any], str]:
+    """Return ``saved``, with the updates of ``facts`` where the run was done after ``update``, and a remark on that."""
     old, new = saved.get("training"), facts.get("training")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         was, wanted = old.get("updates"), new.get("updates")
         if was is not None and wanted is not None and was == update < wanted:
-            warnings.warn(
+            return {**saved, "training": {**old, "updates": wanted}}, (
                 f"the run was done after {was} updates and goes on to {wanted}; its learning rate goes on as if it had "
-                f"been so long from the start",
-                stacklevel=1,
+                f"been so long from the start"
             )
-            saved = {**saved, "training": {**old, "updates": wanted}}
-    return differences(saved, facts)
+    return saved, ""
