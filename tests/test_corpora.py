@@ -143,6 +143,7 @@ def test_an_odd_line_of_ljspeech_costs_one_utterance(tmp_path: Path) -> None:
         ('file_name,transcription\na/1.wav,"Hello, you."\n', [("a-1", "Hello, you.", "", None)]),
         ('path;text\na/1.wav;"Well; hello, you."\n', [("a-1", "Well; hello, you.", "", None)]),
         ("path,file_name,text\na/1.wav,other.wav,Hello.\n", [("a-1", "Hello.", "", None)]),
+        ("\n\r\naudio|text\r\n\na/1.wav|Hello.\n", [("a-1", "Hello.", "", None)]),
     ],
 )
 def test_a_table_is_read_with_and_without_names(text: str, expected: list, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_what_lies_between_the_steps_has_their_noise_and_what_lies_beyond_is_cut
 def test_bounds_are_what_each_layer_is_given():
     layers = [torch.nn.Identity(), torch.nn.Identity()]
     given = [torch.tensor([1.0, -2.0]), torch.tensor([3.0, 0.5])]
-    found = int8.bounds(layers, lambda: [(layers[0](x), layers[1](10 * x)) for x in given])
-    assert found.lowest.tolist() == [-2.0, -20.0] and found.highest.tolist() == [3.0, 30.0]
-    assert found.made.tolist() == [3.0, 30.0]
+    measured = int8.bounds(layers, lambda: [(layers[0](x), layers[1](10 * x)) for x in given])
+    assert measured.lowest.tolist() == [-2.0, -20.0] and measured.highest.tolist() == [3.0, 30.0]
+    assert measured.made.tolist() == [3.0, 30.0]
     assert not layers[0]._forward_hooks

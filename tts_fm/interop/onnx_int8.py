@@ -42,7 +42,7 @@ def compute_in_bytes(graph: GraphProto, ranges: Mapping[str, Range]) -> None:
         low, high, made = ranges[layer]
         step = np.float32((high - low) / 255)
         _, whole, steps = _int8(values[f"{layer}.weight"], 0, _SEVEN_BITS)
-        told = {
+        operands = {
             "step": step,
             "zero": np.uint8(round(-low / step)),
             "whole": whole[:, :, None],
@@ -52,9 +52,9 @@ def compute_in_bytes(graph: GraphProto, ranges: Mapping[str, Range]) -> None:
             "made_zero": np.uint8(128),
             "whole_bias": np.rint(values[f"{layer}.bias"] / (step * steps)).astype(np.int32),
         }
-        constants += [numpy_helper.from_array(np.asarray(value), f"{layer}.{name}") for name, value in told.items()]
+        constants += [numpy_helper.from_array(np.asarray(value), f"{layer}.{name}") for name, value in operands.items()]
         given, result = f"{layer}.given", f"{layer}.result"
-        convolution = helper.make_node("QLinearConv", [given, *(f"{layer}.{name}" for name in told)], [result])
+        convolution = helper.make_node("QLinearConv", [given, *(f"{layer}.{name}" for name in operands)], [result])
         convolution.attribute.extend(node.attribute)
         nodes += [
             helper.make_node("QuantizeLinear", [node.input[0], f"{layer}.step", f"{layer}.zero"], [given]),

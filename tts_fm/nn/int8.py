@@ -34,13 +34,13 @@ class Bounds(NamedTuple):
 @torch.no_grad()
 def bounds(layers: Sequence[nn.Module], run: Callable[[], object]) -> Bounds:
     """Return what goes into and comes out of the ``layers`` while ``run`` runs."""
-    found = Bounds(*torch.zeros(3, len(layers)))
+    measured = Bounds(*torch.zeros(3, len(layers)))
 
     def ear(i: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def listen(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-            found.lowest[i] = min(found.lowest[i], given[0].min())
-            found.highest[i] = max(found.highest[i], given[0].max())
-            found.made[i] = max(found.made[i], made.abs().max())
+            measured.lowest[i] = min(measured.lowest[i], given[0].min())
+            measured.highest[i] = max(measured.highest[i], given[0].max())
+            measured.made[i] = max(measured.made[i], made.abs().max())
 
         return listen
 
@@ -50,7 +50,7 @@ def bounds(layers: Sequence[nn.Module], run: Callable[[], object]) -> Bounds:
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return measured
 
 
 class ByteConv:

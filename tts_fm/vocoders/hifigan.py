@@ -150,12 +150,12 @@ class HiFiGAN(Vocoder):
     @torch.no_grad()
     def measure(self, mels: Iterable[Float[Tensor, "n c"]]) -> None:
         """Learn between which bounds to round to int8 from speech; the utmost fifth is cut off, so that steps are finer."""
-        found = int8.bounds(
+        measured = int8.bounds(
             self.in_bytes(), lambda: [self._decode(mel[None], 0, len(mel), Stage.forward) for mel in mels]
         )
-        self.lowest.copy_(_KEPT * found.lowest)
-        self.highest.copy_(_KEPT * found.highest)
-        self.made.copy_(_KEPT * found.made)
+        self.lowest.copy_(_KEPT * measured.lowest)
+        self.highest.copy_(_KEPT * measured.highest)
+        self.made.copy_(_KEPT * measured.made)
 
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
         """Return the waveform: ``s = n * hop_length``.

@@ -59,7 +59,7 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ValueError(f"{table} cannot be read: {reason}; give a table of audio|text") from None
-    first = text.partition("\n")[0]
+    first = next((line for line in text.split("\n") if line.strip()), "")
     mark = next((mark for mark in "|\t,;" if mark in first), ",")
     quoting = csv.QUOTE_MINIMAL if mark in ",;" else csv.QUOTE_NONE
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, quoting=quoting)
