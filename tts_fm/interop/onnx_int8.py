@@ -31,7 +31,7 @@ def compute_in_bytes(graph: GraphProto, ranges: Mapping[str, Range]) -> None:
     """
     from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports] (an extra)
 
-    replaced = {f"{layer}.weight" for layer in ranges}
+    replaced = {f"{layer}.{kind}" for layer in ranges for kind in ("weight", "bias")}
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     nodes, constants = [], [tensor for tensor in graph.initializer if tensor.name not in replaced]
     for node in graph.node:
