@@ -70,6 +70,7 @@ class ByteConv:
         self.step = max(high - low, 1e-6) / STEPS
         self.zero = round(-low / self.step)
         self.steps = (weight.abs().amax((1, 2)) / 127).clamp(min=1e-30)
+        self.zeros = torch.zeros(len(weight), dtype=torch.int64)  # weights are rounded around 0
         self.bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
         self.is_folded = self.dilation > 1 and layer.in_channels >= _FOLDED_FROM
         whole = (weight / self.steps[:, None, None]).round().to(torch.int8)
@@ -94,7 +95,7 @@ class ByteConv:
             self.zero,
             self.packed,
             self.steps,
-            torch.zeros(len(self.steps), dtype=torch.int64),
+            self.zeros,
             self.bias,
             *self.shape,
             1.0,
