@@ -16,7 +16,7 @@ from tts_fm.config import DataOptions, ModelConfig, parse
 from tts_fm.data import batching
 from tts_fm.data.batching import Place, Schedule
 from tts_fm.data.dataset import Corpus, load
-from tts_fm.data.utterances import read_manifest, shared_out, with_prompts
+from tts_fm.data.utterances import balanced, read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
 
 MODEL = parse(
@@ -183,6 +183,19 @@ def test_shares_say_how_often_a_part_is_heard(tmp_path):
     assert counts == pytest.approx(times, abs=0.08)
     with pytest.raises(ValueError, match="2 shares for 1 manifests"):
         DataOptions(manifests=("a",), frames_per_batch=1, shares=(0.5, 0.5))
+
+
+def test_voices_are_evened_out_within_a_part(tmp_path):
+    every = read_manifest(write_corpus(tmp_path, [2.0, 1.0, 0.5, 1.0]))  # the first and the last are of one voice
+    assert [u.times for u in balanced(every, 0.0)] == [1.0] * 4
+    even = balanced(every, 1.0)
+    assert [u.times for u in even] == pytest.approx([0.5, 1.5, 3.0, 0.5])
+    assert [u.seconds * u.times for u in even] == pytest.approx([1.0, 1.5, 1.5, 0.5])
+    root = balanced(every, 0.5)
+    heard = [root[0].times * 2 + root[3].times, root[1].times, root[2].times * 0.5]
+    assert heard == pytest.approx([4.5 * s**0.5 / (3**0.5 + 1 + 0.5**0.5) for s in (3, 1, 0.5)])
+    shared = shared_out([root[:2], root[2:]], (1.0, 1.0))
+    assert [u.times / v.times for u, v in zip(shared, root, strict=True)] == pytest.approx([0.75, 0.75, 1.5, 1.5])
 
 
 def test_another_utterance_of_the_voice_is_the_prompt(tmp_path):

@@ -19,6 +19,8 @@ from tts_fm.types import DECIBELS, Batch, MelSpec
 _FLOOR = math.log(FLOOR)
 _WAVES = 4  # a random response is a sum of so many cosines over the mel axis
 _LOWEST_CUT = 3400.0  # Hz, a telephone
+_SILENT = _FLOOR + 2  # nothing to reshape, as above what a recording's band holds
+_ENVELOPE = 13  # cepstral coefficients of formants; the harmonics of voices are in those above
 
 Decibels = Annotated[float, Field(ge=0, le=30)]
 
@@ -27,13 +29,15 @@ class AugmentOptions(Options):
     """How training changes an utterance, prompt and target alike, so that a voice has to be heard in its prompt.
 
     With ``probability``, each drawn anew: all frequencies are multiplied by a factor between ``1 / warp`` and ``warp``
-    (pitch and formants of another speaker, at the same tempo; VTLP, Jaitly and Hinton 2013), a smooth frequency response
-    of deviation ``response_db`` is added (a microphone, a room), and the level is moved by up to ``level_db``. With
-    ``cut``, nothing is left above a random frequency from 3.4 kHz on.
+    (pitch and formants of another speaker, at the same tempo; VTLP, Jaitly and Hinton 2013), the frequencies of formants
+    alone are by factors up to ``formants``, drawn apart for the lowest and the highest (another throat at the same pitch),
+    a smooth frequency response of deviation ``response_db`` is added (a microphone, a room), and the level is moved by up
+    to ``level_db``. With ``cut``, nothing is left above a random frequency from 3.4 kHz on.
     """
 
     probability: Probability = 0.0
     warp: float = Field(default=1.0, ge=1, le=1.5)
+    formants: float = Field(default=1.0, ge=1, le=1.5)
     response_db: Decibels = 0.0
     level_db: Decibels = 0.0
     cut: Probability = 0.0
@@ -50,6 +54,8 @@ def vary(batch: Batch, options: AugmentOptions, mel: MelSpec, scale: MelScale, g
     centres = mel_centres(mel)  # c
     log_mel = scale.unscaled(batch.mel)
     log_mel = warped(log_mel, options.warp ** ((2 * factor - 1) * is_changed), centres)
+    if options.formants > 1:
+        log_mel = reshaped(log_mel, options.formants ** formant_curves(is_changed, len(centres), generator), centres)
     added = is_changed[:, None] * (
         response(waves, len(centres)) * options.response_db + (2 * loudness - 1)[:, None] * options.level_db
     )  # b c
@@ -70,18 +76,44 @@ def warped(
 ) -> Float[Tensor, "b n c"]:
     """Return the mels with every frequency multiplied by its utterance's factor; what comes from above the top is silent."""
     wanted = centres / factors[:, None]  # b c, where each channel's sound lay before
+    spacing = centres[-1] - centres[-2]
+    is_above = (wanted > centres[-1] + spacing / 2)[:, None].to(log_mel.device)
+    return _taken_from(log_mel, wanted, centres).masked_fill(is_above, _FLOOR)
+
+
+def reshaped(
+    log_mel: Float[Tensor, "b n c"], factors: Float[Tensor, "b c"], centres: Float[Tensor, " c"]
+) -> Float[Tensor, "b n c"]:
+    """Return the mels with their envelopes' frequencies multiplied by what ``factors`` say there; harmonics stay where they are."""
+    basis = _cosines(len(centres), _ENVELOPE).to(log_mel)  # k c
+    basis = basis / basis.norm(dim=1, keepdim=True)
+    envelope = log_mel @ basis.T @ basis
+    moved = _taken_from(envelope, centres / factors, centres) - envelope
+    return log_mel + moved * (log_mel > _SILENT)
+
+
+def formant_curves(is_changed: Float[Tensor, " b"], n_mels: int, generator: torch.Generator) -> Float[Tensor, "b c"]:
+    """Return lines over the mel axis from one random number in -1 to 1 to another, 0 where nothing is changed."""
+    lowest, highest = (2 * torch.rand(2, len(is_changed), 1, generator=generator) - 1) * is_changed[:, None]
+    return torch.lerp(lowest, highest, torch.linspace(0, 1, n_mels))
+
+
+def _taken_from(
+    log_mel: Float[Tensor, "b n c"], wanted: Float[Tensor, "b c"], centres: Float[Tensor, " c"]
+) -> Float[Tensor, "b n c"]:
+    """Return in each channel what the mel has at the frequency ``wanted``."""
     upper, share = between(centres, wanted)
     share = share[:, None].to(log_mel.device)  # b 1 c
     upper = upper.to(log_mel.device)[:, None].expand_as(log_mel)
-    moved = log_mel.gather(2, upper - 1) * (1 - share) + log_mel.gather(2, upper) * share
-    spacing = centres[-1] - centres[-2]
-    is_above = (wanted > centres[-1] + spacing / 2)[:, None].to(log_mel.device)
-    return moved.masked_fill(is_above, _FLOOR)
+    return log_mel.gather(2, upper - 1) * (1 - share) + log_mel.gather(2, upper) * share
 
 
 def response(waves: Float[Tensor, "b w"], n_mels: int) -> Float[Tensor, "b c"]:
     """Return smooth curves over the mel axis of mean 0 and deviation 1 where ``waves`` are standard normal."""
+    return waves @ _cosines(n_mels, 1 + waves.shape[1])[1:] * math.sqrt(2 / waves.shape[1])
+
+
+def _cosines(n_mels: int, count: int) -> Float[Tensor, "k c"]:
+    """Return the first ``count`` cosines over the mel axis, the constant before them all: a DCT's rows, not normalised."""
     place = (torch.arange(n_mels) + 0.5) / n_mels  # c
-    number = torch.arange(1, waves.shape[1] + 1)
-    cosines = torch.cos(math.pi * number[:, None] * place)  # w c
-    return waves @ cosines * math.sqrt(2 / waves.shape[1])
+    return torch.cos(math.pi * torch.arange(count)[:, None] * place)

@@ -110,7 +110,8 @@ class ModelConfig(Options):
 class DataOptions(Options):
     """The corpus: manifests (JSON lines) relative to the working folder, and the size of a batch in frames.
 
-    ``shares`` gives each manifest its share of the time in an epoch, where it is not to be that of its length. With
+    ``shares`` gives each manifest its share of the time in an epoch, where it is not to be that of its length. Within each,
+    ``balance`` evens voices out: with 1 all are heard for the same time, with 0 for as long as their recordings last. With
     ``prompted`` so much of what is heard of an utterance has another one of the same voice as its prompt, as in zero-shot
     synthesis (needs token durations); ``prompts`` of them take turns.
     Without ``validation_manifests`` the utterances whose ``split`` is ``heldout`` are held out. ``cache`` keeps mels in
@@ -120,6 +121,7 @@ class DataOptions(Options):
 
     manifests: tuple[str, ...]
     shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    balance: float = Field(default=0.0, ge=0, le=1)
     prompted: float = Field(default=0.0, ge=0, le=1)
     prompts: int = Field(default=1, gt=0, le=100)
     validation_manifests: tuple[str, ...] = ()

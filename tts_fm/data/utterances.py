@@ -57,8 +57,22 @@ def with_prompts(utterances: Sequence[Utterance], share: float, max_seconds: flo
     return prompted
 
 
+def balanced(utterances: Sequence[Utterance], balance: float) -> list[Utterance]:
+    """Return ``utterances`` with ``times`` that even their voices out; all of them last as long as before.
+
+    With a ``balance`` of 1 every voice is heard for the same time, with 0 for as long as its recordings last.
+    """
+    voices: dict[str, float] = {}
+    for utterance in utterances:
+        voices[utterance.speaker] = voices.get(utterance.speaker, 0.0) + utterance.seconds
+    weights = {voice: seconds**-balance for voice, seconds in voices.items() if seconds > 0}
+    heard = sum(weights[voice] * voices[voice] for voice in weights)
+    scale = sum(voices.values()) / max(heard, 1e-9)
+    return [replace(u, times=u.times * scale * weights.get(u.speaker, 1.0)) for u in utterances]
+
+
 def shared_out(parts: Sequence[Sequence[Utterance]], shares: Sequence[float]) -> list[Utterance]:
-    """Return all utterances, each as many ``times`` as gives its part the share of the time; none given: once each.
+    """Return all utterances, each as many ``times`` as gives its part the share of the time; none given: as they are.
 
     An epoch lasts as long as with each of them once.
     """
@@ -66,7 +80,7 @@ def shared_out(parts: Sequence[Sequence[Utterance]], shares: Sequence[float]) ->
     if not shares:
         return [utterance for part in parts for utterance in part]
     times = [share / sum(shares) * sum(seconds) / max(own, 1e-9) for share, own in zip(shares, seconds, strict=True)]
-    return [replace(utterance, times=n) for part, n in zip(parts, times, strict=True) for utterance in part]
+    return [replace(u, times=n * u.times) for part, n in zip(parts, times, strict=True) for u in part]
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Utterance]:

@@ -11,7 +11,7 @@ import torch
 from tts_fm.backbones import Backbone
 from tts_fm.config import RunConfig
 from tts_fm.data.dataset import Corpus
-from tts_fm.data.utterances import Utterance, read_manifest, shared_out, with_prompts
+from tts_fm.data.utterances import Utterance, balanced, read_manifest, shared_out, with_prompts
 from tts_fm.frontends import Frontend
 from tts_fm.training import distillation, finetune, lora, room
 from tts_fm.training.acoustic import AcousticLearner
@@ -84,7 +84,8 @@ def acoustic(run: RunConfig, team: Team, folder: Path, vocab: Path | None = None
 def _utterances(run: RunConfig) -> tuple[list[Utterance], list[Utterance]]:
     """Return what to learn from, and what is held out: its own manifests, or the split ``heldout`` of all."""
     paths = [Path(name) for name in run.data.manifests]
-    to_learn = shared_out([read_manifest(path, "train") for path in paths], run.data.shares)
+    parts = [balanced(read_manifest(path, "train"), run.data.balance) for path in paths]
+    to_learn = shared_out(parts, run.data.shares)
     to_learn = with_prompts(to_learn, run.data.prompted, run.data.max_seconds, run.data.prompts)
     if run.data.validation_manifests:
         return to_learn, [u for name in run.data.validation_manifests for u in read_manifest(Path(name))]
