@@ -4,9 +4,9 @@ python -m scripts.stream_figures --limit 10 --recogniser whisper
 python -m scripts.stream_figures --limit 10 --first
 python -m scripts.stream_figures --limit 10 --listening
 
-The second one stops each speech at its first sound, and judges nothing; the third one tells what an aligner takes that listens
-to each prompt for its words, as a server lets it before a streamed answer. Times are told twice: by the clock, and in seconds
-of the processor, which other processes on the machine change less.
+The second one stops each speech at its first sound, twice, as a prompt is heard only once, and judges nothing; the third one
+tells what an aligner takes that listens to each prompt for its words, as a server lets it before a streamed answer. Times are
+told twice: by the clock, and in seconds of the processor, which other processes on the machine change less.
 """
 
 from __future__ import annotations
@@ -83,13 +83,27 @@ def main() -> None:
 
 def first_sounds(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:
     """Return how soon the first sound of each pair was ready; the first pair is spoken once before, to warm up."""
-    runs = []
+    runs: dict[str, list[list[Timed]]] = {"a new prompt": [], "a prompt that was heard before": []}
     for pair in (chosen[0], *chosen):
         prompt = Prompt.load(pair.prompt_audio, pair.prompt_text)
-        began = time.perf_counter(), time.process_time()
-        piece = next(synthesizer.stream(pair.target_text, prompt))
-        runs.append([Timed(time.perf_counter() - began[0], time.process_time() - began[1], piece.waveform.seconds)])
-    return latency(runs[1:])
+        for timed in runs.values():
+            began = time.perf_counter(), time.process_time()
+            piece = next(synthesizer.stream(pair.target_text, prompt))
+            timed.append(
+                [Timed(time.perf_counter() - began[0], time.process_time() - began[1], piece.waveform.seconds)]
+            )
+    lengths = [f"{min(values):.1f} to {max(values):.1f} s" for values in _lengths(synthesizer, chosen, runs)]
+    told = [f"{name}:\n{latency(timed[1:])}" for name, timed in runs.items()]
+    return "\n".join([f"prompts of {lengths[0]}, first sounds of {lengths[1]}", *told])
+
+
+def _lengths(
+    synthesizer: Synthesizer, chosen: Sequence[pairs.Pair], runs: dict[str, list[list[Timed]]]
+) -> tuple[list[float], list[float]]:
+    """Return the seconds of the prompts, and of the first sounds."""
+    prompts = [Prompt.load(pair.prompt_audio, pair.prompt_text) for pair in chosen]
+    heard = [synthesizer.listen(prompt).prompt.waveform.seconds for prompt in prompts]
+    return heard, [run[0].seconds for timed in runs.values() for run in timed]
 
 
 def listening(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:

@@ -132,8 +132,19 @@ def test_phrases_grow_and_end_where_a_reader_breathes(limit: float) -> None:
 def test_the_prompt_is_cut_where_it_is_quiet() -> None:
     mel = torch.zeros(600, 4)
     mel[330] = -5.0
-    assert len(stream.heard(mel, 100.0)) == 600 - 330
-    assert len(stream.heard(mel[:300], 100.0)) == 300
+    assert len(stream.heard(mel, 100.0, 3.0)) == 600 - 330
+    assert len(stream.heard(mel, 100.0, 2.0)) == 200  # as quiet everywhere
+    assert len(stream.heard(mel[:300], 100.0, 3.0)) == 300
+
+
+def test_only_the_phrase_that_is_waited_for_hears_less_of_the_prompt(told: Synthesizer, monkeypatch) -> None:
+    heard: list[float] = []
+    cut = stream.heard
+    monkeypatch.setattr(stream, "heard", lambda mel, rate, seconds: (heard.append(seconds), cut(mel, rate, seconds))[1])
+    text = " ".join(f"Here is sentence number {n}, which says hardly anything that is new." for n in range(20, 29))
+    assert len(told.speak(text, seed=1).chunks) > 1
+    list(told.stream(text, seed=1))
+    assert len(heard) > 4 and heard == [2.0, *[3.0] * (len(heard) - 1)]
 
 
 def test_a_story_is_streamed_turn_by_turn(told: Synthesizer) -> None:

@@ -84,7 +84,7 @@ def warped(
 def reshaped(
     log_mel: Float[Tensor, "b n c"], factors: Float[Tensor, "b c"], centres: Float[Tensor, " c"]
 ) -> Float[Tensor, "b n c"]:
-    """Return the mels with their envelopes' frequencies multiplied by what ``factors`` say there; harmonics stay where they are."""
+    """Return the mels with the frequencies of their envelopes multiplied by ``factors``; harmonics stay where they are."""
     basis = _cosines(len(centres), _ENVELOPE).to(log_mel)  # k c
     basis = basis / basis.norm(dim=1, keepdim=True)
     envelope = log_mel @ basis.T @ basis

@@ -28,6 +28,7 @@ FIRST = 1.0
 _LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
 _LEAST = 0.5  # seconds: a phrase is not shorter
 _HEARD = 3.0  # seconds of the prompt that every phrase hears; with 2 it is less like it, with 4 no more
+_HEARD_FIRST = 2.0  # seconds that the very first phrase hears, which is waited for
 _MEMORY = 1.5  # seconds of what was just said that the next phrase hears
 _SOONEST, _PIECE = 0.2, 2.0  # seconds of the first piece of sound, and of any: each is as long as what is out already
 _ENDING = frozenset(".!?…;:,—")
@@ -106,7 +107,8 @@ class Streamer:
             lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
             phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
             words = utterance.words(self.frontend, self.config.mel, (done + len(lead)) / rate)
-            for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, seed, on_step)):
+            hears = _HEARD_FIRST if number == 0 else _HEARD
+            for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, hears, seed, on_step)):
                 is_first = i == 0
                 faded = fade(samples, rate, is_first and number > 0, is_last and number < len(utterances) - 1)
                 whole = torch.cat([lead, faded]) if is_first else faded
@@ -132,14 +134,26 @@ class Streamer:
         return cut(tokens, frames[0, -len(tokens) :].tolist(), self.config.mel.frame_rate, limit)
 
     def _sounds(
-        self, utterance: Utterance, phrases: Sequence[tuple[int, int]] | None, seed: int, on_step: OnStep | None
+        self,
+        utterance: Utterance,
+        phrases: Sequence[tuple[int, int]] | None,
+        hears: float,
+        seed: int,
+        on_step: OnStep | None,
     ) -> Iterator[tuple[Float[Tensor, " s"], bool]]:
-        """Yield the sound of ``utterance`` as far as nothing can change it any more, and whether that is its end."""
+        """Yield the sound of ``utterance`` as far as nothing can change it any more, and whether that is its end.
+
+        The first phrase hears ``hears`` seconds of the prompt.
+        """
         rate = self.config.mel.frame_rate
         said = self.prompt_mel[:0]
         done = 0  # frames whose sound is out
         for i, phrase in enumerate([None] if phrases is None else phrases):
-            condition = utterance.condition if phrase is None else self._told(utterance.condition, phrase, said)
+            condition = (
+                utterance.condition
+                if phrase is None
+                else self._told(utterance.condition, phrase, said, hears if i == 0 else _HEARD)
+            )
             (mel,) = self.sampler.sample([condition], [seed + i], on_step)
             said = torch.cat([said, mel[int(condition.is_prompt.sum()) :]])
             is_last = phrases is None or i == len(phrases) - 1
@@ -152,23 +166,25 @@ class Streamer:
                 yield self.renderer.sound(log_mel, self.gain, done, end).samples, is_last and end == len(said)
                 done = end
 
-    def _told(self, condition: Condition, phrase: tuple[int, int], said: Float[Tensor, "n c"]) -> Condition:
-        """Tell the model one phrase behind the prompt and the end of what was ``said``.
+    def _told(
+        self, condition: Condition, phrase: tuple[int, int], said: Float[Tensor, "n c"], hears: float
+    ) -> Condition:
+        """Tell the model one phrase behind ``hears`` seconds of the prompt and the end of what was ``said``.
 
         The tokens around the phrase are told, too, with no frames: how a word sounds depends on its neighbours.
         """
         assert condition.token_frames is not None
         rate = self.config.mel.frame_rate
-        given = torch.cat([heard(self.prompt_mel, rate), said[max(0, len(said) - round(_MEMORY * rate)) :]])
+        given = torch.cat([heard(self.prompt_mel, rate, hears), said[max(0, len(said) - round(_MEMORY * rate)) :]])
         first, last = phrase
         ids, (_, *frames) = condition.token_ids[0].tolist(), condition.token_frames[0].tolist()
         kept = [n if first <= i < last else 0 for i, n in enumerate(frames)]
         return infill.continue_prompt(given, ids, len(given) + sum(kept), [len(given), *kept])
 
 
-def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float) -> Float[Tensor, "q c"]:
-    """Return the end of a prompt, cut at its quietest frame between three quarters of :data:`_HEARD` and all of it."""
-    most = round(_HEARD * frame_rate)
+def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float, seconds: float) -> Float[Tensor, "q c"]:
+    """Return the end of a prompt, cut at its quietest frame between three quarters of ``seconds`` and all of them."""
+    most = round(seconds * frame_rate)
     if len(prompt_mel) <= most:
         return prompt_mel
     first = len(prompt_mel) - most
