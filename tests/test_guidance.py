@@ -16,7 +16,7 @@ from torch import Tensor
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise
-from tts_fm.flow.guidance import Guidance, Told
+from tts_fm.flow.guidance import Guidance, Conditioning
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.types import Condition
@@ -25,9 +25,9 @@ B, N, C = 2, 5, 3
 MODES = plugins.names(Guidance)
 STRAIGHT = plugins.load(ProbabilityPath, "cond_ot")
 GRID = torch.linspace(0, 1, 9)
-NAMES: tuple[Told, ...] = ("all", "text", "prompt", "nothing", "weak")
+NAMES: tuple[Conditioning, ...] = ("all", "text", "prompt", "nothing", "weak")
 _DRAWN = torch.randn(5, B, N, C, generator=torch.Generator().manual_seed(0))
-VELOCITIES: dict[Told, Tensor] = dict(zip(NAMES, _DRAWN, strict=True))
+VELOCITIES: dict[Conditioning, Tensor] = dict(zip(NAMES, _DRAWN, strict=True))
 X_T = torch.randn(B, N, C, generator=torch.Generator().manual_seed(1))
 IS_TARGET = torch.arange(N)[None].expand(B, N) >= 2
 V, NOTHING = VELOCITIES["all"], VELOCITIES["nothing"]
@@ -37,8 +37,8 @@ def guided(modes: Any, strength: float, times: tuple[float, ...] = (0.5,)) -> Te
     """Return the guided velocity at the last of ``times``, all evaluated by one guide."""
     guide = guidance.build(guidance.parse(modes), strength, GRID)
 
-    def fields(x_t: Tensor, t: Tensor, told: tuple[Told, ...]) -> Mapping[Told, Tensor]:
-        return {name: VELOCITIES[name] for name in told}
+    def fields(x_t: Tensor, t: Tensor, needed: tuple[Conditioning, ...]) -> Mapping[Conditioning, Tensor]:
+        return {name: VELOCITIES[name] for name in needed}
 
     field = guide.guide(fields, STRAIGHT(STRAIGHT.Options()), IS_TARGET)
     return [field(X_T, torch.tensor(t)) for t in times][-1]

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tts_fm.backbones import Backbone
-from tts_fm.flow.guidance import Told
+from tts_fm.flow.guidance import Conditioning
 from tts_fm.types import FILLER, Condition
 
-Answers = Callable[[Tensor, Tensor], dict[Told, Tensor]]
-"""A function of ``x_t`` (b n c) and ``t``: the velocity (b n c) for each thing that is told."""
+Answers = Callable[[Tensor, Tensor], dict[Conditioning, Tensor]]
+"""A function of ``x_t`` (b n c) and ``t``: the velocity (b n c) for each conditioning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +31,27 @@ class Networks:
     weak: Backbone | None = None
     is_lean: bool = False
 
-    def answers(self, condition: Condition, told: Sequence[Told], times: Float[Tensor, " e"] | None) -> Answers:
-        """Prepare what is ``told`` of ``condition`` at ``times``; None: they are not known before."""
+    def answers(
+        self, condition: Condition, conditionings: Sequence[Conditioning], times: Float[Tensor, " e"] | None
+    ) -> Answers:
+        """Prepare ``conditionings`` of ``condition`` at ``times``; None: they are not known before."""
         apart = {"weak", "nothing"} if self.is_lean else {"weak"}
-        parts = [_stacked(self.backbone, condition, [name for name in told if name not in apart], times)]
-        if self.is_lean and "nothing" in told:
+        parts = [_stacked(self.backbone, condition, [name for name in conditionings if name not in apart], times)]
+        if self.is_lean and "nothing" in conditionings:
             parts.append(_lean(self.backbone, condition, times))
-        if self.weak is not None and "weak" in told:
+        if self.weak is not None and "weak" in conditionings:
             parts.append(_weak(self.weak, condition, times))
         return lambda x_t, t: {name: velocity for part in parts for name, velocity in part(x_t, t).items()}
 
 
 def _stacked(
-    backbone: Backbone, condition: Condition, told: Sequence[Told], times: Float[Tensor, " e"] | None
+    backbone: Backbone, condition: Condition, conditionings: Sequence[Conditioning], times: Float[Tensor, " e"] | None
 ) -> Answers:
-    prepared = backbone.prepare(Condition.stack([_as_told(condition, name) for name in told]), times)
+    prepared = backbone.prepare(Condition.stack([_conditioned(condition, name) for name in conditionings]), times)
 
-    def answers(x_t: Tensor, t: Tensor) -> dict[Told, Tensor]:
-        velocities = backbone.velocity(torch.cat([x_t] * len(told)), t, prepared).float()
-        return dict(zip(told, velocities.chunk(len(told)), strict=True))
+    def answers(x_t: Tensor, t: Tensor) -> dict[Conditioning, Tensor]:
+        velocities = backbone.velocity(torch.cat([x_t] * len(conditionings)), t, prepared).float()
+        return dict(zip(conditionings, velocities.chunk(len(conditionings)), strict=True))
 
     return answers
 
@@ -59,7 +61,7 @@ def _lean(backbone: Backbone, condition: Condition, times: Float[Tensor, " e"] |
     missing = _missing(condition)  # b q
     prepared = backbone.prepare(_bare(condition, missing), times)
 
-    def answers(x_t: Tensor, t: Tensor) -> dict[Told, Tensor]:
+    def answers(x_t: Tensor, t: Tensor) -> dict[Conditioning, Tensor]:
         places = missing.clamp(min=0)[..., None].expand(-1, -1, x_t.shape[2])  # b q c
         velocity = backbone.velocity(x_t.gather(1, places), t, prepared).float() * (missing >= 0)[..., None]
         return {"nothing": torch.zeros_like(x_t).scatter_add(1, places, velocity)}
@@ -72,14 +74,14 @@ def _weak(weak: Backbone, condition: Condition, times: Float[Tensor, " e"] | Non
     return lambda x_t, t: {"weak": weak.velocity(x_t, t, prepared).float()}
 
 
-def _as_told(condition: Condition, told: Told) -> Condition:
-    """Return ``condition`` without what is not in ``told``."""
-    if told == "nothing":
+def _conditioned(condition: Condition, conditioning: Conditioning) -> Condition:
+    """Return ``condition`` without what is not in ``conditioning``."""
+    if conditioning == "nothing":
         return condition.empty()
     nobody = torch.zeros_like(condition.has_text)
-    if told == "text":
+    if conditioning == "text":
         return replace(condition, has_prompt=nobody)
-    return replace(condition, has_text=nobody) if told == "prompt" else condition
+    return replace(condition, has_text=nobody) if conditioning == "prompt" else condition
 
 
 def _missing(condition: Condition) -> Int[Tensor, "b q"]:

@@ -16,7 +16,7 @@ from tts_fm import infill, plugins
 from tts_fm.answers import Answers, Networks
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise, sde, time_grid
-from tts_fm.flow.guidance import Told
+from tts_fm.flow.guidance import Conditioning
 from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import OnStep, Solver
 from tts_fm.types import Condition, VelocityField
@@ -217,14 +217,14 @@ class Sampler:
         """The guided velocity field: all that is told at one time goes through the network in one stacked call."""
         guide = guidance.build(self.options.guidance_modes, self.options.guidance, grid)
         times = self.solver.times(grid.to(condition.prompt_mel.device))
-        told_at = [] if times is None else [guide.told(float(t)) for t in times]
-        asked: dict[tuple[Told, ...], Answers] = {}
+        needed_at = [] if times is None else [guide.needed(float(t)) for t in times]
+        asked: dict[tuple[Conditioning, ...], Answers] = {}
 
-        def fields(x_t: Tensor, t: Tensor, told: tuple[Told, ...]) -> dict[Told, Tensor]:
-            if told not in asked:
-                now = None if times is None else times[[i for i, other in enumerate(told_at) if other == told]]
-                asked[told] = self.networks.answers(condition, told, now)
-            return asked[told](x_t, t)
+        def fields(x_t: Tensor, t: Tensor, needed: tuple[Conditioning, ...]) -> dict[Conditioning, Tensor]:
+            if needed not in asked:
+                now = None if times is None else times[[i for i, other in enumerate(needed_at) if other == needed]]
+                asked[needed] = self.networks.answers(condition, needed, now)
+            return asked[needed](x_t, t)
 
         return guide.guide(fields, self.path, condition.is_valid & ~condition.is_prompt)
 

@@ -11,7 +11,7 @@ export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
   const about = JSON.parse(new TextDecoder().decode(await loadFile("model.json")));
   const sessions = {};
   const options = { extra: { session: { disable_quant_qdq: "1" } } };
-  for (const name of ["raised", "velocity", "sound", "told", "text"]) {
+  for (const name of ["raised", "velocity", "sound", "prepared", "text"]) {
     onProgress(`loading ${name}`);
     sessions[name] = await ort.InferenceSession.create(await loadFile(`${name}.onnx`), options);
   }
@@ -90,7 +90,7 @@ class Speaker {
     prompt.set(voice.mel);
     const tokenIds = this.integers([about.filler, ...ids]);
     const { encoded } = await this.sessions.text.run({ token_ids: tokenIds });
-    const told = await this.sessions.told.run({
+    const prepared = await this.sessions.prepared.run({
       encoded,
       token_ids: tokenIds,
       token_frames: this.integers([given, ...target]),
@@ -102,8 +102,8 @@ class Speaker {
     const first = (tensor) =>
       this.tensor(tensor.data.slice(0, (tensor.data.length / 2) * rows), [rows, ...tensor.dims.slice(1)]);
     const constant = {
-      input: first(told.input),
-      voice: first(told.voice),
+      input: first(prepared.input),
+      voice: first(prepared.voice),
       is_valid: new ort.Tensor("bool", repeated(isValid, rows), [rows, padded]),
     };
     const x0 = new Float32Array(padded * c);

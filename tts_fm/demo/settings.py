@@ -43,18 +43,20 @@ class FlowControls:
         solvers = [*([LEAPS] if leaps else []), *plugins.names(Solver)]
         grids = [grid for grid in get_args(GridName) if grid != "optimal" or synthesizer.grids]
 
-        def told(field: str) -> dict[str, Any]:
+        def described(field: str) -> dict[str, Any]:
             return {"info": _INFOS[field] if has_infos else None, "elem_id": f"{name}-{field}", "min_width": 140}
 
         with gr.Row():
             is_leaping = bool(leaps) and steps is None
-            solver = gr.Dropdown(solvers, value=LEAPS if is_leaping else own.solver, label="Solver", **told("solver"))
-            grid = gr.Dropdown(grids, value=own.grid, label="Time grid", visible=not is_leaping, **told("grid"))
+            solver = gr.Dropdown(
+                solvers, value=LEAPS if is_leaping else own.solver, label="Solver", **described("solver")
+            )
+            grid = gr.Dropdown(grids, value=own.grid, label="Time grid", visible=not is_leaping, **described("grid"))
         first = steps if steps is not None else leaps if is_leaping else own.steps
-        slider = gr.Slider(1, MAX_STEPS, value=first, step=1, label="Steps", **told("steps"))
+        slider = gr.Slider(1, MAX_STEPS, value=first, step=1, label="Steps", **described("steps"))
         with gr.Row(visible=not is_leaping) as how:
-            guidance = gr.Slider(0, 10, value=own.guidance, step=0.1, label="Guidance", **told("guidance"))
-            sway = gr.Slider(-1, 1, value=own.sway, step=0.1, label="Sway", **told("sway"))
+            guidance = gr.Slider(0, 10, value=own.guidance, step=0.1, label="Guidance", **described("guidance"))
+            sway = gr.Slider(-1, 1, value=own.sway, step=0.1, label="Sway", **described("sway"))
         self.inputs = [solver, grid, slider, guidance, sway]
         if leaps:
             solver.change(

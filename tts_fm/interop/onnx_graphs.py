@@ -42,7 +42,7 @@ class Text(nn.Module):
         return encoded, self.backbone.frames(encoded)
 
 
-class Told(nn.Module):
+class Preparation(nn.Module):
     """All that does not change between the steps, told everything (row 0) and nothing (row 1), as guidance compares them."""
 
     def __init__(self, backbone: AlignedDiT) -> None:
@@ -59,8 +59,8 @@ class Told(nn.Module):
         is_valid: Bool[Tensor, "1 n"],
     ) -> tuple[Tensor, Tensor]:
         yes = torch.ones(1, dtype=torch.bool)
-        told = Condition(prompt_mel, is_prompt, is_valid, token_ids, token_frames, yes, yes)
-        both = Condition.stack([told, told.empty()])
+        condition = Condition(prompt_mel, is_prompt, is_valid, token_ids, token_frames, yes, yes)
+        both = Condition.stack([condition, condition.empty()])
         prepared = self.backbone.prepare_encoded(both, torch.cat([encoded, encoded]))
         return prepared.input, prepared.voice
 
@@ -157,14 +157,14 @@ def write(
     weights: Weights = "int8",
     ranges: Mapping[str, onnx_int8.Range] | None = None,
 ) -> None:
-    """Write ``text.onnx``, ``told.onnx``, ``velocity.onnx``, ``raised.onnx`` and ``sound.onnx``.
+    """Write ``text.onnx``, ``prepared.onnx``, ``velocity.onnx``, ``raised.onnx`` and ``sound.onnx``.
 
     The number of frames must be a multiple of the patch; frames beyond the utterance's own are not valid. The vocoder's
     convolutions that are named in ``ranges`` are computed in int8.
     """
     p, d, c = backbone.options.patch, backbone.options.dim, backbone.n_mels
     q, m = Dim("patches", min=2, max=100_000 // p), Dim("tokens", min=2, max=100_000)
-    b, n = Dim("told", min=1, max=8), p * q
+    b, n = Dim("conditionings", min=1, max=8), p * q
     is_prompt, is_valid = (
         torch.arange(6 * p)[None] < 3 * p,
         torch.ones(1, 6 * p, dtype=torch.bool),
@@ -176,8 +176,8 @@ def write(
     lines = in_lines(vocoder)
     graphs: dict[str, tuple[nn.Module, dict[str, tuple[Tensor, dict[int, Any]]], list[str]]] = {
         "text": (Text(backbone), {"token_ids": (ids, {1: m})}, ["encoded", "frames"]),
-        "told": (
-            Told(backbone),
+        "prepared": (
+            Preparation(backbone),
             {
                 "encoded": (torch.randn(1, 7, backbone.options.text_dim), {1: m}),
                 "token_ids": (ids, {1: m}),

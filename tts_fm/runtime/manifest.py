@@ -17,7 +17,7 @@ from tts_fm.runtime.windows import Windows
 
 FORMAT = 3
 NAME = "model.json"
-GRAPHS = ("raised", "velocity", "sound", "told", "text")
+GRAPHS = ("raised", "velocity", "sound", "prepared", "text")
 """The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
 
 The largest come first: what loading one leaves free has room for the next.

@@ -71,7 +71,7 @@ class Speaker:
         self.manifest = manifest.read(self.folder)
         with ThreadPoolExecutor(1) as pool:
             loading = [pool.submit(session, self.folder / f"{name}.onnx", threads) for name in manifest.GRAPHS]
-        self._raised, self._velocity, self._sound, self._told, self._text = (each.result() for each in loading)
+        self._raised, self._velocity, self._sound, self._prepared, self._text = (each.result() for each in loading)
         self._id = {symbol: i for i, symbol in enumerate(self.manifest.symbols)}
 
     def speak(
@@ -171,7 +171,7 @@ class Speaker:
         shown[:given] = prompt
         token_ids = np.array([[about.filler, *ids]])
         encoded = self._text.run(["encoded"], {"token_ids": token_ids})[0]
-        told, voice = self._told.run(
+        inputs, voice = self._prepared.run(
             None,
             {
                 "encoded": encoded,
@@ -187,7 +187,9 @@ class Speaker:
         def velocities(x_t: ndarray, t: np.float32, until: np.float32) -> list[ndarray]:
             common = {"x_t": x_t[None], "t": np.array([t]), "until": np.array([until]), "is_valid": is_valid[None]}
             # one after the other: as fast on a processor, in half of the memory
-            return [self._velocity.run(None, {**common, "input": told[row], "voice": voice[row]})[0][0] for row in rows]
+            return [
+                self._velocity.run(None, {**common, "input": inputs[row], "voice": voice[row]})[0][0] for row in rows
+            ]
 
         x_0 = np.zeros_like(shown)
         x_0[:n] = np.float32(about.temperature) * flow.noise(seed, n, about.n_mels)

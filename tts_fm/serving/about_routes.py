@@ -105,20 +105,20 @@ pre {
 _SCRIPT = """
 document.getElementById("try").addEventListener("submit", async event => {
   event.preventDefault();
-  const form = event.target, told = form.querySelector("output"), fields = new FormData(form);
+  const form = event.target, status = form.querySelector("output"), fields = new FormData(form);
   const headers = {"Content-Type": "application/json"};
   if (fields.get("key")) headers.Authorization = "Bearer " + fields.get("key");
-  told.textContent = "Speaking …";
+  status.textContent = "Speaking …";
   try {
     const body = JSON.stringify({input: fields.get("input"), voice: fields.get("voice")});
     const answer = await fetch("v1/audio/speech", {method: "POST", headers, body});
     if (!answer.ok) throw new Error((await answer.json()).error.message);
     const audio = new Audio(URL.createObjectURL(await answer.blob()));
     audio.controls = true;
-    told.replaceChildren(audio);
+    status.replaceChildren(audio);
     audio.play();
   } catch (error) {
-    told.textContent = error.message;
+    status.textContent = error.message;
   }
 });
 """

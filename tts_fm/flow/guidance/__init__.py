@@ -21,11 +21,11 @@ from tts_fm.flow.paths import Path
 from tts_fm.plugins import Options, Plugin
 from tts_fm.types import VelocityField
 
-Told = Literal["all", "text", "prompt", "nothing", "weak"]
-"""What a field is told: the whole condition, its text alone, its prompt alone, nothing; or all, but in a weaker model."""
+Conditioning = Literal["all", "text", "prompt", "nothing", "weak"]
+"""What a field is conditioned on: all, its text alone, its prompt alone, nothing; or all, but in a weaker model."""
 
-Fields = Callable[[Tensor, Tensor, tuple[Told, ...]], Mapping[Told, Tensor]]
-"""``(x_t, t, told) -> velocities``: one ``(b n c)`` for each entry of ``told``."""
+Fields = Callable[[Tensor, Tensor, tuple[Conditioning, ...]], Mapping[Conditioning, Tensor]]
+"""``(x_t, t, conditionings) -> velocities``: one ``(b n c)`` for each of ``conditionings``."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Term:
     """``strength * (v_toward - v_away)``."""
 
     strength: float
-    toward: Told
-    away: Told
+    toward: Conditioning
+    away: Conditioning
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,20 +112,20 @@ class Guide:
         self.modes = tuple(modes)
         self._terms = tuple(term for mode in modes for term in mode.terms() if term.strength != 0)
 
-    def told(self, t: float) -> tuple[Told, ...]:
+    def needed(self, t: float) -> tuple[Conditioning, ...]:
         """Return which velocities are needed at ``t``: ``all`` first, and none where the flow stands still."""
         if any(mode.is_still(t) for mode in self.modes):
             return ()
-        return tuple(dict.fromkeys(["all", *(told for term in self._at(t) for told in (term.toward, term.away))]))
+        return tuple(dict.fromkeys(["all", *(one for term in self._at(t) for one in (term.toward, term.away))]))
 
     def guide(self, fields: Fields, path: Path, is_target: Bool[Tensor, "b n"]) -> VelocityField:
         """Return the guided field."""
 
         def field(x_t: Tensor, t: Tensor) -> Tensor:
-            told = self.told(float(t))
-            if not told:
+            needed = self.needed(float(t))
+            if not needed:
                 return torch.zeros_like(x_t)
-            velocities, terms = fields(x_t, t, told), self._at(float(t))
+            velocities, terms = fields(x_t, t, needed), self._at(float(t))
             v_all = velocities["all"]
             return self._guided(velocities, terms, Point(x_t, t, path, is_target)) if terms else v_all
 
@@ -134,7 +134,7 @@ class Guide:
     def _at(self, t: float) -> tuple[Term, ...]:
         return self._terms if all(mode.is_on(t) for mode in self.modes) else ()
 
-    def _guided(self, velocities: Mapping[Told, Tensor], terms: tuple[Term, ...], point: Point) -> Tensor:
+    def _guided(self, velocities: Mapping[Conditioning, Tensor], terms: tuple[Term, ...], point: Point) -> Tensor:
         guided = v_all = velocities["all"]
         for term in terms:
             away = velocities[term.away]
