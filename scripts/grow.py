@@ -35,7 +35,10 @@ def main() -> None:
     options = backbone.options.model_copy(update={name: size for name, size in sizes.items() if size is not None})
     torch.manual_seed(0)
     choice = strict.Choice(name=model.backbone.name, options=options)
-    state = grown(backbone, options).state_dict()
+    try:
+        state = grown(backbone, options).state_dict()
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     checkpoint.save_model(given.out, model.model_copy(update={"backbone": choice}), state, dtype=torch.float32)
 
 
