@@ -16,7 +16,7 @@ from torch import Tensor
 from tts_fm import infill, plugins
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise
-from tts_fm.flow.guidance import Guidance, Conditioning
+from tts_fm.flow.guidance import Conditioning, Guidance
 from tts_fm.flow.paths import Path as ProbabilityPath
 from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.types import Condition

@@ -51,6 +51,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+OnChapter = Callable[[str, Sequence[SpokenTurn]], None]
+"""Told of a chapter's title and turns, at their times in the book, as soon as it is said."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,13 @@ class Narrator:
     remarks: list[str] = field(default_factory=list)
     spoken: list[SpokenTurn] = field(default_factory=list)
 
-    def narrate(self, book: Book, folder: Path, on_progress: OnProgress | None = None) -> list[SaidChapter]:
+    def narrate(
+        self,
+        book: Book,
+        folder: Path,
+        on_progress: OnProgress | None = None,
+        on_chapter: OnChapter | None = None,
+    ) -> list[SaidChapter]:
         """Say the chapters of ``book`` that are not in ``folder`` yet; return all of them.
 
         Raises:
@@ -108,15 +116,18 @@ class Narrator:
         missing = sum(one.n_characters for one, new in zip(book.chapters, is_new, strict=True) if new)
         speaker = self.synthesizer if self.speaker is None else self.speaker
         count = _Count(speaker, book.n_characters - missing, book.n_characters, on_progress)
-        spoken: dict[Path, Sequence[SpokenTurn]] = {}
+        titles = [chapter.title for chapter in book.chapters]
         for i, (chapter, file, new) in enumerate(zip(book.chapters, files, is_new, strict=True)):
-            if new:
-                count.chapter = chapter.title
-                spoken[file] = self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
-        said = _placed([chapter.title for chapter in book.chapters], files, is_new)
-        for one in said:
-            for turn in spoken.get(one.file, ()):
-                self.spoken.append(replace(turn, start=one.start + turn.start, end=one.start + turn.end))
+            if not new:
+                continue
+            count.chapter = chapter.title
+            spoken = self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
+            start = _placed(titles[: i + 1], files[: i + 1], is_new[: i + 1])[-1].start
+            placed = [replace(turn, start=start + turn.start, end=start + turn.end) for turn in spoken]
+            self.spoken.extend(placed)
+            if on_chapter is not None:
+                on_chapter(chapter.title, placed)
+        said = _placed(titles, files, is_new)
         _write(folder / MANIFEST, manifest | {"said": [_record(one) for one in said]})
         return said
 

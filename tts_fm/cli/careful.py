@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tts_fm.cli.terminal import Report
@@ -84,8 +85,8 @@ class Careful:
     """Of each turn: the seed of the take that was kept."""
     repairs: list[tuple[Repair, ...]] = field(default_factory=list)
     """Of each turn, where words are said anew."""
-    unheard: list[str] = field(default_factory=list)
-    """Passages that could not be looked through."""
+    unheard: list[tuple[str, ...]] = field(default_factory=list)
+    """Of each turn, where words are said anew: the passages that could not be looked through."""
 
     def speak(
         self,
@@ -118,31 +119,34 @@ class Careful:
                 self.synthesizer, speech, seed=kept, tries=tries, sampling=sampling, count_errors=self.count_errors
             )
             self.repairs.append(mended.repairs)
-            self.unheard += mended.unheard
+            self.unheard.append(mended.unheard)
             speech = mended.speech
         return speech
 
-    def record(self, spoken: Sequence[SpokenTurn]) -> dict[str, Any]:
-        """Return what was done to the turns that are ``spoken``, for the record; times are those of the whole."""
-        record: dict[str, Any] = {"kept_seeds": self.seeds} if self.care.takes > 1 else {}
+    def record(self, spoken: Sequence[SpokenTurn], since: int = 0) -> dict[str, Any]:
+        """Return what was done to the turns that are ``spoken``, for the record; times are those of the whole.
+
+        ``since`` turns were spoken before them.
+        """
+        those = slice(since, since + len(spoken))
+        record: dict[str, Any] = {"kept_seeds": self.seeds[those]} if self.care.takes > 1 else {}
         if not self.care.verify:
             return record
         repairs: list[dict[str, Any]] = []
-        for turn, its_repairs in zip(spoken, self.repairs, strict=True):
+        for turn, its_repairs in zip(spoken, self.repairs[those], strict=True):
             for one in its_repairs:
                 spans = {"old_span": one.old_span, "new_span": one.new_span}
                 moved = {name: [round(turn.start + at, 3) for at in span] for name, span in spans.items()}
                 scores = {"score": round(one.score, 1), "new_score": round(one.new_score, 1)}
                 repairs.append(asdict(one) | moved | scores)
-        return record | {"repairs": repairs, "not_verified": self.unheard}
+        return record | {"repairs": repairs, "not_verified": list(chain(*self.unheard[those]))}
 
-    def tell(self, spoken: Sequence[SpokenTurn], report: Report) -> None:
-        """Say what was done, and what may still be wrong."""
-        if self.care.takes > 1:
-            more = f" and {len(self.seeds) - _SHOWN} more" if len(self.seeds) > _SHOWN else ""
-            seeds = ", ".join(map(str, self.seeds[:_SHOWN]))
-            report.say(f"of {self.care.takes} takes that of seed {seeds}{more} was kept")
-        record = self.record(spoken)
+    def tell(self, spoken: Sequence[SpokenTurn], report: Report, since: int = 0) -> None:
+        """Say what was done to them, and what may still be wrong."""
+        record = self.record(spoken, since)
+        if seeds := record.get("kept_seeds", ()):
+            more = f" and {len(seeds) - _SHOWN} more" if len(seeds) > _SHOWN else ""
+            report.say(f"of {self.care.takes} takes that of seed {', '.join(map(str, seeds[:_SHOWN]))}{more} was kept")
         repairs: Sequence[dict[str, Any]] = record.get("repairs", ())
         for one in repairs:
             start, end = one["new_span"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +37,8 @@ from tts_fm.cli.terminal import MINUTE, Quiet, Report, Verbose, speech_made
 
 if TYPE_CHECKING:
     from tts_fm.books import Book
-    from tts_fm.books.narrate import Progress, SaidChapter
+    from tts_fm.books.narrate import Narrator, Progress, SaidChapter
+    from tts_fm.story import SpokenTurn
 
 EXAMPLE = "\b\nExample:\n  tts-fm book novel.epub --voice anna --output novel.m4b"
 
@@ -132,11 +135,10 @@ def book(
     speaker = care.speaker(synthesizer)
     narrator = Narrator(synthesizer, role, seed, speed, sampling, no_normalize, words, format, speaker, care.facts)
     with resuming.locked(folder, "book"), report.progress("speaking", MINUTE) as on_step:
-        said = narrator.narrate(own, folder, None if on_step is None else lambda one: on_step(*_told(one)))
+        on_progress = None if on_step is None else lambda one: on_step(*_told(one))
+        said = narrator.narrate(own, folder, on_progress, partial(_tell, narrator, speaker, report))
     for remark in narrator.remarks:
         report.warn(remark)
-    if narrator.spoken:
-        speaker.tell(narrator.spoken, report)
     if whole is not None:
         chapters = [chaptered.Chapter(one.title, one.file) for one in said]
         chaptered.write(whole, chapters, _tags(own, synthesizer.config.name))
@@ -195,6 +197,15 @@ def _check_language(own: Book, language: str, report: Report) -> None:
     said = own.language.lower().partition("-")[0]
     if said and said != language.lower().partition("-")[0]:
         report.warn(f"the book says that its language is {own.language!r}, the model speaks {language!r}")
+
+
+def _tell(
+    narrator: Narrator, speaker: careful.Careful, report: Report, title: str, turns: Sequence[SpokenTurn]
+) -> None:
+    """Say what was done to the turns of the chapter that was said last, where that is told."""
+    if turns and speaker.care:
+        report.say(f"{title}:")
+        speaker.tell(turns, report, len(narrator.spoken) - len(turns))
 
 
 def _told(progress: Progress) -> tuple[int, int, str]:
