@@ -90,6 +90,31 @@ def _measure(match: Match) -> str | None:
     return f"{SIGNS[match['sign']]}{_span(match)} {unit.one if is_one else unit.many}{stop}"
 
 
+_FACTOR = any_of({*(symbol for symbol, unit in UNITS.items() if not unit.needs and "/" not in symbol), "A", "K", "N"})
+_SQUARED = {"s²": "second squared", "s^2": "second squared"}
+_DOT = "[·⋅∙]"
+_PRODUCT = rf"{_FACTOR}(?:{_DOT}{_FACTOR}){{0,3}}"
+
+
+@rule(
+    _NUMBER_STARTS,
+    rf"{_SIGN}{_START}(?P<n>{NUMBER})\s?(?P<above>{_PRODUCT})(?:/(?:\((?P<within>{_PRODUCT})\)|(?P<below>{any_of(_SQUARED)}|{_PRODUCT})(?P<kelvin>K)?))?(?!\w)",
+    then="a%°",
+)
+def _product(match: Match) -> str | None:
+    """Units multiplied: "4 J/(kg·K)", "5 W/m²K", "3 kW·h"; one unit, or one for another, is read by its table."""
+    below = match["within"] or match["below"]
+    if match["kelvin"] is None and not re.search(_DOT, f"{match['above']} {below or ''}"):
+        return None
+    *first, last = (UNITS[symbol] for symbol in re.split(_DOT, match["above"]))
+    named = [*(unit.one for unit in first), last.one if match["n"] == "1" else last.many]
+    if below:
+        named += ["per", *(_SQUARED.get(symbol) or UNITS[symbol].one for symbol in re.split(_DOT, below))]
+    if match["kelvin"]:
+        named.append(UNITS["K"].one)
+    return f"{SIGNS[match['sign']]}{number(match['n'])} {' '.join(named)}"
+
+
 def _is_labelled(match: Match) -> bool:
     """Whether a number and a letter name something: "seat 12A", "question 3m"; "line 5 m" is measured."""
     return previous_word(match).lower() in words("names", "labelled")
@@ -181,4 +206,4 @@ FIRST = (_measure_with_comma, _to_a_measure)
 RULES = (_per,)
 """After dates, before plain numbers."""
 
-UNIT_RULES = (_by, _measure, _bare_unit)
+UNIT_RULES = (_product, _by, _measure, _bare_unit)
