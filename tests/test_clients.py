@@ -1,4 +1,7 @@
-"""Real clients against ``tts-fm serve``, each in an environment of its own that is made once (``$TTS_FM_CLIENTS``)."""
+"""Real clients against ``tts-fm serve``, each in an environment of its own that is made once (``$TTS_FM_CLIENTS``).
+
+They are marked one by one: ``test_serve_ray.py`` takes them in, with their marks, for two replicas.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,6 @@ from serving import LONG, RATE, decoded
 
 from tts_fm.serving.voices import OPENAI_NAMES
 
-pytestmark = pytest.mark.clients
 HERE = Path(__file__).parent / "clients"
 ENVIRONMENTS = Path(os.environ.get("TTS_FM_CLIENTS", Path(tempfile.gettempdir()) / "tts-fm-clients"))
 PACKAGES = {
@@ -127,6 +129,7 @@ def drive(name: str, script: str, *arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.clients
 def test_openai_for_python(url, voice_file):
     told = drive("openai", "openai_client.py", url, KEY, str(voice_file), TRANSCRIPT)
     sounds = {format: base64.b64decode(data) for format, data in told["formats"].items()}
@@ -146,12 +149,14 @@ def test_openai_for_python(url, voice_file):
     assert told["deleted"] == [True, True]
 
 
+@pytest.mark.clients
 def test_the_ai_sdk_with_its_openai_provider(url):
     told = drive("node", "ai_client.mjs", url, KEY, str(environment("node")))
     assert told["mediaType"] == "audio/mpeg" and len(decoded(base64.b64decode(told["sound"]), "mp3")) > RATE
     assert "there is no model 'gpt-9'" in told["error"]
 
 
+@pytest.mark.clients
 def test_livekit(url):
     told = drive("livekit", "livekit_client.py", url, KEY)
     assert set(told) == {"gpt-4o-mini-tts", "tts-1"}
@@ -159,16 +164,19 @@ def test_livekit(url):
         assert heard["seconds"] > 1 and (heard["rate"], heard["channels"]) == (24_000, 1)
 
 
+@pytest.mark.clients
 def test_pipecat(url):
     told = drive("pipecat", "pipecat_client.py", url, KEY)
     assert told["errors"] == [] and told["seconds"] > 1 and told["rate"] == 24_000
 
 
+@pytest.mark.clients
 def test_wyoming_openai_as_home_assistant_uses_it(url):
     told = drive("wyoming", "wyoming_client.py", url, KEY)
     assert told["voices"] == ["alloy", "nova"] and told["rate"] == 24_000 and told["seconds"] > 1
 
 
+@pytest.mark.clients
 def test_open_webui(url):
     told = drive("openwebui", "open_webui_client.py", url, KEY)
     assert told["status"] == 200 and told["bytes"] > 2_000 and told["beginning"] in ("494433", "fff384")  # an mp3
@@ -179,6 +187,7 @@ def test_open_webui(url):
     assert status == 404 and json.loads(detail)["detail"].startswith("External: "), told["wrong"]
 
 
+@pytest.mark.clients
 def test_what_the_openapi_page_promises_is_held(url, tmp_path):
     options = ["--checks", "all", "--max-examples", "15", "--generation-deterministic", "--no-color"]
     options += ["--exclude-checks", "positive_data_acceptance"]  # no schema tells that a text has words, a file sound
@@ -195,6 +204,7 @@ def test_what_the_openapi_page_promises_is_held(url, tmp_path):
     assert done.returncode == 0, done.stdout[-6000:]
 
 
+@pytest.mark.clients
 def test_sigterm_finishes_what_runs_and_is_no_failure(model_folder, tmp_path):
     command = start(model_folder, tmp_path)
     with httpx.Client(headers={"Authorization": f"Bearer {KEY}"}, timeout=120) as client:
