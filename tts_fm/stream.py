@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm import doubts, infill
+from tts_fm import doubts, infill, memory
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import fade
 from tts_fm.config import ModelConfig
@@ -124,6 +124,7 @@ class Streamer:
                 words = words[len(here) :]
                 done += len(whole)
             seed += 1 if phrases is None else len(phrases)
+            memory.give_back()
 
     def _phrases(self, utterance: Utterance, limit: float) -> list[tuple[int, int]] | None:
         """Return the tokens of each phrase; None where the model places the words itself, so that only the whole can be told."""

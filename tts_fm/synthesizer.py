@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from tts_fm import doubts, loading, threads
+from tts_fm import doubts, loading, memory, threads
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.join import join, places
 from tts_fm.audio.mel import log_mel
@@ -178,6 +178,7 @@ class Synthesizer:
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
         log_mels = [self.renderer.log_mel(mel[given:], mel[:given]) for mel in mels]
         pieces = [self.renderer.sound(log_mel, voice.prompt.output_gain) for log_mel in log_mels]
+        memory.give_back()
         waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began
         of_voice = doubts.of_reference(own, voice.prompt, self.model.checks(own))
         return Speech(
