@@ -98,7 +98,7 @@ _PRODUCT = rf"{_FACTOR}(?:{_DOT}{_FACTOR}){{0,3}}"
 
 @rule(
     _NUMBER_STARTS,
-    rf"{_SIGN}{_START}(?P<n>{NUMBER})\s?(?P<above>{_PRODUCT})(?:/(?:\((?P<within>{_PRODUCT})\)|(?P<below>{any_of(_SQUARED)}|{_PRODUCT})(?P<kelvin>K)?))?(?!\w)",
+    rf"{_SIGN}{_START}(?P<n>{NUMBER})\s?(?P<above>{_PRODUCT})(?:/(?:\((?P<within>{_PRODUCT})\)|(?P<below>{any_of(_SQUARED)}|{_PRODUCT})(?P<kelvin>K)?))?(?![\w⁻^])",
     then="a%°",
 )
 def _product(match: Match) -> str | None:
@@ -113,6 +113,36 @@ def _product(match: Match) -> str | None:
     if match["kelvin"]:
         named.append(UNITS["K"].one)
     return f"{SIGNS[match['sign']]}{number(match['n'])} {' '.join(named)}"
+
+
+_BELOW = r"(?:⁻[¹²³]|\^-[123])"
+_POWER = rf"({_FACTOR})({_BELOW})?"
+_EXPONENTS = {"1": "", "¹": "", "2": "²", "²": "²", "3": "³", "³": "³"}
+
+
+@rule(
+    _NUMBER_STARTS,
+    rf"{_SIGN}{_START}(?P<n>{NUMBER})\s?"
+    rf"(?P<factors>{_FACTOR}{_BELOW}?(?:{_DOT}{_FACTOR}{_BELOW}?| {_FACTOR}{_BELOW}){{0,4}})(?![\w⁻^])",
+    then="a%°",
+)
+def _product_of_powers(match: Match) -> str | None:
+    """Units with negative exponents are those that it is for: "5 W·m⁻²·K⁻¹", "10 m s⁻¹"."""
+    parts = [(factor[1], factor[2]) for factor in re.finditer(_POWER, match["factors"])]
+    above = [UNITS[symbol] for symbol, power in parts if power is None]
+    below = [_powered(symbol, _EXPONENTS[power[-1]]) for symbol, power in parts if power is not None]
+    if not below:
+        return None
+    named = [unit.one for unit in above[:-1]]
+    named += [above[-1].one if match["n"] == "1" else above[-1].many] if above else []
+    return f"{SIGNS[match['sign']]}{number(match['n'])} {' '.join([*named, 'per', *below])}"
+
+
+def _powered(symbol: str, power: str) -> str:
+    """Return what a unit to this power, which is ``""``, ``²`` or ``³``, is called."""
+    if power and symbol + power in UNITS:
+        return UNITS[symbol + power].one
+    return UNITS[symbol].one + {"": "", "²": " squared", "³": " cubed"}[power]
 
 
 def _is_labelled(match: Match) -> bool:
@@ -206,4 +236,4 @@ FIRST = (_measure_with_comma, _to_a_measure)
 RULES = (_per,)
 """After dates, before plain numbers."""
 
-UNIT_RULES = (_product, _by, _measure, _bare_unit)
+UNIT_RULES = (_product, _product_of_powers, _by, _measure, _bare_unit)
