@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from tts_fm import infill
+from tts_fm import export, infill
+from tts_fm.audio.mel import log_mel
 from tts_fm.backbones.aligned_dit import AlignedDiT
 from tts_fm.errors import ModelError
 from tts_fm.frontends.phonemes import Phonemes
@@ -288,3 +289,13 @@ def test_a_damaged_graph_is_one_line(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_bytes(b"no graph")
     ran = run_without_torch(tmp_path, "Hello.")
     assert (ran.returncode, ran.stderr.count("\n")) == (4, 1)
+
+
+def test_sounds_are_apart_by_their_mels_and_the_worst_text_counts() -> None:
+    """Half as loud is 6.02 dB in every channel; a phase is none, where the difference of waveforms is as loud as they are."""
+    spec = MelSpec()
+    tone = 0.3 * torch.sin(2 * torch.pi * 1000 * torch.arange(24_000) / 24_000) + 0.01 * torch.randn(24_000)
+    assert export.apart(log_mel(tone, spec), log_mel(tone / 2, spec)) == pytest.approx(6.02, abs=0.01)
+    assert export.apart(log_mel(tone, spec), log_mel(-tone, spec)) < 1e-3
+    worst = export.Distance(0.02, 40.0, 1.0).worse(export.Distance(0.01, 12.0, 2.0))
+    assert worst == export.Distance(0.02, 12.0, 2.0)

@@ -76,5 +76,5 @@ def onnx(
     size = sum(path.stat().st_size for path in out_folder.iterdir()) / 1e6
     report.say(
         f"{out_folder}: {size:.1f} MB; mels within {distance.mel_decibels:.4f} dB of the model's, the vocoder's sound "
-        f"{distance.sound_snr:.0f} dB over its difference"
+        f"{distance.sound_snr:.0f} dB over its difference, its mels within {distance.sound_decibels:.1f} dB"
     )
