@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tts_fm import duration
 
 READING = Path(__file__).parents[1] / "demo" / "web" / "reading.js"
 TABLE = [
@@ -61,3 +64,9 @@ def test_what_is_common_is_read_in_words(written: str, spoken: str) -> None:
 def test_a_long_text_is_read_in_linear_time_and_nothing_is_lost() -> None:
     words = "and so on, they went 3 miles. " * 2000
     assert read([words]) == [words.replace("3", "three")]
+
+
+def test_marks_are_as_long_as_pythons() -> None:
+    source = (READING.parent / "speaker.js").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^const PAUSES = (.*);$", source, re.MULTILINE)
+    assert {marks: (least, most) for marks, least, most in json.loads(listed)} == duration._PAUSES

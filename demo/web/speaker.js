@@ -4,7 +4,7 @@ import { read } from "./reading.js";
 
 const PUNCTUATION = /(\s*[;:,.!?…—"()]+\s*)/;
 // Seconds of silence that a mark inside a text has at least and at most, as tts_fm/duration.py has them.
-const PAUSES = [[".!?…", 0.3, 0.4], [",;:—", 0.1, 0.25]];
+const PAUSES = [[".!?…", 0.35, 0.45], [",;:—", 0.1, 0.35]];
 
 /** Read the model; `load(name)` gives a file's bytes, `ort` is onnxruntime-web, `phonemize(text, language)` espeak-ng. */
 export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
