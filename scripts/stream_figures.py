@@ -84,6 +84,7 @@ def main() -> None:
 def first_sounds(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:
     """Return how soon the first sound of each pair was ready; the first pair is spoken once before, to warm up."""
     runs: dict[str, list[list[Timed]]] = {"a new prompt": [], "a prompt that was heard before": []}
+    prompts = []
     for pair in (chosen[0], *chosen):
         prompt = Prompt.load(pair.prompt_audio, pair.prompt_text)
         for timed in runs.values():
@@ -92,18 +93,14 @@ def first_sounds(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:
             timed.append(
                 [Timed(time.perf_counter() - began[0], time.process_time() - began[1], piece.waveform.seconds)]
             )
-    lengths = [f"{min(values):.1f} to {max(values):.1f} s" for values in _lengths(synthesizer, chosen, runs)]
+        prompts.append(synthesizer.listen(prompt).prompt.waveform.seconds)  # as it was heard for the speech
+    sounds = [run[0].seconds for timed in runs.values() for run in timed]
     told = [f"{name}:\n{latency(timed[1:])}" for name, timed in runs.items()]
-    return "\n".join([f"prompts of {lengths[0]}, first sounds of {lengths[1]}", *told])
+    return "\n".join([f"prompts of {_range(prompts)}, first sounds of {_range(sounds)}", *told])
 
 
-def _lengths(
-    synthesizer: Synthesizer, chosen: Sequence[pairs.Pair], runs: dict[str, list[list[Timed]]]
-) -> tuple[list[float], list[float]]:
-    """Return the seconds of the prompts, and of the first sounds."""
-    prompts = [Prompt.load(pair.prompt_audio, pair.prompt_text) for pair in chosen]
-    heard = [synthesizer.listen(prompt).prompt.waveform.seconds for prompt in prompts]
-    return heard, [run[0].seconds for timed in runs.values() for run in timed]
+def _range(seconds: Sequence[float]) -> str:
+    return f"{min(seconds):.1f} to {max(seconds):.1f} s"
 
 
 def listening(synthesizer: Synthesizer, chosen: Sequence[pairs.Pair]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 from pathlib import Path
 
 from tts_fm.errors import ModelError
@@ -50,14 +49,19 @@ def give_back() -> None:
     after every text that took 4.5 % of the time, so it is done where the process has grown by :data:`SPARE`.
     """
     global _trimmed_to
-    if sys.platform != "linux" or _resident() - _trimmed_to < SPARE:
+    held = _resident()
+    if held is None or held - _trimmed_to < SPARE:
         return
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none, and keeps nothing
     if trim is not None:
         trim(0)
-    _trimmed_to = _resident()
+    _trimmed_to = _resident() or held
 
 
-def _resident() -> int:
-    """Return how many bytes of memory the process holds."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _resident() -> int | None:
+    """Return how many bytes of memory the process holds, None where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

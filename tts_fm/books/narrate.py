@@ -117,16 +117,18 @@ class Narrator:
         speaker = self.synthesizer if self.speaker is None else self.speaker
         count = _Count(speaker, book.n_characters - missing, book.n_characters, on_progress)
         titles = [chapter.title for chapter in book.chapters]
+        samples, start = 0, 0.0
         for i, (chapter, file, new) in enumerate(zip(book.chapters, files, is_new, strict=True)):
-            if not new:
-                continue
-            count.chapter = chapter.title
-            spoken = self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
-            start = _placed(titles[: i + 1], files[: i + 1], is_new[: i + 1])[-1].start
-            placed = [replace(turn, start=start + turn.start, end=start + turn.end) for turn in spoken]
-            self.spoken.extend(placed)
-            if on_chapter is not None:
-                on_chapter(chapter.title, placed)
+            if new:
+                count.chapter = chapter.title
+                spoken = self._say(turns(chapter.parts), count, file, i, f"{book.title}: {chapter.title}")
+                placed = [replace(turn, start=start + turn.start, end=start + turn.end) for turn in spoken]
+                self.spoken.extend(placed)
+                if on_chapter is not None:
+                    on_chapter(chapter.title, placed)
+            rate, (size,) = chaptered.lengths([chaptered.Chapter(chapter.title, file)])
+            samples += size
+            start = samples / rate
         said = _placed(titles, files, is_new)
         _write(folder / MANIFEST, manifest | {"said": [_record(one) for one in said]})
         return said

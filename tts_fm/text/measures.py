@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tts_fm.text.numbers import NUMBER, number
 from tts_fm.text.rules import SIGNS, Match, any_of, full_stop, is_adjective, previous_word, rule
@@ -106,13 +107,10 @@ def _product(match: Match) -> str | None:
     below = match["within"] or match["below"]
     if match["kelvin"] is None and not re.search(_DOT, f"{match['above']} {below or ''}"):
         return None
-    *first, last = (UNITS[symbol] for symbol in re.split(_DOT, match["above"]))
-    named = [*(unit.one for unit in first), last.one if match["n"] == "1" else last.many]
-    if below:
-        named += ["per", *(_SQUARED.get(symbol) or UNITS[symbol].one for symbol in re.split(_DOT, below))]
+    divided = [] if below is None else [_SQUARED.get(symbol) or UNITS[symbol].one for symbol in re.split(_DOT, below)]
     if match["kelvin"]:
-        named.append(UNITS["K"].one)
-    return f"{SIGNS[match['sign']]}{number(match['n'])} {' '.join(named)}"
+        divided.append(UNITS["K"].one)
+    return _multiplied(match, re.split(_DOT, match["above"]), divided)
 
 
 _BELOW = r"(?:⁻[¹²³]|\^-[123])"
@@ -129,13 +127,18 @@ _EXPONENTS = {"1": "", "¹": "", "2": "²", "²": "²", "3": "³", "³": "³"}
 def _product_of_powers(match: Match) -> str | None:
     """Units with negative exponents are those that it is for: "5 W·m⁻²·K⁻¹", "10 m s⁻¹"."""
     parts = [(factor[1], factor[2]) for factor in re.finditer(_POWER, match["factors"])]
-    above = [UNITS[symbol] for symbol, power in parts if power is None]
+    above = [symbol for symbol, power in parts if power is None]
     below = [_powered(symbol, _EXPONENTS[power[-1]]) for symbol, power in parts if power is not None]
-    if not below:
-        return None
-    named = [unit.one for unit in above[:-1]]
-    named += [above[-1].one if match["n"] == "1" else above[-1].many] if above else []
-    return f"{SIGNS[match['sign']]}{number(match['n'])} {' '.join([*named, 'per', *below])}"
+    return _multiplied(match, above, below) if below else None
+
+
+def _multiplied(match: Match, above: Sequence[str], below: Sequence[str]) -> str:
+    """Return a number of the units whose symbols are ``above``, of which the last has a plural, for those named ``below``."""
+    named = [UNITS[symbol].one for symbol in above]
+    if above and match["n"] != "1":
+        named[-1] = UNITS[above[-1]].many
+    divided = ["per", *below] if below else []
+    return f"{SIGNS[match['sign']]}{number(match['n'])} {' '.join([*named, *divided])}"
 
 
 def _powered(symbol: str, power: str) -> str:

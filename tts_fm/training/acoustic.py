@@ -256,9 +256,7 @@ def draw_seed(seed: int, place: Place) -> int:
 
 def _plan(corpus: Corpus, config: RunConfig, epoch: int) -> list[list[int]]:
     data, seed = config.data, config.training.seed
-    times = (
-        [utterance.times for utterance in corpus.utterances] if data.shares or data.prompted or data.balance else None
-    )
+    times = [utterance.times for utterance in corpus.utterances]
     return batching.plan(corpus.lengths(), data.frames_per_batch, data.max_utterances, seed, epoch, times)
 
 
