@@ -6,6 +6,7 @@ import importlib
 import io
 import itertools
 import json
+import random
 import sys
 import tarfile
 import zipfile
@@ -168,7 +169,7 @@ def test_speech_that_says_something_else_is_dropped(tmp_path: Path) -> None:
     assert not outcome.utterances and sum(outcome.dropped.values()) == 1
 
 
-def test_kokoros_voices_are_means_of_one_sex_and_english_ones_alone() -> None:
+def test_kokoros_voices_are_means_then_english_ones_alone_then_drawn() -> None:
     kokoro = _module("kokoro")
     found = list(itertools.islice(kokoro.voices(NAMES), 120))
     assert found == list(itertools.islice(kokoro.voices(NAMES), 120))
@@ -176,11 +177,41 @@ def test_kokoros_voices_are_means_of_one_sex_and_english_ones_alone() -> None:
     assert len({voice.weights for voice, _ in found}) == 120
     english = [name for name in NAMES if name[0] in "ab"]
     assert [voice.weights for voice, _ in found if len(voice.weights) == 1] == [((name, 1.0),) for name in english]
+    assert not any(voice.is_drawn for voice, _ in found[: 15 + len(english)])
+    drawn = found[15 + len(english) :]
+    assert sum(voice.is_drawn for voice, _ in drawn) > 0.9 * len(drawn)
+    assert {voice.language for voice, _ in drawn} == {"en-us", "en-gb"}
     for voice, _ in found:
         assert sum(weight for _, weight in voice.weights) == pytest.approx(1)
         assert len({name[1] for name, _ in voice.weights}) == 1
         assert 0.85 <= voice.speed <= 1.15
         assert voice.language == {"a": "en-us", "b": "en-gb"}[voice.weights[0][0][0]]
+
+
+def test_drawn_voices_have_the_covariance_of_all_voices_widened() -> None:
+    kokoro, rng = _module("kokoro"), random.Random(0)
+    women = sorted(name for name in NAMES if name[1] == "f")
+    drawn = [dict(weights) for weights in (kokoro._drawn(rng, NAMES) for _ in range(8000)) if weights[0][0][1] == "f"]
+    styles = np.random.default_rng(0).standard_normal((len(women), 3))
+    made = np.array([[voice[name] for name in women] for voice in drawn]) @ styles
+    assert made.mean(axis=0) == pytest.approx(styles.mean(axis=0), abs=0.08)
+    assert np.cov(made.T) == pytest.approx(1.35**2 * np.cov(styles.T), abs=0.15)
+
+
+def test_a_drawn_voice_that_sounds_spoilt_reads_one_sentence(tmp_path: Path, monkeypatch) -> None:
+    kokoro, sound, read = _module("kokoro"), _module("sound"), []
+
+    def speak(models: Path, voice, text: str) -> np.ndarray:
+        read.append(text)
+        return sound.resample(*sound.read(SAID.prompt_audio), phones.SAMPLE_RATE)
+
+    monkeypatch.setattr(kokoro, "speak", speak)
+    drawn = kokoro.Voice("v", (("af_one", 1.4), ("af_two", -0.4)), 1.0)
+    for opinion, kept, spoilt in ((2.89, 0, 2), (2.91, 2, 0)):
+        read.clear()
+        monkeypatch.setattr(kokoro, "overall", lambda audio, rate, opinion=opinion: opinion)
+        outcome = kokoro.record("v", drawn, "train", [SAID.prompt_text] * 2, tmp_path, tmp_path)
+        assert (len(outcome.utterances), outcome.dropped["sounds spoilt"], len(read)) == (kept, spoilt, max(1, kept))
 
 
 def test_kokoro_hears_its_own_symbols() -> None:
@@ -211,18 +242,18 @@ def test_kokoro_reads_until_there_are_hours_enough_and_goes_on(tmp_path: Path, m
 
     monkeypatch.setattr(kokoro, "speak", speak)
     jobs = kokoro.jobs(models, [SAID.prompt_text] * 200, 0.1, out)
-    a_voice = 8 * (len(speak(models, kokoro.Voice("", (), 1.0), "")) / phones.SAMPLE_RATE) / 3600
+    a_voice = 4 * (len(speak(models, kokoro.Voice("", (), 1.0), "")) / phones.SAMPLE_RATE) / 3600
     read.clear()
     parts.Part(out, "clean").run(kokoro.record, jobs, 1, hours=1.5 * a_voice)
-    assert read == ["kokoro0000"] * 8 + ["kokoro0001"] * 8
+    assert read == ["kokoro0000"] * 4 + ["kokoro0001"] * 4
     parts.Part(out, "clean").run(kokoro.record, jobs, 1, hours=1.5 * a_voice)
-    assert len(read) == 16
+    assert len(read) == 8
     parts.Part(out, "clean").run(kokoro.record, jobs, 1, hours=2.5 * a_voice)
-    assert read[16:] == ["kokoro0002"] * 8
+    assert read[8:] == ["kokoro0002"] * 4
     lines = _lines(out / "manifest-clean.jsonl")
-    assert len({line["id"] for line in lines}) == 24 and {line["speaker"] for line in lines} == set(read)
+    assert len({line["id"] for line in lines}) == 12 and {line["speaker"] for line in lines} == set(read)
     kept = parts.Part(out, "clean").summary()["kept"]["kokoro heldout"]
-    assert (kept["speakers"], kept["utterances"], kept["licence"][:10]) == (3, 24, "Apache-2.0")
+    assert (kept["speakers"], kept["utterances"], kept["licence"][:10]) == (3, 12, "Apache-2.0")
 
 
 def test_held_out_voices_read_what_nobody_else_reads(tmp_path: Path) -> None:
@@ -231,8 +262,8 @@ def test_held_out_voices_read_what_nobody_else_reads(tmp_path: Path) -> None:
         [line for _, split, lines, *_ in jobs.values() if split == wanted for line in lines]
         for wanted in ("heldout", "train")
     )
-    assert held_out == [str(i) for i in range(120)]
-    assert len(trained) == 8 * 113 and trained[:81] == [*(str(i) for i in range(120, 200)), "120"]
+    assert held_out == [str(i) for i in range(60)]
+    assert len(trained) == 4 * 225 and trained[:141] == [*(str(i) for i in range(60, 200)), "60"]
 
 
 def test_another_model_or_none_is_refused(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def summary(out: Path, part: str) -> dict[str, list[float]]:
     }
 
 
+def overall(audio: np.ndarray, rate: int) -> float:
+    """The opinion of DNSMOS, from 1 to 5."""
+    return _judge().score(Waveform(torch.from_numpy(audio), rate))["dnsmos_overall"]
+
+
 def bandwidth(audio: np.ndarray, rate: int) -> int:
     """The highest frequency that the loud moments have, at most 60 dB below their strongest one."""
     frames = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_HOP] * np.hanning(_WINDOW)
