@@ -137,14 +137,14 @@ def test_the_prompt_is_cut_where_it_is_quiet() -> None:
     assert len(stream.heard(mel[:300], 100.0, 3.0)) == 300
 
 
-def test_only_the_phrase_that_is_waited_for_hears_less_of_the_prompt(told: Synthesizer, monkeypatch) -> None:
+def test_each_phrase_hears_more_of_the_prompt_until_it_has_six_seconds(told: Synthesizer, monkeypatch) -> None:
     heard: list[float] = []
     cut = stream.heard
     monkeypatch.setattr(stream, "heard", lambda mel, rate, seconds: (heard.append(seconds), cut(mel, rate, seconds))[1])
     text = " ".join(f"Here is sentence number {n}, which says hardly anything that is new." for n in range(20, 29))
     assert len(told.speak(text, seed=1).chunks) > 1
     list(told.stream(text, seed=1))
-    assert len(heard) > 4 and heard == [2.0, *[3.0] * (len(heard) - 1)]
+    assert len(heard) > 5 and heard == [2.0, 2.5, 4.0, *[6.0] * (len(heard) - 3)]
 
 
 def test_a_story_is_streamed_turn_by_turn(told: Synthesizer) -> None:

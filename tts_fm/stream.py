@@ -27,8 +27,12 @@ FIRST = 1.0
 """Seconds of the first phrase, at most, where the text has a place to cut."""
 _LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
 _LEAST = 0.5  # seconds: a phrase is not shorter
-_HEARD = 3.0  # seconds of the prompt that every phrase hears; with 2 it is less like it, with 4 no more
-_HEARD_FIRST = 2.0  # seconds that the very first phrase hears, which is waited for
+_HEARD = (
+    2.0,
+    2.5,
+    4.0,
+    6.0,
+)  # seconds of the prompt that each phrase hears: the first is waited for; then the last of these
 _MEMORY = 1.5  # seconds of what was just said that the next phrase hears
 _SOONEST, _PIECE = 0.2, 2.0  # seconds of the first piece of sound, and of any: each is as long as what is out already
 _ENDING = frozenset(".!?…;:,—")
@@ -107,7 +111,7 @@ class Streamer:
             lead = torch.zeros(round(utterances[number - 1].pause * rate) if number > 0 else 0)
             phrases = self._phrases(utterance, FIRST if number == 0 else _LONGEST)
             words = utterance.words(self.frontend, self.config.mel, (done + len(lead)) / rate)
-            hears = _HEARD_FIRST if number == 0 else _HEARD
+            hears = _HEARD if number == 0 else _HEARD[-1:]
             for i, (samples, is_last) in enumerate(self._sounds(utterance, phrases, hears, seed, on_step)):
                 is_first = i == 0
                 faded = fade(samples, rate, is_first and number > 0, is_last and number < len(utterances) - 1)
@@ -138,13 +142,13 @@ class Streamer:
         self,
         utterance: Utterance,
         phrases: Sequence[tuple[int, int]] | None,
-        hears: float,
+        hears: Sequence[float],
         seed: int,
         on_step: OnStep | None,
     ) -> Iterator[tuple[Float[Tensor, " s"], bool]]:
         """Yield the sound of ``utterance`` as far as nothing can change it any more, and whether that is its end.
 
-        The first phrase hears ``hears`` seconds of the prompt.
+        Phrase ``i`` hears ``hears[i]`` seconds of the prompt, those after the last of these as much as that.
         """
         rate = self.config.mel.frame_rate
         said = self.prompt_mel[:0]
@@ -153,7 +157,7 @@ class Streamer:
             condition = (
                 utterance.condition
                 if phrase is None
-                else self._told(utterance.condition, phrase, said, hears if i == 0 else _HEARD)
+                else self._told(utterance.condition, phrase, said, hears[min(i, len(hears) - 1)])
             )
             (mel,) = self.sampler.sample([condition], [seed + i], on_step)
             said = torch.cat([said, mel[int(condition.is_prompt.sum()) :]])
