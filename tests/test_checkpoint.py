@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -148,6 +149,25 @@ def test_int8_rounds_each_row_to_its_own_127_steps_and_does_so_once(tmp_path):
     assert torch.equal(back["vector"], state["vector"].half()) and torch.equal(back["count"], state["count"])
     tensors.write_tensors(again, back, dtype=torch.int8)
     assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("most", [63, 127])
+def test_rows_along_any_axis_are_rounded_to_whole_numbers_to_the_bit(axis, most):
+    draw = np.random.default_rng(0)
+    matrix = (draw.normal(size=(6, 5, 4)) * 10.0 ** draw.integers(-6, 4, (6, 5, 4))).astype(np.float32)
+    np.moveaxis(matrix, axis, 0)[0] = 0
+    np.moveaxis(matrix, axis, 0)[1] = (
+        most * 2.0**-10
+    )  # whole steps of a row's scale, and halves, which go to the even one
+    np.moveaxis(matrix, axis, 0)[1].flat[:3] = np.float32([0.5, 1.5, -2.5]) * 2.0**-10
+    whole, scale = tensors.to_int8(torch.tensor(matrix), axis, most)
+    others = tuple({0, 1, 2} - {axis})
+    expected = np.abs(matrix).max(axis=others, keepdims=True) / np.float32(most)
+    assert (scale.numpy() == expected).all() and scale.flatten()[:2].tolist() == [0.0, 2.0**-10]
+    rounded = np.rint(matrix / np.maximum(expected, np.float32(1e-30)))
+    assert whole.dtype == torch.int8 and (whole.numpy() == rounded).all()
+    assert np.moveaxis(whole.numpy(), axis, 0)[1].flat[:3].tolist() == [0, 2, -2]
 
 
 def test_int8_weights_that_are_not_finite_are_not_saved_and_scales_alone_not_read(tmp_path):

@@ -17,6 +17,8 @@ from tts_fm.errors import ModelError, first_sentence
 
 SCALE = ":scale"
 """What an int8 matrix's name has added in the name of its scales."""
+LEAST_SCALE = 1e-30
+"""What a row is divided by at the least, one of zeros too."""
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor], *, dtype: torch.dtype | None = None) -> None:
@@ -33,7 +35,7 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], *, dtype: torch.dtype
         kept = value.detach().cpu()
         if kept.is_floating_point():
             if dtype == torch.int8 and kept.dim() > 1:
-                kept, tensors[name + SCALE] = _to_int8(kept)
+                kept, tensors[name + SCALE] = to_int8(kept)
             elif dtype is not None:
                 kept = kept.to(torch.float16 if dtype == torch.int8 else dtype)
             if not bool(tensors.get(name + SCALE, kept).isfinite().all()):
@@ -81,10 +83,15 @@ def _check_scales(shapes: Mapping[str, tuple[int, ...]]) -> None:
                 raise ValueError(f"the scales of {name.removesuffix(SCALE)!r} are not one a row")
 
 
-def _to_int8(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Return whole numbers up to 127 and the scale of each row, whose product comes nearest to ``matrix``."""
-    scale = matrix.float().abs().amax(dim=tuple(range(1, matrix.dim())), keepdim=True) / 127
-    return (matrix / scale.clamp(min=1e-30)).round().to(torch.int8), scale
+def to_int8(matrix: Tensor, axis: int = 0, most: int = 127) -> tuple[Tensor, Tensor]:
+    """Return whole numbers up to ``most`` and the scale of each row, whose product comes nearest to ``matrix``.
+
+    What lies along ``axis`` are the rows; all other axes of the scales are 1 long. A row of zeros has the scale 0: who
+    divides by it takes :data:`LEAST_SCALE` instead.
+    """
+    others = tuple(i for i in range(matrix.dim()) if i != axis)
+    scale = matrix.float().abs().amax(dim=others, keepdim=True) / most
+    return (matrix / scale.clamp(min=LEAST_SCALE)).round().to(torch.int8), scale
 
 
 def fill_from(module: nn.Module, path: Path, vocab_size: int | None = None) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
+
+from tts_fm import tensors
 
 if TYPE_CHECKING:
     from onnx import GraphProto  # pyright: ignore[reportMissingImports] (an extra)
@@ -88,9 +91,8 @@ def to_int8(graph: GraphProto) -> None:
 
 
 def _int8(value: np.ndarray, axis: int, most: int = 127) -> tuple[int, np.ndarray, np.ndarray]:
-    others = tuple(i for i in range(value.ndim) if i != axis)
-    scale = np.maximum(np.abs(value).max(axis=others) / np.float32(most), np.float32(1e-30))
-    return axis, np.rint(value / np.expand_dims(scale, others)).astype(np.int8), scale
+    whole, scale = tensors.to_int8(torch.tensor(value), axis, most)
+    return axis, whole.numpy(), scale.flatten().clamp(min=tensors.LEAST_SCALE).numpy()
 
 
 def _error(value: np.ndarray, axis: int, whole: np.ndarray, scale: np.ndarray) -> float:

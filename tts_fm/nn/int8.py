@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from tts_fm import tensors
+
 STEPS = 255
 _FOLDED_FROM = 64  # channels: with fewer, too little is computed at once to pay for it
 
@@ -69,11 +71,11 @@ class ByteConv:
         (kernel,), (self.dilation,), weight = layer.kernel_size, layer.dilation, layer.weight.detach().float()
         self.step = max(high - low, 1e-6) / STEPS
         self.zero = round(-low / self.step)
-        self.steps = (weight.abs().amax((1, 2)) / 127).clamp(min=1e-30)
+        whole, steps = tensors.to_int8(weight)
+        self.steps = steps.flatten().clamp(min=tensors.LEAST_SCALE)
         self.zeros = torch.zeros(len(weight), dtype=torch.int64)  # weights are rounded around 0
         self.bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
         self.is_folded = self.dilation > 1 and layer.in_channels >= _FOLDED_FROM
-        whole = (weight / self.steps[:, None, None]).round().to(torch.int8)
         if self.is_folded:
             whole, padding, dilation = whole[:, :, :, None], [kernel // 2, 0], [1, 1]
         else:
