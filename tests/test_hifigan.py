@@ -264,7 +264,10 @@ def test_int8_is_near_float32_wherever_a_part_is_cut(layout, monkeypatch):
     exact, mel = published.load(FOLDER / layout / CHECKPOINT), GOLDEN["mel"].repeat(1, 4, 1)
     fast = published.load(FOLDER / layout / CHECKPOINT, precision="int8")
     assert torch.equal(fast.decode(mel), exact.decode(mel))  # not measured, not held
+    assert fast.bounded() == exact.bounded() == []
     fast.measure(mel)
+    assert [layer for layer, *_ in fast.bounded()] == fast.in_bytes()
+    assert all(low < 0 < high and made > 0 for _, low, high, made in fast.bounded())
     fast.hold_weights()
     assert fast.is_in_bytes and fast.stages[-1].blocks[0].dilated[0].in_bytes is None
     expected = between_silences(exact, mel)

@@ -213,11 +213,9 @@ def write(
 
 def ranges(vocoder: Vocoder) -> dict[str, onnx_int8.Range]:
     """Return what the layers take that this vocoder computes in int8, by their names; nothing where it does not."""
-    if not isinstance(vocoder, HiFiGAN) or vocoder.options.precision != "int8" or not bool(vocoder.made.all()):
-        return {}
     names = {layer: name for name, layer in vocoder.named_modules()}
-    bounds = zip(vocoder.lowest.tolist(), vocoder.highest.tolist(), vocoder.made.tolist(), strict=True)
-    return {names[layer]: onnx_int8.Range(*at) for layer, at in zip(vocoder.in_bytes(), bounds, strict=True)}
+    bounded = vocoder.bounded() if isinstance(vocoder, HiFiGAN) else []
+    return {names[layer]: onnx_int8.Range(*at) for layer, *at in bounded}
 
 
 def in_float32(vocoder: Vocoder) -> HiFiGAN:

@@ -105,9 +105,6 @@ class HiFiGAN(Vocoder):
             return [(kernel, dilations) for kernel, dilations in everything if kernel in kept]
 
     options: Options
-    lowest: Tensor
-    highest: Tensor
-    made: Tensor
 
     def __init__(self, options: Options, mel: MelSpec) -> None:
         super().__init__(options, mel)
@@ -140,10 +137,9 @@ class HiFiGAN(Vocoder):
 
     def hold_weights(self) -> None:
         device = self.conv_out.weight.device
-        if self.options.precision == "int8" and int8.is_fast(device) and bool(self.highest.all()):
-            self.is_in_bytes = True
-            for layer, low, high in zip(self.in_bytes(), self.lowest.tolist(), self.highest.tolist(), strict=True):
-                layer.in_bytes = int8.ByteConv(layer, low, high)
+        if int8.is_fast(device):
+            for layer, low, high, _ in self.bounded():
+                layer.in_bytes, self.is_in_bytes = int8.ByteConv(layer, low, high), True
         if self._is_halved(device):
             precision.hold(self, torch.bfloat16, but=("conv_out",))
 
@@ -152,9 +148,8 @@ class HiFiGAN(Vocoder):
         """Learn between which bounds to round to int8 from speech; the utmost fifth is cut off, so that steps are finer."""
         below = len(self.stages) - 1
         measured = int8.bounds(self.in_bytes(), lambda: [self.begin(mel[None], below) for mel in mels])
-        self.lowest.copy_(_KEPT * measured.lowest)
-        self.highest.copy_(_KEPT * measured.highest)
-        self.made.copy_(_KEPT * measured.made)
+        for name, value in measured._asdict().items():
+            self.get_buffer(name).copy_(_KEPT * value)
 
     def decode(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b s"]:
         """Return the waveform: ``s = n * hop_length``.
@@ -213,6 +208,13 @@ class HiFiGAN(Vocoder):
         """Return what int8 computes: all residual blocks but the last stage's, whose steps would be heard as noise."""
         below = (layer for stage in self.stages[:-1] for layer in stage.modules())
         return [layer for layer in below if isinstance(layer, FrameConv)]
+
+    def bounded(self) -> list[tuple[FrameConv, float, float, float]]:
+        """Return the same with the bounds of each; nothing in another precision, or before :meth:`measure`."""
+        if self.options.precision != "int8":
+            return []
+        lowest, highest, made = (self.get_buffer(name).tolist() for name in int8.Bounds._fields)
+        return list(zip(self.in_bytes(), lowest, highest, made, strict=True)) if all(made) else []
 
     def _is_halved(self, device: torch.device) -> bool:
         return not self.training and self.options.precision != "float32" and precision.has_fast_bfloat16(device)
