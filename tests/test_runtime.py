@@ -66,6 +66,7 @@ def about(sampling: SamplingOptions, **changes: object) -> Manifest:
             "leading_frames": 4,
             "pause": 0.2,
             "paragraph_pause": 0.4,
+            "mark_pauses": {",": (0.1, 0.35), ".": (0.35, 0.45)},
             "raising": Windows(64, 12, 8),
             "sounding": Windows(64, 15, 32),
             "voices": {"anna": VoiceEntry("anna.f32", 1.0, 1.0, 100)},
@@ -133,7 +134,15 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", json.dumps({"format": 99}), json.dumps({"format": 2, "voices": {}})]
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        json.dumps({"format": 99}),
+        json.dumps({"format": 3, "voices": {}}),
+        json.dumps({"format": manifest.FORMAT}),
+    ],
 )
 def test_a_damaged_manifest_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / manifest.NAME).write_text(content)

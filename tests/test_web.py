@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import torch
 
 from tts_fm import hub, vocoder_folder
 from tts_fm.interop import onnx_graphs
+from tts_fm.runtime import manifest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -112,4 +114,18 @@ def test_the_page_speaks_what_the_runtime_speaks(
     page.screenshot(path=str(folder / "page.png"))
     assert asked <= {"127.0.0.1", "the page itself"}
     assert complaints == []
+    page.close()
+
+
+def test_an_export_of_another_format_is_refused_in_one_line(site: tuple[str, Path], chromium: Browser) -> None:
+    url, folder = site
+    about = json.loads((folder / "model" / manifest.NAME).read_text(encoding="utf-8"))
+    assert about["format"] == manifest.FORMAT
+    page = chromium.new_page()
+    page.route(f"**/{manifest.NAME}", lambda route: route.fulfill(json={**about, "format": 3}))
+    page.goto(url)
+    page.wait_for_selector(".error")
+    said = page.inner_text("#state")
+    assert said.startswith(f"The model has format 3, this page reads {manifest.FORMAT}; export it anew")
+    assert page.is_disabled("#speak")
     page.close()

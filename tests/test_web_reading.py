@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tts_fm import duration
 
-READING = Path(__file__).parents[1] / "demo" / "web" / "reading.js"
+WEB = Path(__file__).parents[1] / "demo" / "web"
 TABLE = [
     line.split("\t")
     for line in (Path(__file__).parent / "data" / "normalize.tsv").read_text(encoding="utf-8").splitlines()
@@ -23,16 +23,28 @@ let given = "";
 for await (const part of process.stdin) given += part;
 console.log(JSON.stringify(JSON.parse(given).map(read)));
 """
+PAUSED = """
+const { withPauses } = await import(process.argv[1]);
+let given = "";
+for await (const part of process.stdin) given += part;
+const { frames, tokens, rate, pauses } = JSON.parse(given);
+console.log(JSON.stringify(withPauses(frames, tokens, rate, pauses)));
+"""
 
 
 def read(texts: list[str]) -> list[str]:
     """Return how the page reads ``texts``."""
+    return ran(READ, "reading.js", texts)
+
+
+def ran(code: str, module: str, given: Any) -> Any:
+    """Return what ``code`` makes of ``given`` with a module of the page."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    command = [node, "--input-type=module", "-e", READ, READING.as_uri()]
+    command = [node, "--input-type=module", "-e", code, (WEB / module).as_uri()]
     return json.loads(
-        subprocess.run(command, input=json.dumps(texts), text=True, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(command, input=json.dumps(given), text=True, stdout=subprocess.PIPE, check=True).stdout
     )
 
 
@@ -66,7 +78,12 @@ def test_a_long_text_is_read_in_linear_time_and_nothing_is_lost() -> None:
     assert read([words]) == [words.replace("3", "three")]
 
 
-def test_marks_are_as_long_as_pythons() -> None:
-    source = (READING.parent / "speaker.js").read_text(encoding="utf-8")
-    (listed,) = re.findall(r"^const PAUSES = (.*);$", source, re.MULTILINE)
-    assert {marks: (least, most) for marks, least, most in json.loads(listed)} == duration._PAUSES
+@pytest.mark.parametrize("pauses", [dict(duration.MARK_PAUSES), {"!": (0.52, 0.53), ".,": (0.0, 0.02)}])
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_marks_are_as_long_as_pythons(pauses: dict[str, tuple[float, float]], speed: float) -> None:
+    tokens = list("^a,b. c!?d;e…(f)—g.$")
+    frames = [1, 4, 0, 90, 3, 0, 2, 99, 1, 5, 60, 5, 0, 3, 7, 2, 4, 8, 2, 9]
+    expected = duration.with_pauses(frames, tokens, 101.0, speed, pauses)
+    assert expected != frames
+    given = {"frames": frames, "tokens": tokens, "rate": 101.0 / speed, "pauses": pauses}
+    assert ran(PAUSED, "speaker.js", given) == expected

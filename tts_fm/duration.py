@@ -6,14 +6,15 @@ import math
 import re
 import unicodedata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tts_fm.errors import InputError
 
 SLOWEST, FASTEST = 4.0, 25.0  # plausible letters per second of speech; readers of audiobooks make 11 to 20
 _EDGES = 0.1  # seconds of silence around what is said
 _CLAUSE, _SENTENCE = 0.4, 0.5  # seconds of pause after , and . inside a text
-_PAUSES = {",;:—": (0.1, 0.35), ".!?…": (0.35, 0.45)}  # seconds, least and most, that a mark is told to last
+MARK_PAUSES: Mapping[str, tuple[float, float]] = {",;:—": (0.1, 0.35), ".!?…": (0.35, 0.45)}
+"""Seconds, least and most, that a mark inside a text is told to last."""
 _F5_MAX_FRAMES = 65_536
 
 
@@ -129,16 +130,22 @@ def at_pace(tokens: Sequence[float], pace: float, *, speed: float = 1.0, floor_f
     return apportion(tokens, max(floor_frames, round(sum(tokens) * pace / speed)))
 
 
-def with_pauses(frames: Sequence[int], tokens: Sequence[str], frame_rate: float, speed: float = 1.0) -> list[int]:
-    """Return ``frames`` with a pause of 0.35 to 0.45 s where a sentence ends inside the text, of 0.1 to 0.35 s at a clause.
+def with_pauses(
+    frames: Sequence[int],
+    tokens: Sequence[str],
+    frame_rate: float,
+    speed: float = 1.0,
+    pauses: Mapping[str, tuple[float, float]] = MARK_PAUSES,
+) -> list[int]:
+    """Return ``frames`` with a pause where a sentence ends inside the text, and a shorter one at a clause, as ``pauses`` say.
 
     A predicted duration of a mark may be next to nothing; the last marks of a text are followed by nothing and stay.
     """
     paused = list(frames)
     last = max((i for i, token in enumerate(tokens) if token.isalpha()), default=0)
     for i, token in enumerate(tokens[:last]):
-        bounds = next((seconds for marks, seconds in _PAUSES.items() if token in marks), None)
-        is_first = i == 0 or not any(tokens[i - 1] in marks for marks in _PAUSES)
+        bounds = next((seconds for marks, seconds in pauses.items() if token in marks), None)
+        is_first = i == 0 or not any(tokens[i - 1] in marks for marks in pauses)
         if bounds is not None and is_first:
             least, most = (round(seconds / speed * frame_rate) for seconds in bounds)
             paused[i] = min(max(paused[i], least), most)

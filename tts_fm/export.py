@@ -126,6 +126,7 @@ def write(
         leading_frames=duration.to_frames(LEADING_SILENCE, rate),
         pause=PAUSE,
         paragraph_pause=PARAGRAPH_PAUSE,
+        mark_pauses=dict(duration.MARK_PAUSES),
         raising=raising,
         sounding=sounding,
         voices={name: _entry(synthesizer, voice, f"{name}.f32") for name, voice in heard.items()},

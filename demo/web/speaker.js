@@ -3,12 +3,16 @@ import { apportion, like, noise } from "./flow.js";
 import { read } from "./reading.js";
 
 const PUNCTUATION = /(\s*[;:,.!?…—"()]+\s*)/;
-// Seconds of silence that a mark inside a text has at least and at most, as tts_fm/duration.py has them.
-const PAUSES = [[".!?…", 0.35, 0.45], [",;:—", 0.1, 0.35]];
+const FORMAT = 4; // of model.json, as tts_fm/runtime/manifest.py writes it
 
 /** Read the model; `load(name)` gives a file's bytes, `ort` is onnxruntime-web, `phonemize(text, language)` espeak-ng. */
 export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
   const about = JSON.parse(new TextDecoder().decode(await loadFile("model.json")));
+  if (about.format !== FORMAT) {
+    throw new Error(
+      `The model has format ${about.format}, this page reads ${FORMAT}; export it anew: tts-fm export onnx default demo/web/model`,
+    );
+  }
   const sessions = {};
   const options = { extra: { session: { disable_quant_qdq: "1" } } };
   for (const name of ["raised", "velocity", "sound", "prepared", "text"]) {
@@ -81,7 +85,7 @@ class Speaker {
     const length = Math.round((predicted.reduce((a, b) => a + b, 0) * voice.pace) / speed);
     const measured = apportion([...predicted], Math.max(about.floor_frames, length));
     measured[0] = Math.min(measured[0], about.leading_frames);
-    const target = withPauses(measured, tokens, about.sample_rate / about.hop_length / speed);
+    const target = withPauses(measured, tokens, about.sample_rate / about.hop_length / speed, about.mark_pauses);
     const n = given + target.reduce((a, b) => a + b, 0);
     const padded = Math.ceil(n / about.patch) * about.patch;
     const isPrompt = Uint8Array.from({ length: padded }, (_, i) => (i < given ? 1 : 0));
@@ -146,13 +150,13 @@ function repeated(values, rows) {
   return out;
 }
 
-/** Give marks inside the text the pause of a reader. */
-function withPauses(frames, tokens, rate) {
+/** Give marks inside the text the pause of a reader: `pauses` has the least and the most seconds of each kind. */
+export function withPauses(frames, tokens, rate, pauses) {
   const last = tokens.findLastIndex((token) => /\p{L}/u.test(token));
-  const bounds = (token) => PAUSES.find(([marks]) => marks.includes(token));
+  const bounds = (token) => Object.entries(pauses).find(([marks]) => marks.includes(token))?.[1];
   return frames.map((count, i) => {
     if (i >= last || !bounds(tokens[i]) || (i > 0 && bounds(tokens[i - 1]))) return count;
-    const [, least, most] = bounds(tokens[i]);
+    const [least, most] = bounds(tokens[i]);
     return Math.min(Math.max(count, Math.round(least * rate)), Math.round(most * rate));
   });
 }

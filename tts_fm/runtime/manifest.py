@@ -15,7 +15,7 @@ from tts_fm import atomic
 from tts_fm.errors import ModelError
 from tts_fm.runtime.windows import Windows
 
-FORMAT = 3
+FORMAT = 4
 NAME = "model.json"
 GRAPHS = ("raised", "velocity", "sound", "prepared", "text")
 """The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
@@ -47,7 +47,8 @@ class Manifest:
 
     ``filler`` is the token that says nothing and stands for the prompt; ``floor_frames`` and ``leading_frames`` are the least
     that a text gets, and the most that the silence before it gets;
-    ``pause`` and ``paragraph_pause`` are seconds of silence. ``raising`` are windows of frames for the vocoder's first stage,
+    ``pause`` and ``paragraph_pause`` are seconds of silence between pieces, ``mark_pauses`` the least and the most that marks
+    inside of one are told to last. ``raising`` are windows of frames for the vocoder's first stage,
     ``sounding`` windows of what that makes.
     """
 
@@ -73,6 +74,7 @@ class Manifest:
     leading_frames: int
     pause: float
     paragraph_pause: float
+    mark_pauses: dict[str, tuple[float, float]]
     raising: Windows
     sounding: Windows
     voices: dict[str, VoiceEntry]
@@ -108,8 +110,9 @@ def read(folder: Path) -> Manifest:
             )
         lists = {"symbols": tuple(value["symbols"]), "times": tuple(value["times"])}
         voices = {name: VoiceEntry(**entry) for name, entry in value["voices"].items()}
+        marks = {these: (float(least), float(most)) for these, (least, most) in value["mark_pauses"].items()}
         windows = {name: Windows(**value[name]) for name in ("raising", "sounding")}
-        return Manifest(**{**value, **lists, **windows, "voices": voices})
+        return Manifest(**{**value, **lists, **windows, "mark_pauses": marks, "voices": voices})
     except OSError:
         raise ModelError(f"{folder} has no {NAME}; write it by: tts-fm export onnx default {folder}") from None
     except (ValueError, TypeError, LookupError, AttributeError) as error:

@@ -163,7 +163,7 @@ class Speaker:
         frames = self._text.run(["frames"], {"token_ids": np.array([ids])})[0][0]
         target = duration.at_pace(frames.tolist(), pace, speed=speed, floor_frames=about.floor_frames)
         target[0] = min(target[0], about.leading_frames)
-        target = duration.with_pauses(target, tokens, about.frame_rate, speed)
+        target = duration.with_pauses(target, tokens, about.frame_rate, speed, about.mark_pauses)
         n = given + sum(target)
         padded = n + -n % about.patch
         is_prompt, is_valid = np.arange(padded) < given, np.arange(padded) < n
