@@ -4,6 +4,7 @@
     python -m scripts.benchmark_inference --exported speaker
     python -m venv f5 && f5/bin/pip install f5-tts
     python -m scripts.benchmark_inference --peer-python f5/bin/python
+    python -m scripts.benchmark_inference --growth growth.png --repeats 3 --blocks 4
 
 A ratio is that of one pair of neighbouring runs, so that what else the machine does meets both. Time is the processor's
 own where the row says so: it does not count waiting for others. Prints a table in Markdown.
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import torch
 
-from scripts.benchmark_inference import beside
+from scripts.benchmark_inference import beside, growth
 from scripts.benchmark_inference.costs import Row, print_rows, started, timed
 from tts_fm import Synthesizer
+from tts_fm.interop import f5_tts
 
 TEXT = "The old man walked down to the river, and the boats lay there as they had always done."
 
@@ -39,13 +41,40 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="*", default=["float32", "auto"], help="of ours in published shapes")
     parser.add_argument("--steps", type=int, default=7, help="of the published shapes; the first is not counted")
     parser.add_argument("--blocks", type=int, help="of the published shapes; all if not given, which takes many GB")
+    parser.add_argument(
+        "--growth",
+        type=Path,
+        metavar="PICTURE.png",
+        help="how cost grows with the length, and nothing else: of the bundled voice, and of the first architecture",
+    )
     given = parser.parse_args()
+    if given.growth is not None:
+        _check_growth(parser, given)
     torch.set_num_threads(given.threads)
     print(f"{machine()}; torch {torch.__version__}, {given.threads} thread(s)\n")
+    if given.growth is not None:
+        curves = growth.measure(given.architectures[0], given.blocks, given.repeats, given.threads)
+        print(growth.table(curves))
+        growth.draw(curves, given.growth)
+        return
     if given.repeats > 0:
         print_rows(_bundled(given.exported, given.threads), given.repeats)
     for name in given.architectures:
         beside.compare(name, given.peer_python, given.precisions, given.steps, given.threads, given.blocks)
+
+
+def _check_growth(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuse, before minutes of work, what no picture can come of."""
+    for name in ("repeats", "blocks"):
+        if (value := getattr(given, name)) is not None and value < 1:
+            parser.error(f"--{name} is {value}; --growth takes at least 1")
+    if not given.architectures:
+        parser.error("--growth takes one of --architectures, such as F5TTS_v1_Base")
+    try:
+        growth.checked(given.growth)
+        f5_tts.architecture(given.architectures[0])
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _bundled(exported: Path | None, threads: int) -> list[Row]:

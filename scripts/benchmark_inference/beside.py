@@ -98,7 +98,7 @@ def compare(
 
     With ``blocks`` both networks have so many of theirs.
     """
-    with _asked(architecture, steps, blocks) as folder:
+    with asked(architecture, steps, blocks) as folder:
         ours = [sys.executable, "-m", "scripts.benchmark_inference.ours"]
         theirs = None if peer_python is None else [str(peer_python.absolute()), str(HERE / "peer.py")]
         workers = [] if theirs is None else [Worker("f5-tts", way, theirs, folder) for way in ("float32", "bfloat16")]
@@ -114,7 +114,7 @@ def compare(
 
 
 @contextmanager
-def _asked(architecture: str, steps: int, blocks: int | None) -> Iterator[Path]:
+def asked(architecture: str, steps: int, blocks: int | None) -> Iterator[Path]:
     """Yield a folder with a checkpoint as the package publishes them, a vocabulary, and what is to be spoken."""
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
         folder, config = Path(name), f5_tts.architecture(architecture)
@@ -134,7 +134,7 @@ def _asked(architecture: str, steps: int, blocks: int | None) -> Iterator[Path]:
         save_file(
             {"prompt": torch.randn(PROMPT_FRAMES, config.mel.n_mels), "tokens": tokens}, folder / "told.safetensors"
         )
-        asked = {
+        wanted = {
             "architecture": architecture,
             "blocks": blocks,
             "frames": FRAMES,
@@ -142,7 +142,7 @@ def _asked(architecture: str, steps: int, blocks: int | None) -> Iterator[Path]:
             "guidance": 2.0,
             "seed": 0,
         }
-        (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
+        (folder / "asked.json").write_text(json.dumps(wanted), encoding="utf-8")
         yield folder
 
 

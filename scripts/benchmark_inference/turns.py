@@ -16,7 +16,7 @@ class Turns:
     def __init__(self) -> None:
         self._tell, sys.stdout = sys.stdout, sys.stderr
 
-    def wait(self, **facts: str) -> None:
+    def wait(self, **facts: str | float) -> None:
         """Tell seconds of the processor and the most memory (MB) so far, and wait for a line on stdin."""
         costs = {"processor": time.process_time(), "memory": _peak()}
         print(json.dumps(costs | facts), file=self._tell, flush=True)
