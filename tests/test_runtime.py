@@ -178,13 +178,16 @@ def test_matrices_read_from_int8_are_stored_without_loss(tmp_path: Path) -> None
     assert np.abs(session(tmp_path / "product.onnx", threads=1).run(None, {"x": x})[0] - x @ matrix).max() < 1e-5
 
 
-def test_a_convolution_in_bytes_is_off_by_the_steps_of_what_it_makes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("least", [0.0, 1e-13])
+def test_a_convolution_in_bytes_is_off_by_the_steps_of_what_it_makes(tmp_path: Path, least: float) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     draw, helper = np.random.default_rng(0), onnx.helper
     whole = draw.integers(-63, 64, (16, 16, 3)).astype(np.float32)
     whole[:, 0, 0] = 63
     weight = whole * draw.uniform(0.001, 0.002, (16, 1, 1)).astype(np.float32)
+    weight[3], bias = least * whole[3], np.zeros(16, np.float32)  # a channel that is all, or all but, its bias
+    bias[3] = 0.75
     x = ((draw.integers(0, 256, (1, 16, 1, 40)) - 51) * np.float32(2.5 / 255)).astype(np.float32)
     nodes = [
         helper.make_node("Unsqueeze", ["layer.weight", "axis"], ["image"]),
@@ -199,7 +202,7 @@ def test_a_convolution_in_bytes_is_off_by_the_steps_of_what_it_makes(tmp_path: P
         [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 16, 1, None])],
         [
             onnx.numpy_helper.from_array(weight, "layer.weight"),
-            onnx.numpy_helper.from_array(np.zeros(16, np.float32), "layer.bias"),
+            onnx.numpy_helper.from_array(bias, "layer.bias"),
             onnx.numpy_helper.from_array(np.array([2]), "axis"),
         ],
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LEAST = 1024  # entries of a matrix that is worth a scale for each row
 _SEVEN_BITS = 63
+_LARGEST_BIAS = 2**30  # in steps of a product: it is kept in 32 bits
 
 
 class Range(NamedTuple):
@@ -43,8 +44,10 @@ def compute_in_bytes(graph: GraphProto, ranges: Mapping[str, Range]) -> None:
             nodes += [] if replaced.intersection(node.input) else [node]  # what turned the weights into an image
             continue
         low, high, made = ranges[layer]
-        step = np.float32((high - low) / 255)
+        step, bias = np.float32((high - low) / 255), values[f"{layer}.bias"]
         _, whole, steps = _int8(values[f"{layer}.weight"], 0, _SEVEN_BITS)
+        coarser = np.maximum(steps, np.abs(bias) / (step * np.float32(_LARGEST_BIAS)))  # where a row is all but zero
+        whole, steps = np.rint(whole * (steps / coarser)[:, None, None]).astype(np.int8), coarser
         operands = {
             "step": step,
             "zero": np.uint8(round(-low / step)),
@@ -53,7 +56,7 @@ def compute_in_bytes(graph: GraphProto, ranges: Mapping[str, Range]) -> None:
             "zeros": np.zeros(len(steps), np.int8),
             "made_step": np.float32(made / 127),
             "made_zero": np.uint8(128),
-            "whole_bias": np.rint(values[f"{layer}.bias"] / (step * steps)).astype(np.int32),
+            "whole_bias": np.rint(bias / (step * steps)).astype(np.int32),
         }
         constants += [numpy_helper.from_array(np.asarray(value), f"{layer}.{name}") for name, value in operands.items()]
         given, result = f"{layer}.given", f"{layer}.result"
