@@ -27,12 +27,8 @@ FIRST = 1.0
 """Seconds of the first phrase, at most, where the text has a place to cut."""
 _LONGEST = 8.0  # seconds of any phrase; each is twice as long as the one before
 _LEAST = 0.5  # seconds: a phrase is not shorter
-_HEARD = (
-    2.0,
-    2.5,
-    4.0,
-    6.0,
-)  # seconds of the prompt that each phrase hears: the first is waited for; then the last of these
+# Seconds of the prompt that each phrase hears, all later ones the last; the first is waited for.
+_HEARD = (2.0, 2.5, 4.0, 6.0)
 _MEMORY = 1.5  # seconds of what was just said that the next phrase hears
 _SOONEST, _PIECE = 0.2, 2.0  # seconds of the first piece of sound, and of any: each is as long as what is out already
 _ENDING = frozenset(".!?…;:,—")

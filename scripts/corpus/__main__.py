@@ -8,8 +8,8 @@ Parts: real (recordings, aligned), quality (DNSMOS and bandwidth of each of them
 manifest-real-selected.jsonl), kokoro (what it reads goes into manifest-clean.jsonl), clean (speech that a machine has read
 already, from tables of file, voice and text, into the same manifest), warped (the real speech once more, as other voices),
 synthetic (other machines: needs espeak-ng, flite and festival with festvox-kallpc16k, festvox-kdlpc16k and
-festvox-us-slt-hts). Needs pocketsphinx, soundfile and soxr; quality the extra 'judges', kokoro onnxruntime and what the
-head of scripts/corpus/kokoro.py fetches. Running a part again does only what is missing.
+festvox-us-slt-hts). Needs pocketsphinx, soundfile and soxr; quality and kokoro the extra 'judges', kokoro what the head of
+scripts/corpus/kokoro.py fetches, too. Running a part again does only what is missing.
 """
 
 from __future__ import annotations
