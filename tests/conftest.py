@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,17 @@ torch.set_num_threads(1)  # the models are tiny
 pytest_plugins = ["browser_page"]
 
 TRANSCRIPT = "Some words that nobody has ever said."
+SKIPPED = pytest.StashKey[bool]()
+"""Whether a test has skipped itself, for the fixtures that look at what it did."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what became of a test with it."""
+    report = yield
+    if report.when == "call":
+        item.stash[SKIPPED] = report.skipped
+    return report
 
 
 class Finished(NamedTuple):
