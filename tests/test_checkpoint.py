@@ -157,9 +157,8 @@ def test_rows_along_any_axis_are_rounded_to_whole_numbers_to_the_bit(axis, most)
     draw = np.random.default_rng(0)
     matrix = (draw.normal(size=(6, 5, 4)) * 10.0 ** draw.integers(-6, 4, (6, 5, 4))).astype(np.float32)
     np.moveaxis(matrix, axis, 0)[0] = 0
-    np.moveaxis(matrix, axis, 0)[1] = (
-        most * 2.0**-10
-    )  # whole steps of a row's scale, and halves, which go to the even one
+    # Whole steps of a row's scale, and halves, which go to the even one.
+    np.moveaxis(matrix, axis, 0)[1] = most * 2.0**-10
     np.moveaxis(matrix, axis, 0)[1].flat[:3] = np.float32([0.5, 1.5, -2.5]) * 2.0**-10
     whole, scale = tensors.to_int8(torch.tensor(matrix), axis, most)
     others = tuple({0, 1, 2} - {axis})

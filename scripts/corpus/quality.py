@@ -78,7 +78,7 @@ def summary(out: Path, part: str) -> dict[str, list[float]]:
 
 def overall(audio: np.ndarray, rate: int) -> float:
     """The opinion of DNSMOS, from 1 to 5."""
-    return _judge().score(Waveform(torch.from_numpy(audio), rate))["dnsmos_overall"]
+    return _opinions(audio, rate)["overall"]
 
 
 def bandwidth(audio: np.ndarray, rate: int) -> int:
@@ -91,9 +91,13 @@ def bandwidth(audio: np.ndarray, rate: int) -> int:
 
 def _quality(line: dict, out: Path) -> Quality:
     audio, rate = sound.read(out / line["audio"])
-    scores = _judge().score(Waveform(torch.from_numpy(audio), rate))
-    opinions = {name: round(scores[f"dnsmos_{name}"], 3) for name in ("overall", "signal", "background", "p808")}
+    opinions = {name: round(opinion, 3) for name, opinion in _opinions(audio, rate).items()}
     return Quality(line["id"], **opinions, bandwidth=bandwidth(audio, rate))
+
+
+def _opinions(audio: np.ndarray, rate: int) -> dict[str, float]:
+    scores = _judge().score(Waveform(torch.from_numpy(audio), rate))
+    return {name: scores[f"dnsmos_{name}"] for name in ("overall", "signal", "background", "p808")}
 
 
 @cache
