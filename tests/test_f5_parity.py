@@ -26,6 +26,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.flow import time_grid
 from tts_fm.frontends import Frontend
 from tts_fm.interop import f5_tts
+from tts_fm.nn import int8
 from tts_fm.nn.precision import hold
 from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.text.chunk import f5_chunks
@@ -101,19 +102,24 @@ def test_sampling(name: str, key: str) -> None:
     assert (mel - g[key][0]).abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 @pytest.mark.parametrize("name", MODELS)
-def test_bfloat16_stays_near(name: str) -> None:
+def test_a_lower_precision_stays_near(name: str, precision: str) -> None:
+    if precision == "int8" and not int8.is_fast(torch.device("cpu")):
+        pytest.skip("this processor does not multiply bytes")
     g = golden(name)
     key = max((key for key in g if SAMPLE.fullmatch(key)), key=lambda key: "cfg2" in key)
     match = SAMPLE.fullmatch(key)
     assert match is not None
     held = copy.deepcopy(model(name))
+    if precision == "int8":
+        int8.hold(held, set(held.adaptable_layers()), torch.bfloat16)
     hold(held, torch.bfloat16, held.float32_parts)
     condition = utterance(g["sample.prompt"][0], g["text"][0], g[key].shape[1])
     sampling = options(**{"cfg": "0", **match.groupdict()})
     mel, other = (Sampler(held, sampling, torch.bfloat16).sample([condition], [seed])[0] for seed in (SEED, SEED + 1))
     distance, of_seeds = (DECIBELS * float((one - g[key][0]).square().mean().sqrt()) for one in (mel, other))
-    print(f"{name}, {key}: bfloat16 is {distance:.3f} dB from float32, another seed {of_seeds:.1f} dB")
+    print(f"{name}, {key}: {precision} is {distance:.3f} dB from float32, another seed {of_seeds:.1f} dB")
     assert 0 < distance < 0.02 * of_seeds
 
 

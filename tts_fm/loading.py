@@ -18,8 +18,8 @@ from tts_fm.frontends import Frontend
 from tts_fm.hub import ModelSource
 from tts_fm.interop import f5_tts
 from tts_fm.model import Model
+from tts_fm.nn import int8, sizes
 from tts_fm.nn import precision as nn_precision
-from tts_fm.nn import sizes
 from tts_fm.strict import Choice
 from tts_fm.vocoders import Vocoder
 
@@ -54,8 +54,10 @@ def load(
     source = hub.resolve(model, vocab=vocab, architecture=architecture)
     config, backbone, frontend = load_model(source, where)
     weak = None if weak_model is None else load_weak(weak_model, config, backbone)
-    for network in (backbone, weak):
-        if network is not None and dtype != torch.float32:
+    for network in filter(None, (backbone, weak)):
+        if precision == "int8":
+            int8.hold(network, set(network.adaptable_layers()), dtype)
+        if dtype != torch.float32:
             nn_precision.hold(network, dtype, network.float32_parts)
     grids = {} if source.folder is None else checkpoint.load_grids(source.folder)
     own_vocoder = load_vocoder(config, source.folder, vocoder).to(where).eval()
@@ -117,14 +119,23 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
     """Return the type called ``precision``.
 
     ``auto`` is float16 on a GPU; elsewhere bfloat16 where there are instructions for it (avx512_bf16), and float32 where not.
+    So is what an ``int8`` model computes beside its products in bytes.
+
+    Raises:
+        ValueError: there is no such precision, or this device does not multiply bytes.
     """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if precision == "auto":
+    if precision == "int8" and not int8.is_fast(device):
+        raise ArgumentError(
+            "bytes are multiplied only on a CPU with AVX-512 and VNNI, which this machine or device is not; use auto",
+            "precision",
+        )
+    if precision in ("auto", "int8"):
         if device.type == "cuda":
             return torch.float16
         return torch.bfloat16 if nn_precision.has_fast_bfloat16(device) else torch.float32
     if precision not in known:
-        raise ValueError(f"there is no precision {precision!r}; choose one of auto, {', '.join(known)}")
+        raise ValueError(f"there is no precision {precision!r}; choose one of auto, {', '.join(known)}, int8")
     return known[precision]
 
 

@@ -12,6 +12,7 @@ from tts_fm.config import ModelConfig
 from tts_fm.errors import InputError
 from tts_fm.flow.paths import Path
 from tts_fm.frontends import Frontend
+from tts_fm.nn import int8
 from tts_fm.sampler import OnState, Sampler, SamplingOptions
 from tts_fm.vocoders import Vocoder
 
@@ -42,6 +43,11 @@ class Model:
     def device(self) -> torch.device:
         """Where the networks are."""
         return next(self.backbone.parameters()).device
+
+    @property
+    def precision(self) -> str:
+        """What its products are computed in: ``int8``, ``bfloat16``, ``float16`` or ``float32``."""
+        return "int8" if int8.is_held(self.backbone) else str(self.dtype).removeprefix("torch.")
 
     def with_config(self, config: ModelConfig) -> Model:
         """Return the same networks as ``config`` says. Raises ValueError where they were made for another value of it."""

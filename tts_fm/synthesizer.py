@@ -84,7 +84,8 @@ class Synthesizer:
             architecture: the configuration of a foreign checkpoint, such as ``F5TTS_v1_Base`` or a YAML file.
             vocoder: a vocoder folder, ``hf://OWNER/REPO`` or ``griffin_lim``; the model's own if None.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-            precision: ``auto`` (what the device multiplies fastest), ``float32``, ``bfloat16`` or ``float16``.
+            precision: ``auto`` (``float16``, ``bfloat16`` or ``float32``, what the device multiplies fastest of them), one of
+                these, or ``int8`` in attention and feed-forward, on a CPU that multiplies bytes.
             weak_model: where a weaker model of the same frontend and mel is, for the guidance mode ``auto``.
 
         Raises:
@@ -98,6 +99,11 @@ class Synthesizer:
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.device
+
+    @property
+    def precision(self) -> str:
+        """What its products are computed in: ``int8``, ``bfloat16``, ``float16`` or ``float32``."""
+        return self.model.precision
 
     def with_config(self, config: ModelConfig) -> Synthesizer:
         """Return a synthesizer with the same weights that speaks as ``config`` says; this one stays as it is.

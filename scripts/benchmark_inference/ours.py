@@ -40,7 +40,7 @@ def main() -> None:
     options = SamplingOptions(steps=asked["steps"], guidance=asked["guidance"])
     (mel,) = Sampler(backbone, options, synthesizer.dtype).sample([condition], [asked["seed"]])
     save_file({"mel": mel}, sys.argv[3])
-    turns.wait(versions=f"torch {torch.__version__}", precision=str(synthesizer.dtype).removeprefix("torch."))
+    turns.wait(versions=f"torch {torch.__version__}", precision=synthesizer.precision)
 
 
 if __name__ == "__main__":

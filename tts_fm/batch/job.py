@@ -64,7 +64,7 @@ class Job:
             if voice is None
             else hashlib.sha256(voice.waveform.samples.numpy().tobytes()).hexdigest()[:16],
             "sampling": synthesizer.config.sampling_as(self.sampling).model_dump(mode="json"),
-            "precision": str(synthesizer.dtype).removeprefix("torch."),
+            "precision": synthesizer.precision,
             "seed": self.seed,
             "is_normalized": self.is_normalized,
             "store": self.store,

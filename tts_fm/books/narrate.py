@@ -191,7 +191,7 @@ class Narrator:
             if voice is None
             else _digest(voice.waveform.samples.numpy().tobytes() + voice.transcript.encode()),
             "sampling": self._sampling.model_dump(mode="json"),
-            "precision": str(self.synthesizer.dtype).removeprefix("torch."),
+            "precision": self.synthesizer.precision,
             "seed": self.seed,
             "speed": self.speed if self.role.speed is None else self.role.speed,
             "is_normalized": self.normalized,

@@ -19,7 +19,10 @@ Architecture = Annotated[str | None, typer.Option(help="Its architecture: F5TTS_
 Vocoder = Annotated[str | None, typer.Option(help="A vocoder folder, hf://OWNER/REPO or griffin_lim.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Precision = Annotated[
-    str, typer.Option(help="auto (what the device multiplies fastest), float32, bfloat16 or float16.")
+    str,
+    typer.Option(
+        help="auto (what the device multiplies fastest of the next three), float32, bfloat16, float16 or int8."
+    ),
 ]
 RefAudio = Annotated[Path | None, typer.Option("--ref-audio", "-r", help="A recording of the voice, 1 to 30 s.")]
 RefText = Annotated[str | None, typer.Option("--ref-text", "-s", help="The words in that recording.")]

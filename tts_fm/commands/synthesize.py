@@ -244,6 +244,6 @@ def synthesize(
     with report.progress("speaking") as on_step:
         speech, turns = said.speak(speaker, seed, sampling, duration, not keep_loudness, on_step)
     speaker.tell(turns, report)
-    marks = {"precision": str(synthesizer.dtype).removeprefix("torch."), **speaker.record(turns)}
+    marks = {"precision": synthesizer.precision, **speaker.record(turns)}
     facts = provenance(model_name, seed, sampling, speech.text, **marks)
     delivery.deliver(replace(speech, remarks=(*remarks, *speech.remarks)), turns, facts, report)

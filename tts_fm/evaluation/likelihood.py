@@ -82,9 +82,9 @@ def score(
         InputError: a text or a recording that nothing can be done with.
         ValueError: the model is held in another precision than float32, in which derivatives say nothing.
     """
-    if synthesizer.dtype != torch.float32:
+    if synthesizer.precision != "float32":
         raise ValueError(
-            f"a likelihood is computed in float32, not {synthesizer.dtype}; load the model in that precision"
+            f"a likelihood is computed in float32, not {synthesizer.precision}; load the model in that precision"
         )
     options = ScoreOptions() if options is None else options
     mel = _listen(synthesizer, recording, texts[0])

@@ -1,12 +1,14 @@
-"""Convolutions in bytes, for a CPU that multiplies them: twice as fast as bfloat16, and sums of whole numbers are exact.
+"""Convolutions and products in bytes, for a CPU that multiplies them: twice as fast as bfloat16, whole sums are exact.
 
-What is convolved is rounded to 256 steps between two bounds, known beforehand; weights are whole numbers with a scale for
-each channel that is made. oneDNN computes it, as PyTorch's own quantized models do.
+What goes in is rounded to 256 steps between two bounds, those of a convolution known beforehand, those of a product its
+own; weights are whole numbers with a scale for each channel that is made. oneDNN computes it, as PyTorch's own quantized
+models do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -86,7 +88,7 @@ class ByteConv:
     def __call__(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:
         """Return the convolved frames."""
         b, n, d = x.shape
-        x = self._rounded(x)
+        x = rounded(x.float().contiguous(), self.step, self.zero)
         if self.is_folded:
             x = F.pad(x, (0, 0, 0, -n % self.dilation), value=self.zero).view(b, -1, self.dilation, d)
         else:
@@ -109,7 +111,68 @@ class ByteConv:
         )
         return made.permute(0, 2, 3, 1).reshape(b, -1, made.shape[1])[:, :n]
 
-    def _rounded(self, x: Float[Tensor, "b n d"]) -> UInt8[Tensor, "b n d"]:
-        """Return the steps from ``low``; what PyTorch made is looked at as bytes, which ``int_repr`` would copy slowly."""
-        made = torch.quantize_per_tensor(x.float().contiguous(), self.step, self.zero, torch.quint8)
-        return torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage(), 0, made.shape, made.stride())
+
+class ByteLinear(nn.Module):
+    """A linear layer that only computes: W8A8, what goes in between its own least and most at every call (dynamic).
+
+    Args:
+        layer: whose weights are taken.
+        made: the type of what is made, float32 or bfloat16.
+    """
+
+    steps: Float[Tensor, " e"]
+    bias: Float[Tensor, " e"] | None
+
+    def __init__(self, layer: nn.Linear, made: torch.dtype) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.made = layer.in_features, layer.out_features, made
+        whole, steps = tensors.to_int8(layer.weight.detach().float())
+        self.register_buffer("steps", steps.flatten().clamp(min=tensors.LEAST_SCALE))
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().float())
+        self.zeros = torch.zeros(layer.out_features, dtype=torch.int64)  # weights are rounded around 0
+        self.packed = torch.ops.onednn.qlinear_prepack(whole, None)
+
+    def forward(self, x: Float[Tensor, "*b d"], then: str = "none") -> Float[Tensor, "*b e"]:
+        """Return the layer's output; with ``then`` "gelu", its GELU in the tanh form, taken before it is rounded."""
+        x = x.float().contiguous()
+        low, high = (float(bound) for bound in torch.aminmax(x))
+        step = max(max(high, 0.0) - min(low, 0.0), 1e-12) / STEPS
+        if not math.isfinite(step + low + high):
+            return x.new_full((*x.shape[:-1], self.out_features), math.nan, dtype=self.made)
+        zero = round(-min(low, 0.0) / step)
+        made = torch.ops.onednn.qlinear_pointwise(
+            rounded(x.reshape(-1, self.in_features), step, zero),
+            step,
+            zero,
+            self.packed,
+            self.steps,
+            self.zeros,
+            self.bias,
+            1.0,
+            0,
+            self.made,
+            then,
+            [],
+            "tanh",
+        )
+        return made.reshape(*x.shape[:-1], self.out_features)
+
+
+def hold(module: nn.Module, layers: Collection[nn.Linear], made: torch.dtype) -> None:
+    """Put a :class:`ByteLinear` in the place of each of the ``layers`` of ``module``."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear) and child in layers:
+            setattr(module, name, ByteLinear(child, made))
+        else:
+            hold(child, layers, made)
+
+
+def is_held(module: nn.Module) -> bool:
+    """Whether any of its layers is a :class:`ByteLinear`."""
+    return any(isinstance(layer, ByteLinear) for layer in module.modules())
+
+
+def rounded(x: Float[Tensor, "*b d"], step: float, zero: int) -> UInt8[Tensor, "*b d"]:
+    """Return how many steps above ``-zero`` of them each number is; looked at as bytes, ``int_repr`` would copy slowly."""
+    made = torch.quantize_per_tensor(x, step, zero, torch.quint8)
+    return torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage(), 0, made.shape, made.stride())

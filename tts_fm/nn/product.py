@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tts_fm.nn.int8 import ByteLinear
+
 
 def project(layer: nn.Module, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
     """Return ``layer(x)``."""
@@ -17,6 +19,8 @@ def project(layer: nn.Module, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]
 
 def project_gelu(layer: nn.Module, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
     """Return ``GELU(layer(x))``, with the GELU's tanh form."""
+    if isinstance(layer, ByteLinear):
+        return layer(x, "gelu")
     return _in_one_pass(layer, x, "gelu") if _can_fuse(layer) else F.gelu(layer(x), approximate="tanh")
 
 
