@@ -115,8 +115,8 @@ def test_devices_and_precisions_are_checked():
     assert pick_dtype("auto", torch.device("cpu")) == torch.float32
     with pytest.raises(ValueError, match="there is no device 'tpu'; choose one of auto, cpu, cuda, mps"):
         pick_device("tpu")
-    with pytest.raises(ValueError, match="there is no precision 'int8'"):
-        pick_dtype("int8", torch.device("cpu"))
+    with pytest.raises(ValueError, match="there is no precision 'int4'"):
+        pick_dtype("int4", torch.device("cpu"))
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="this machine has no cuda device; use auto or cpu"):
             pick_device("cuda")
