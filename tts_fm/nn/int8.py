@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, Int8, UInt8
 from torch import Tensor, nn
 
 from tts_fm import tensors
@@ -57,6 +57,16 @@ def bounds(layers: Sequence[nn.Module], run: Callable[[], object]) -> Bounds:
     return measured
 
 
+def whole_weights(
+    layer: nn.Linear | nn.Conv1d,
+) -> tuple[Int8[Tensor, "e ..."], Float[Tensor, " e"], Int[Tensor, " e"], Float[Tensor, " e"]]:
+    """Return the weights of a layer as whole numbers, the step of each of its rows, where their zeros are, and its bias."""
+    whole, steps = tensors.to_int8(layer.weight.detach().float())
+    zeros = torch.zeros(len(whole), dtype=torch.int64)  # weights are rounded around 0
+    bias = torch.zeros(len(whole)) if layer.bias is None else layer.bias.detach().float()
+    return whole, steps.flatten().clamp(min=tensors.LEAST_SCALE), zeros, bias
+
+
 class ByteConv:
     """A convolution along frames whose weights are packed; what it makes is float32. No module: it has nothing to learn.
 
@@ -70,13 +80,10 @@ class ByteConv:
     """
 
     def __init__(self, layer: nn.Conv1d, low: float, high: float) -> None:
-        (kernel,), (self.dilation,), weight = layer.kernel_size, layer.dilation, layer.weight.detach().float()
+        (kernel,), (self.dilation,) = layer.kernel_size, layer.dilation
         self.step = max(high - low, 1e-6) / STEPS
         self.zero = round(-low / self.step)
-        whole, steps = tensors.to_int8(weight)
-        self.steps = steps.flatten().clamp(min=tensors.LEAST_SCALE)
-        self.zeros = torch.zeros(len(weight), dtype=torch.int64)  # weights are rounded around 0
-        self.bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
+        whole, self.steps, self.zeros, self.bias = whole_weights(layer)
         self.is_folded = self.dilation > 1 and layer.in_channels >= _FOLDED_FROM
         if self.is_folded:
             whole, padding, dilation = whole[:, :, :, None], [kernel // 2, 0], [1, 1]
@@ -121,15 +128,14 @@ class ByteLinear(nn.Module):
     """
 
     steps: Float[Tensor, " e"]
-    bias: Float[Tensor, " e"] | None
+    bias: Float[Tensor, " e"]
 
     def __init__(self, layer: nn.Linear, made: torch.dtype) -> None:
         super().__init__()
         self.in_features, self.out_features, self.made = layer.in_features, layer.out_features, made
-        whole, steps = tensors.to_int8(layer.weight.detach().float())
-        self.register_buffer("steps", steps.flatten().clamp(min=tensors.LEAST_SCALE))
-        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().float())
-        self.zeros = torch.zeros(layer.out_features, dtype=torch.int64)  # weights are rounded around 0
+        whole, steps, self.zeros, bias = whole_weights(layer)
+        self.register_buffer("steps", steps)
+        self.register_buffer("bias", bias)
         self.packed = torch.ops.onednn.qlinear_prepack(whole, None)
 
     def forward(self, x: Float[Tensor, "*b d"], then: str = "none") -> Float[Tensor, "*b e"]:
