@@ -1,8 +1,10 @@
 """Makes an ``aligned_dit`` deeper without changing what it computes: new blocks that add nothing stand between its own.
 
     python -m scripts.grow default runs/grown --depth 12 --refine-layers 5
+    python -m scripts.grow default runs/told --speaker runs/models/campplus_cn_en_common.pt
 
-The last layers of a new block are zero, so it is the identity until it learns (Net2Net, arXiv 1511.05641). What is written is a
+The last layers of a new block are zero, so it is the identity until it learns (Net2Net, arXiv 1511.05641), and so is what
+the network is told of a prompt's voice by an encoder of speakers. What is written is a
 model's folder: train it on with ``finetune.model`` and ``model.backbone`` of the new sizes.
 """
 
@@ -16,6 +18,8 @@ from torch import nn
 
 from tts_fm import checkpoint, hub, strict
 from tts_fm.backbones.aligned_dit import AlignedDiT
+from tts_fm.interop import campplus
+from tts_fm.nn.campplus import SpeakerEncoder
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--depth", type=int, help="blocks of the transformer; without, as many as there are")
     parser.add_argument("--refine-layers", type=int, help="blocks of the refiner")
+    parser.add_argument("--speaker", type=Path, help="weights of CAM++, to hear the voices of prompts")
     given = parser.parse_args()
     folder = hub.resolve(given.model).folder
     if folder is None:
@@ -34,20 +39,25 @@ def main() -> None:
     sizes = {"depth": given.depth, "refine_layers": given.refine_layers}
     options = backbone.options.model_copy(update={name: size for name, size in sizes.items() if size is not None})
     torch.manual_seed(0)
-    choice = strict.Choice(name=model.backbone.name, options=options)
     try:
-        state = grown(backbone, options).state_dict()
+        encoder = None if given.speaker is None else campplus.load(given.speaker, model.mel, model.mel_scale.std)
+        larger = grown(backbone, options, encoder)
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    checkpoint.save_model(given.out, model.model_copy(update={"backbone": choice}), state, dtype=torch.float32)
+    choice = strict.Choice(name=model.backbone.name, options=larger.options)
+    checkpoint.save_model(
+        given.out, model.model_copy(update={"backbone": choice}), larger.state_dict(), dtype=torch.float32
+    )
 
 
-def grown(backbone: AlignedDiT, options: AlignedDiT.Options) -> AlignedDiT:
-    """Return a deeper backbone that computes what ``backbone`` does.
+def grown(backbone: AlignedDiT, options: AlignedDiT.Options, encoder: SpeakerEncoder | None = None) -> AlignedDiT:
+    """Return a deeper backbone that computes what ``backbone`` does; with ``encoder`` it can learn to follow that.
 
     Raises:
         ValueError: it would be less deep.
     """
+    if encoder is not None:
+        options = options.model_copy(update={"speaker_rate": encoder.rate})
     vocab_size = backbone.token_table.num_embeddings - 1  # a filler is there beside
     larger = AlignedDiT(options, backbone.n_mels, vocab_size)
     kept = {
@@ -58,6 +68,9 @@ def grown(backbone: AlignedDiT, options: AlignedDiT.Options) -> AlignedDiT:
     larger.load_state_dict(larger.state_dict() | kept)
     _spread(backbone.blocks, larger.blocks, ("conv", "proj", "ff.2"))
     _spread(backbone.refine.blocks, larger.refine.blocks, ("ff.2",))
+    if encoder is not None:
+        assert larger.speaker is not None
+        larger.speaker.encoder.load_state_dict(encoder.state_dict())
     return larger.eval()
 
 

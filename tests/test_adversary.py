@@ -8,8 +8,8 @@ from tiny_run import SECONDS, learner, loop, metrics, values, write_corpus
 
 from tts_fm import infill
 from tts_fm.config import RunConfig, parse
+from tts_fm.nn.campplus import CAMPPlus
 from tts_fm.training.adversary import MelJudges, cut, draw_crops
-from tts_fm.training.campplus import CAMPPlus
 from tts_fm.training.vocoder_losses import judging
 
 

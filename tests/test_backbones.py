@@ -15,7 +15,7 @@ from tts_fm.backbones import Backbone
 from tts_fm.types import Condition
 
 N_MELS, VOCAB = 20, 40
-LENGTHS, TOKENS, PROMPTS = (200, 23, 90), (50, 3, 31), (60, 5, 0)
+LENGTHS, TOKENS, PROMPTS = (200, 23, 90), (50, 3, 31), (80, 5, 0)
 SIZES = {"dim": 64, "depth": 2, "heads": 2, "head_dim": 16, "ff_mult": 2, "text_dim": 32, "conv_layers": 2}
 VARIANTS: tuple[dict[str, Any], ...] = (
     {},
@@ -26,6 +26,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"skip": "add"},
     {"depth": 1},
     {"refine_layers": 2, "patch": 3},
+    {"speaker_rate": 1.2},
 )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from test_backbones import build, utterance
+from test_campplus import filled
 
 from scripts import add_training, grow
 from tts_fm import checkpoint, config, tensors
 from tts_fm.backbones.aligned_dit import AlignedDiT
+from tts_fm.nn.campplus import SpeakerEncoder
 
 
 @pytest.mark.parametrize("sizes", [{"depth": 5}, {"refine_layers": 4}, {"depth": 3, "refine_layers": 3}])
@@ -27,6 +29,23 @@ def test_a_grown_network_computes_what_it_did_and_can_learn_otherwise(sizes):
     velocity.square().sum().backward()
     gradients = [block.ff[2].weight.grad for block in (*large.blocks, *large.refine.blocks)]
     assert all(gradient is not None and float(gradient.abs().max()) > 0 for gradient in gradients)
+
+
+@torch.no_grad()
+def test_a_network_that_hears_voices_computes_what_it_did_until_it_learns_to_follow_them():
+    small = build("aligned_dit")
+    assert isinstance(small, AlignedDiT)
+    encoder = filled(SpeakerEncoder(20, 1.2))
+    assert isinstance(encoder, SpeakerEncoder)
+    told = grow.grown(small, small.options, encoder)
+    assert told.options.speaker_rate == 1.2 and told.speaker is not None
+    condition, t = utterance(160, 12, 100, seed=3), torch.tensor(0.4)
+    x = torch.randn(1, 160, 20, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(told.velocity(x, t, told.prepare(condition)), small.velocity(x, t, small.prepare(condition)))
+    told.speaker.out.weight.normal_(std=0.1)
+    heard = told.speaker.hear(condition.prompt_mel, condition.is_prompt)
+    torch.testing.assert_close(heard[0], 192**0.5 * encoder(condition.prompt_mel[:, condition.is_prompt[0]])[0])
+    assert not torch.equal(told.velocity(x, t, told.prepare(condition)), small.velocity(x, t, small.prepare(condition)))
 
 
 def test_a_network_does_not_shrink():

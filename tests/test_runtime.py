@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_backbones import build, utterance
 
 from tts_fm import export, infill
 from tts_fm.audio.mel import log_mel
@@ -27,7 +28,7 @@ from tts_fm.sampler import Sampler, SamplingOptions
 from tts_fm.text.lexicon import Entry, Lexicon
 from tts_fm.text.normalize import read
 from tts_fm.text.pronunciation import SYMBOLS
-from tts_fm.types import DECIBELS, FILLER, MelSpec
+from tts_fm.types import DECIBELS, FILLER, Condition, MelSpec
 from tts_fm.vocoders.hifigan import HiFiGAN
 
 WITHOUT_TORCH = """
@@ -69,7 +70,7 @@ def about(sampling: SamplingOptions, **changes: object) -> Manifest:
             "mark_pauses": {",": (0.1, 0.35), ".": (0.35, 0.45)},
             "raising": Windows(64, 12, 8),
             "sounding": Windows(64, 15, 32),
-            "voices": {"anna": VoiceEntry("anna.f32", 1.0, 1.0, 100)},
+            "voices": {"anna": VoiceEntry("anna.f32", 1.0, 1.0, 100, (0.5, -0.25))},
         },
     }
     return Manifest(**{**values, **changes})
@@ -122,6 +123,22 @@ def test_the_flow_is_the_samplers(how: dict) -> None:
     )
     assert np.abs(mel - expected.numpy()).max() < 1e-4
     assert np.abs(mel[10:]).max() > 0.1
+
+
+@torch.no_grad()
+def test_an_exported_model_is_told_a_voice_that_was_heard_before() -> None:
+    backbone = build("aligned_dit", speaker_rate=1.2)
+    assert isinstance(backbone, AlignedDiT) and backbone.speaker is not None
+    told = utterance(160, 12, 100, seed=3)
+    together = backbone.prepare(Condition.stack([told, told.empty()]))
+    heard = backbone.speaker.hear(told.prompt_mel, told.is_prompt)
+    encoded = backbone.text(told.token_ids)
+    inputs, voices = onnx_graphs.Preparation(backbone)(
+        encoded, told.token_ids, told.token_frames, told.prompt_mel, told.is_prompt, told.is_valid, heard
+    )
+    torch.testing.assert_close(inputs, together.input)
+    torch.testing.assert_close(voices, together.voice)
+    assert float((voices[0] - voices[1]).abs().max()) > 0.1 < float(backbone.speaker(heard).abs().max())
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:

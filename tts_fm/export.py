@@ -203,4 +203,5 @@ def _entry(synthesizer: Synthesizer, voice: Voice, file: str) -> VoiceEntry:
         pace=duration.pace(voice.words.frames, voice.prompt.sound_seconds * rate),
         gain=voice.prompt.output_gain,
         longest_piece=teller.rule.longest_piece(voice.prompt, teller.room(voice.prompt)),
+        heard=() if voice.heard is None else tuple(voice.heard[0].tolist()),
     )

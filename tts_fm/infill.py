@@ -49,12 +49,15 @@ def continue_prompt(
     token_ids: Sequence[int],
     n_frames: int,
     token_frames: Sequence[int] | None = None,
+    heard: Float[Tensor, "1 v"] | None = None,
 ) -> Condition:
     """Return the condition of one utterance of ``n_frames`` frames that begins with ``prompt_mel``.
 
-    ``token_ids`` is the text of prompt and continuation together; ``token_frames``, where given, sums to ``n_frames``.
+    ``token_ids`` is the text of prompt and continuation together; ``token_frames``, where given, sums to ``n_frames``;
+    ``heard`` is what the backbone hears of the voice, where that is known.
     """
-    return fill_between(prompt_mel, prompt_mel[:0], n_frames - len(prompt_mel), token_ids, token_frames)
+    told = fill_between(prompt_mel, prompt_mel[:0], n_frames - len(prompt_mel), token_ids, token_frames)
+    return replace(told, heard=heard)
 
 
 def fill_between(

@@ -180,7 +180,7 @@ class Streamer:
         first, last = phrase
         ids, (_, *frames) = condition.token_ids[0].tolist(), condition.token_frames[0].tolist()
         kept = [n if first <= i < last else 0 for i, n in enumerate(frames)]
-        return infill.continue_prompt(given, ids, len(given) + sum(kept), [len(given), *kept])
+        return infill.continue_prompt(given, ids, len(given) + sum(kept), [len(given), *kept], condition.heard)
 
 
 def heard(prompt_mel: Float[Tensor, "p c"], frame_rate: float, seconds: float) -> Float[Tensor, "q c"]:

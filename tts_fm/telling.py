@@ -99,9 +99,9 @@ class Teller:
         prepared = prompts.prepare(prompt, mel.sample_rate, self.config.limits.max_prompt_seconds)
         prepared = replace(prepared, transcript=without_capitals(prepared.transcript))
         samples = prepared.waveform.samples
-        return Voice(
-            prepared, self.mel(samples)[: self.rule.n_given(len(samples))], self.rule.words(prepared.transcript)
-        )
+        given = self.mel(samples)[: self.rule.n_given(len(samples))]
+        heard = self.backbone.hear(given[None], given.new_ones(1, len(given), dtype=torch.bool))
+        return Voice(prepared, given, self.rule.words(prepared.transcript), heard)
 
     def pieces(self, paragraphs: Sequence[str], voice: Voice) -> tuple[list[str], list[float]]:
         """Cut a text so that prompt and piece together fit the model; return the pieces and the silence behind each."""
@@ -134,7 +134,9 @@ class Teller:
                 )
             fixed = duration.to_frames(seconds, self.config.mel.frame_rate)
         measured = self.rule.measure(voice, text, tokens, speed=speed, n_frames=fixed)
-        return infill.continue_prompt(voice.mel, measured.token_ids, measured.n_frames, measured.token_frames)
+        return infill.continue_prompt(
+            voice.mel, measured.token_ids, measured.n_frames, measured.token_frames, voice.heard
+        )
 
     def to_fill(self, gap: Gap) -> Condition:
         """Tell the model both sides, the words, and how long the gap is."""

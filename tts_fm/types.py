@@ -90,6 +90,7 @@ class Condition:
             backbone places the tokens itself.
         has_text: per utterance, whether the text may be used (False: dropped for guidance).
         has_prompt: per utterance, whether the prompt's audio may be used.
+        heard: what the backbone's encoder of speakers hears in the prompt; None: it has none, or has yet to hear it.
     """
 
     prompt_mel: Float[Tensor, "b n c"]
@@ -99,6 +100,7 @@ class Condition:
     token_frames: Int[Tensor, "b m"] | None
     has_text: Bool[Tensor, " b"]
     has_prompt: Bool[Tensor, " b"]
+    heard: Float[Tensor, "b v"] | None = None
 
     def __len__(self) -> int:
         return self.prompt_mel.shape[0]

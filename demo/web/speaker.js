@@ -3,7 +3,7 @@ import { apportion, like, noise } from "./flow.js";
 import { read } from "./reading.js";
 
 const PUNCTUATION = /(\s*[;:,.!?…—"()]+\s*)/;
-const FORMAT = 4; // of model.json, as tts_fm/runtime/manifest.py writes it
+const FORMAT = 5; // of model.json, as tts_fm/runtime/manifest.py writes it
 
 /** Read the model; `load(name)` gives a file's bytes, `ort` is onnxruntime-web, `phonemize(text, language)` espeak-ng. */
 export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
@@ -101,6 +101,7 @@ class Speaker {
       prompt_mel: this.tensor(prompt, [1, padded, c]),
       is_prompt: new ort.Tensor("bool", isPrompt, [1, padded]),
       is_valid: new ort.Tensor("bool", isValid, [1, padded]),
+      ...(voice.heard.length > 0 && { heard: this.tensor(Float32Array.from(voice.heard), [1, voice.heard.length]) }),
     });
     const rows = about.guidance > 0 ? 2 : 1;
     const first = (tensor) =>

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tts_fm.plugins import Options, Plugin
@@ -50,6 +50,10 @@ class Backbone(nn.Module, Plugin, ABC):
     def adaptable_layers(self) -> list[nn.Linear]:
         """Return the layers that low-rank adapters are put beside: those of attention and feed-forward in the blocks."""
         return [layer for layer in self.blocks.modules() if isinstance(layer, nn.Linear)]
+
+    def hear(self, mel: Float[Tensor, "b n c"], is_prompt: Bool[Tensor, "b n"]) -> Float[Tensor, "b v"] | None:
+        """Return ``Condition.heard`` of prompts, where the backbone hears voices; what is not told it, :meth:`prepare` hears."""
+        return None
 
     @abstractmethod
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,10 @@ from tts_fm import plugins
 from tts_fm.backbones import Backbone
 from tts_fm.nn.convolution import FrameConv
 from tts_fm.nn.embeddings import rotary_halves, rotate_halves
-from tts_fm.nn.encoders import ConvBlock, TextEncoder, VoiceEncoder, place
+from tts_fm.nn.encoders import TextEncoder, VoiceEncoder, place
+from tts_fm.nn.heard_voice import HeardVoice
 from tts_fm.nn.modulation import sinusoids
+from tts_fm.nn.refiner import Refiner, modulate
 from tts_fm.types import FILLER, Condition
 
 
@@ -30,14 +32,15 @@ class AlignedDiT(Backbone):
     """
 
     needs_token_frames = True
-    float32_parts = ("text", "token_frames")  # durations are the same in every precision
+    float32_parts = ("text", "token_frames", "speaker")  # durations are the same in every precision
 
     class Options(plugins.Options):
         """Sizes; ``min_remaining`` bounds ``1 - t`` from below in the velocity.
 
         With ``leaps`` the network is also told how long the step is that its velocity will be used for; that of a step of
         no length is the velocity of the flow. With ``refine_layers`` the refiner is a network of its own at frame rate,
-        which hears from the transformer what it knows of each frame.
+        which hears from the transformer what it knows of each frame. With ``speaker_rate``, frames of Kaldi's for one of the
+        mel, it is also told what a frozen encoder of speakers (CAM++) hears in the prompt.
         """
 
         dim: int = Field(default=320, gt=0, le=16_384)
@@ -54,6 +57,7 @@ class AlignedDiT(Backbone):
         dropout: float = Field(default=0.0, ge=0, lt=1)
         min_remaining: float = Field(default=0.05, gt=0, lt=1)
         leaps: bool = False
+        speaker_rate: float = Field(default=0.0, ge=0, le=16)
 
     options: Options
 
@@ -67,6 +71,7 @@ class AlignedDiT(Backbone):
             nn.Linear(options.text_dim, options.text_dim), nn.GELU(), nn.Linear(options.text_dim, 1)
         )
         self.voice = VoiceEncoder(n_mels, options.prompt_dim, d)
+        self.speaker = HeardVoice(n_mels, options.speaker_rate, d) if options.speaker_rate else None
         self.from_x = nn.Linear(p * n_mels, d)
         self.from_condition = nn.Linear(p * (n_mels + 1 + options.text_dim + 2), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
@@ -77,7 +82,7 @@ class AlignedDiT(Backbone):
         self.out_modulation = nn.Linear(d, 2 * d)
         self.out = nn.Linear(d, p * n_mels)
         self.detail = nn.Linear(d, p * options.refine_dim) if options.refine_layers else None
-        self.refine = Refiner(n_mels, options, d)
+        self.refine = Refiner(n_mels, options.refine_dim, options.refine_layers, options.kernel, d)
         last = [] if self.leap is None else [self.leap[2]]
         for layer in (self.modulation, self.out_modulation, self.out, *last):
             for parameter in layer.parameters():
@@ -88,14 +93,20 @@ class AlignedDiT(Backbone):
         """See :class:`Backbone`."""
         return self.text.embed
 
+    def hear(self, mel: Float[Tensor, "b n c"], is_prompt: Bool[Tensor, "b n"]) -> Float[Tensor, "b v"] | None:
+        """See :class:`Backbone`."""
+        return None if self.speaker is None else self.speaker.hear(mel, is_prompt)
+
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`; ``condition.token_frames`` is needed."""
+        if condition.heard is None:
+            condition = replace(condition, heard=self.hear(condition.prompt_mel, condition.is_prompt))
         return self.prepare_encoded(condition, self.text(condition.token_ids), times)
 
     def prepare_encoded(
         self, condition: Condition, encoded: Float[Tensor, "b m e"], times: Float[Tensor, " k"] | None = None
     ) -> Prepared:
-        """As :meth:`prepare`, with ``encoded`` as :attr:`text` makes it of the tokens."""
+        """As :meth:`prepare`, with ``encoded`` as :attr:`text` makes it of the tokens; the voice was heard."""
         assert condition.token_frames is not None
         placed = place(encoded, condition.token_ids, condition.token_frames, condition.prompt_mel.shape[1])  # b n e+2
         placed = placed * (condition.is_valid & condition.has_text[:, None])[..., None]
@@ -103,10 +114,14 @@ class AlignedDiT(Backbone):
         prompt = condition.prompt_mel * shown[..., None]
         context = torch.cat([prompt, shown[..., None].to(prompt.dtype), placed], dim=-1)
         is_valid = self._patches(condition.is_valid[..., None]).any(dim=-1)  # b q
-        voice = self.voice(prompt, shown)  # b d
+        voice, beside = self.voice(prompt, shown), self.from_condition(self._patches(context))  # b d, b q d
+        if self.speaker is not None:
+            assert condition.heard is not None
+            of_voice, of_patches = self.speaker(condition.heard * condition.has_prompt[:, None]).chunk(2, dim=-1)
+            voice, beside = voice + of_voice, beside + of_patches[:, None]
         q = is_valid.shape[1]
         prepared = Prepared(
-            input=self.from_condition(self._patches(context)),
+            input=beside,
             voice=voice,
             is_valid=condition.is_valid,
             is_valid_patch=is_valid,
@@ -143,7 +158,7 @@ class AlignedDiT(Backbone):
         h = modulate(h, *at_t.out.chunk(2, dim=-1))
         clean = self._frames(self.out(h), x_t.shape[1])  # b n c
         detail = None if self.detail is None else self._frames(self.detail(h), x_t.shape[1])  # b n r
-        clean = self.refine(clean, detail, x_t, at_t, prepared.is_valid).float()
+        clean = self.refine(clean, detail, x_t, at_t.refine, at_t.keep, prepared.is_valid).float()
         remaining = (1 - t).clamp(min=self.options.min_remaining).reshape(-1, 1, 1)
         return (clean - x_t) / remaining * is_valid
 
@@ -207,43 +222,6 @@ class Prepared:
     modulations: dict[float, Modulation]
 
 
-class Refiner(nn.Module):
-    """Adds to the clean mel what patches lose: convolutions over frames that also see ``x_t``.
-
-    Late in the flow ``x_t`` itself knows the detail best, so a part of it is kept: ``clean + keep(t) (x_t - clean)``.
-    """
-
-    def __init__(self, n_mels: int, options: AlignedDiT.Options, cond_dim: int) -> None:
-        super().__init__()
-        dim = options.refine_dim
-        self.near = FrameConv(2 * n_mels, dim, 5)
-        self.modulation = nn.Linear(cond_dim, 2 * dim)
-        self.blocks = nn.ModuleList(ConvBlock(dim, options.kernel) for _ in range(options.refine_layers))
-        self.out = FrameConv(dim, n_mels, 5)
-        self.keep = nn.Linear(cond_dim, n_mels)
-        for layer in (self.modulation, self.out, self.keep):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
-
-    def forward(
-        self,
-        clean: Float[Tensor, "b n c"],
-        detail: Float[Tensor, "b n r"] | None,
-        x_t: Float[Tensor, "b n c"],
-        at_t: Modulation,
-        is_valid: Bool[Tensor, "b n"],
-    ) -> Float[Tensor, "b n c"]:
-        """Return the refined mel; ``detail`` is what the transformer knows of each frame."""
-        valid = is_valid[..., None]
-        h = self.near(torch.cat([clean, x_t.to(clean.dtype)], dim=-1) * valid)  # b n r
-        h = h if detail is None else h + detail
-        h = F.gelu(modulate(h, *at_t.refine.chunk(2, dim=-1))) * valid
-        for block in self.blocks:
-            h = block(h) * valid
-        clean = clean + self.out(h)
-        return clean + at_t.keep * (x_t - clean)
-
-
 class Block(nn.Module):
     """Depthwise convolution, self-attention and feed-forward, the last two modulated and gated by adaLN.
 
@@ -290,8 +268,3 @@ class Block(nn.Module):
 def _nothing_pads(is_valid: Bool[Tensor, "b q"]) -> bool:
     """Whether every patch has speech in it; an exported network is given one utterance at a time, so there it has."""
     return torch.compiler.is_exporting() or bool(is_valid.all())
-
-
-def modulate(x: Float[Tensor, "b q d"], shift: Tensor, scale: Tensor) -> Float[Tensor, "b q d"]:
-    """Return ``LN(x) * (1 + scale) + shift``."""
-    return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift

@@ -19,6 +19,7 @@ from tts_fm import atomic, plugins
 from tts_fm.backbones.aligned_dit import AlignedDiT, Prepared
 from tts_fm.errors import ArgumentError
 from tts_fm.interop import onnx_int8
+from tts_fm.nn.campplus import CAMPPlus
 from tts_fm.nn.convolution import FrameConv, FrameUpsample
 from tts_fm.nn.embeddings import rotary_halves
 from tts_fm.runtime.windows import Windows
@@ -57,9 +58,10 @@ class Preparation(nn.Module):
         prompt_mel: Float[Tensor, "1 n c"],
         is_prompt: Bool[Tensor, "1 n"],
         is_valid: Bool[Tensor, "1 n"],
+        heard: Float[Tensor, "1 v"] | None = None,
     ) -> tuple[Tensor, Tensor]:
         yes = torch.ones(1, dtype=torch.bool)
-        condition = Condition(prompt_mel, is_prompt, is_valid, token_ids, token_frames, yes, yes)
+        condition = Condition(prompt_mel, is_prompt, is_valid, token_ids, token_frames, yes, yes, heard)
         both = Condition.stack([condition, condition.empty()])
         prepared = self.backbone.prepare_encoded(both, torch.cat([encoded, encoded]))
         return prepared.input, prepared.voice
@@ -174,6 +176,7 @@ def write(
     frames[:, 0] += 6 * p - frames.sum()
     columns, width = vocoder.options.upsample_rates[0], vocoder.options.upsample_initial_channel // 2
     lines = in_lines(vocoder)
+    heard = {} if backbone.speaker is None else {"heard": (torch.randn(1, CAMPPlus.DIM), {})}
     graphs: dict[str, tuple[nn.Module, dict[str, tuple[Tensor, dict[int, Any]]], list[str]]] = {
         "text": (Text(backbone), {"token_ids": (ids, {1: m})}, ["encoded", "frames"]),
         "prepared": (
@@ -185,6 +188,7 @@ def write(
                 "prompt_mel": (mel, {1: n}),
                 "is_prompt": (is_prompt, {1: n}),
                 "is_valid": (is_valid, {1: n}),
+                **heard,
             },
             ["input", "voice"],
         ),

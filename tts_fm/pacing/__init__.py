@@ -49,11 +49,13 @@ class Voice:
         prompt: the recording and its words.
         mel: the frames that the model is given, scaled.
         words: what the rule needs of the prompt's words for every piece.
+        heard: whose voice it is, where the backbone hears that.
     """
 
     prompt: PreparedPrompt
     mel: Float[Tensor, "n c"]
     words: Any
+    heard: Float[Tensor, "1 v"] | None = None
 
 
 @dataclass(frozen=True)

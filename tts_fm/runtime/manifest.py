@@ -15,7 +15,7 @@ from tts_fm import atomic
 from tts_fm.errors import ModelError
 from tts_fm.runtime.windows import Windows
 
-FORMAT = 4
+FORMAT = 5
 NAME = "model.json"
 GRAPHS = ("raised", "velocity", "sound", "prepared", "text")
 """The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
@@ -33,12 +33,14 @@ class VoiceEntry:
         pace: how many times as long as an average voice it takes for its words.
         gain: what the speech is multiplied by, to be as loud as the recording was.
         longest_piece: characters of a text that are spoken at once.
+        heard: what the model's encoder of speakers hears in the prompt; empty where the model has none.
     """
 
     mel: str
     pace: float
     gain: float
     longest_piece: int
+    heard: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ def read(folder: Path) -> Manifest:
                 f"export it anew: tts-fm export onnx"
             )
         lists = {"symbols": tuple(value["symbols"]), "times": tuple(value["times"])}
-        voices = {name: VoiceEntry(**entry) for name, entry in value["voices"].items()}
+        voices = {
+            name: VoiceEntry(**entry | {"heard": tuple(entry["heard"])}) for name, entry in value["voices"].items()
+        }
         marks = {these: (float(least), float(most)) for these, (least, most) in value["mark_pauses"].items()}
         windows = {name: Windows(**value[name]) for name in ("raising", "sounding")}
         return Manifest(**{**value, **lists, **windows, "mark_pauses": marks, "voices": voices})

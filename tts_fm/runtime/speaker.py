@@ -18,6 +18,7 @@ from tts_fm import atomic, duration
 from tts_fm.audio import encoding, spectrum
 from tts_fm.errors import InputError, ModelError
 from tts_fm.runtime import flow, manifest
+from tts_fm.runtime.manifest import VoiceEntry
 from tts_fm.text import pronunciation
 from tts_fm.text.chunk import chunk
 from tts_fm.text.clean import check
@@ -95,7 +96,7 @@ class Speaker:
         prompt = manifest.read_mel(self.folder, self.manifest, voice)
         entry = self.manifest.voices[voice]
         chunks, pauses = self._pieces(reading.paragraphs, entry.longest_piece)
-        mels = [self._mel(piece, prompt, entry.pace, speed, seed + i) for i, piece in enumerate(chunks)]
+        mels = [self._mel(piece, prompt, entry, speed, seed + i) for i, piece in enumerate(chunks)]
         pieces = [self._vocode(mel) * np.float32(entry.gain) for mel in mels]
         return Spoken(
             samples=self._joined(pieces, pauses),
@@ -154,14 +155,14 @@ class Speaker:
         return pieces, pauses
 
     def _mel(
-        self, text: str, prompt: Float[ndarray, "p c"], pace: float, speed: float, seed: int
+        self, text: str, prompt: Float[ndarray, "p c"], entry: VoiceEntry, speed: float, seed: int
     ) -> Float[ndarray, "n c"]:
         """Return the log-mel of one piece, equalised as the model says."""
         about, given = self.manifest, len(prompt)
         tokens = pronunciation.tokens(text, about.language)
         ids = self._ids(tokens)
         frames = self._text.run(["frames"], {"token_ids": np.array([ids])})[0][0]
-        target = duration.at_pace(frames.tolist(), pace, speed=speed, floor_frames=about.floor_frames)
+        target = duration.at_pace(frames.tolist(), entry.pace, speed=speed, floor_frames=about.floor_frames)
         target[0] = min(target[0], about.leading_frames)
         target = duration.with_pauses(target, tokens, about.frame_rate, speed, about.mark_pauses)
         n = given + sum(target)
@@ -171,6 +172,7 @@ class Speaker:
         shown[:given] = prompt
         token_ids = np.array([[about.filler, *ids]])
         encoded = self._text.run(["encoded"], {"token_ids": token_ids})[0]
+        heard = {"heard": np.array([entry.heard], np.float32)} if entry.heard else {}
         inputs, voice = self._prepared.run(
             None,
             {
@@ -180,6 +182,7 @@ class Speaker:
                 "prompt_mel": shown[None],
                 "is_prompt": is_prompt[None],
                 "is_valid": is_valid[None],
+                **heard,
             },
         )
         rows = [slice(0, 1), slice(1, 2)] if about.guidance > 0 else [slice(0, 1)]

@@ -14,8 +14,8 @@ from torch.nn.utils.parametrizations import weight_norm
 from tts_fm.backbones import Backbone
 from tts_fm.config import AdversaryOptions, ModelConfig
 from tts_fm.flow.paths import Path
+from tts_fm.interop import campplus
 from tts_fm.sampler import Sampler
-from tts_fm.training.campplus import SpeakerEncoder
 from tts_fm.training.discriminators import Verdict, judge
 from tts_fm.training.vocoder_losses import feature_distance, judging, pleasing
 from tts_fm.types import Condition
@@ -72,7 +72,7 @@ class Adversary:
         self.optimizer = torch.optim.AdamW(self.judges.parameters(), options.lr, (0.5, 0.9))
         self.encoder = None
         if options.speaker is not None:
-            self.encoder = SpeakerEncoder.load(FilePath(options.speaker.encoder), model.mel).to(device)
+            self.encoder = campplus.load(FilePath(options.speaker.encoder), model.mel).to(device)
 
     def has_turn(self, generator: torch.Generator) -> bool:
         """Draw whether a batch is judged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -55,6 +56,7 @@ class Objective(nn.Module):
         if self.training:
             batch = augment.vary(batch, self.config.augment, model.mel, model.mel_scale, rng)
         condition, is_target = infill.random_span(batch, self.config.infill, rng)
+        condition = replace(condition, heard=self.backbone.hear(condition.prompt_mel, condition.is_prompt))
         noise = torch.Generator(device).manual_seed(seed + 1)
         x_0 = torch.randn(batch.mel.shape, generator=noise, device=device)  # b n c
         x_0 = self.coupling.pair(x_0, batch.mel, batch.is_valid)

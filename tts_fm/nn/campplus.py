@@ -1,25 +1,15 @@
-"""CAM++, a published encoder of speakers: what tells the network whether its speech has the voice that was asked for."""
+"""CAM++, a published encoder of speakers: whose voice a mel has, as a vector."""
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tts_fm.audio.mel import between, filter_edges
-from tts_fm.errors import ModelError
-from tts_fm.torch_files import load_state
-from tts_fm.types import MelSpec
-
 N_BANDS = 80
-FRAMES_PER_SECOND = 100
-LOWEST_HZ = 20.0
-HIGHEST_HZ = 8000.0
 GROWTH = 32
 SEGMENT = 100  # frames of 20 ms that share one context
 BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers, dilation
@@ -28,47 +18,24 @@ BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers, dilation
 class SpeakerEncoder(nn.Module):
     """The voice of a mel as a vector of length 1, by CAM++ (Wang et al., arXiv 2303.00332).
 
-    The published network hears Kaldi's filterbank energies of 16 kHz, 100 frames a second, less their mean over time. They
-    are read off the log-mel at the centres of Kaldi's bands; what this leaves out is constant in time, and so in the mean.
+    The published network hears Kaldi's filterbank energies of 16 kHz, 100 frames a second, less their mean over time.
+    ``bands`` reads their logarithms off a mel; what is constant in time is in the mean, and so left out.
 
     Args:
-        mel: what the mels are; they must reach to 8 kHz.
-
-    Raises:
-        ValueError: the mel ends below 8 kHz.
+        n_mels: mel channels, ``c``.
+        rate: how many of Kaldi's frames one of the mel is.
     """
 
-    bands: Float[Tensor, "80 c"]
-
-    def __init__(self, mel: MelSpec) -> None:
+    def __init__(self, n_mels: int, rate: float) -> None:
         super().__init__()
-        if mel.highest_hz < HIGHEST_HZ:
-            raise ValueError(
-                f"an encoder of speakers hears up to {HIGHEST_HZ:g} Hz, this mel ends at {mel.highest_hz:g} Hz"
-            )
-        self.rate = FRAMES_PER_SECOND * mel.hop_length / mel.sample_rate
-        self.register_buffer("bands", _kaldi_bands(mel), persistent=False)
+        self.rate = rate
+        self.bands = nn.Linear(n_mels, N_BANDS, bias=False)
         self.network = CAMPPlus()
 
     def forward(self, mel: Float[Tensor, "b n c"]) -> Float[Tensor, "b e"]:
-        """Return the voice of each log-mel, which must last half a second or more."""
-        energies = 2 * F.linear(mel, self.bands).mT  # (b 80 n)
-        energies = F.interpolate(energies, size=round(self.rate * mel.shape[1]), mode="linear")
+        """Return the voice of each mel, which must last half a second or more."""
+        energies = F.interpolate(self.bands(mel).mT, size=round(self.rate * mel.shape[1]), mode="linear")  # (b 80 n)
         return F.normalize(self.network(energies - energies.mean(dim=-1, keepdim=True)), dim=-1)
-
-    @classmethod
-    def load(cls, path: Path, mel: MelSpec) -> SpeakerEncoder:
-        """Read the weights of the 3D-Speaker project (``campplus_cn_en_common.pt``), frozen.
-
-        Raises:
-            ModelError: the file is not there, or holds another network.
-        """
-        encoder, state = cls(mel), load_state(path, is_old_format_read=True)
-        try:
-            encoder.network.load_state_dict(state)
-        except RuntimeError:
-            raise ModelError(f"{path} does not hold CAM++ with {CAMPPlus.DIM} numbers a voice") from None
-        return encoder.eval().requires_grad_(False)
 
 
 class CAMPPlus(nn.Module):
@@ -193,16 +160,3 @@ class MeanAndDeviation(nn.Module):
 
 def _normed(width: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(width), relu=nn.ReLU()))
-
-
-def _kaldi_bands(mel: MelSpec) -> Float[Tensor, "80 c"]:
-    """Return weights that read a log-mel, between its channels, at the centres of Kaldi's bands."""
-    edges = torch.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), N_BANDS + 2, dtype=torch.float64)
-    wanted = 700 * ((edges[1:-1] / 1127).exp() - 1)
-    above, share = between(filter_edges(mel)[1:-1], wanted)
-    channels, share = torch.eye(mel.n_mels, dtype=torch.float64), share[:, None]
-    return ((1 - share) * channels[above - 1] + share * channels[above]).float()
-
-
-def _mel(hertz: float) -> float:
-    return 1127 * math.log1p(hertz / 700)
