@@ -29,7 +29,10 @@ def main() -> None:
     if not to.keys() == learned.keys() == since.keys():
         raise SystemExit("the three models are not of one kind: their weights have other names")
     total = {
-        name: value.float() + given.share * (learned[name].float() - since[name].float()) for name, value in to.items()
+        name: value.float() + given.share * (learned[name].float() - since[name].float())
+        if value.is_floating_point()
+        else value  # a count
+        for name, value in to.items()
     }
     model = config.read_model(given.to / checkpoint.CONFIG)
     checkpoint.save_model(given.out, model, total, dtype=torch.float32)

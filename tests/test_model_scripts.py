@@ -59,8 +59,10 @@ def test_what_was_learned_since_is_added(tmp_path, monkeypatch):
     model = config.read_model(Path("configs/bundled_rest.yaml"))
     values = {"to": 1.0, "learned": 5.0, "since": 3.0}
     for name, value in values.items():
-        checkpoint.save_model(tmp_path / name, model, {"a.weight": torch.full((2, 3), value)})
+        weights = {"a.weight": torch.full((2, 3), value), "a.count": torch.tensor(2**40 + int(value))}
+        checkpoint.save_model(tmp_path / name, model, weights)
     arguments = [word for name in values for word in (f"--{name}", str(tmp_path / name))]
     monkeypatch.setattr(sys, "argv", ["add_training", *arguments, "--share", "0.25", "--out", str(tmp_path / "sum")])
     add_training.main()
-    assert torch.equal(tensors.read_tensors(tmp_path / "sum" / checkpoint.WEIGHTS)["a.weight"], torch.full((2, 3), 1.5))
+    made = tensors.read_tensors(tmp_path / "sum" / checkpoint.WEIGHTS)
+    assert torch.equal(made["a.weight"], torch.full((2, 3), 1.5)) and int(made["a.count"]) == 2**40 + 1
