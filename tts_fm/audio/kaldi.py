@@ -11,14 +11,13 @@ from torch import Tensor
 from tts_fm.audio.mel import between, filter_edges
 from tts_fm.types import MelSpec
 
-N_BANDS = 80
 FRAMES_PER_SECOND = 100
 LOWEST_HZ = 20.0
 HIGHEST_HZ = 8000.0
 
 
-def energies_of(mel: MelSpec) -> Float[Tensor, "80 c"]:
-    """Return weights that make log-energies of a log-mel, read between its channels at the centres of Kaldi's bands.
+def energies_of(mel: MelSpec, n_bands: int) -> Float[Tensor, "b c"]:
+    """Return weights that make log-energies of a log-mel, read between its channels at the centres of ``n_bands`` bands of Kaldi.
 
     They are those of Kaldi but for a constant in each band.
 
@@ -29,7 +28,7 @@ def energies_of(mel: MelSpec) -> Float[Tensor, "80 c"]:
         raise ValueError(
             f"an encoder of speakers hears up to {HIGHEST_HZ:g} Hz, this mel ends at {mel.highest_hz:g} Hz"
         )
-    edges = torch.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), N_BANDS + 2, dtype=torch.float64)
+    edges = torch.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), n_bands + 2, dtype=torch.float64)
     wanted = 700 * ((edges[1:-1] / 1127).exp() - 1)
     above, share = between(filter_edges(mel)[1:-1], wanted)
     channels, share = torch.eye(mel.n_mels, dtype=torch.float64), share[:, None]

@@ -100,7 +100,8 @@ class AlignedDiT(Backbone):
     def prepare(self, condition: Condition, times: Float[Tensor, " k"] | None = None) -> Prepared:
         """See :class:`Backbone`; ``condition.token_frames`` is needed."""
         if condition.heard is None:
-            condition = replace(condition, heard=self.hear(condition.prompt_mel, condition.is_prompt))
+            shown = condition.is_prompt & condition.has_prompt[:, None]  # nobody hears what will not be told
+            condition = replace(condition, heard=self.hear(condition.prompt_mel, shown))
         return self.prepare_encoded(condition, self.text(condition.token_ids), times)
 
     def prepare_encoded(

@@ -8,7 +8,7 @@ import torch
 
 from tts_fm.audio import kaldi
 from tts_fm.errors import ModelError
-from tts_fm.nn.campplus import CAMPPlus, SpeakerEncoder
+from tts_fm.nn.campplus import N_BANDS, CAMPPlus, SpeakerEncoder
 from tts_fm.torch_files import load_state
 from tts_fm.types import MelSpec
 
@@ -27,7 +27,7 @@ def load(path: Path, mel: MelSpec, scale: float = 1.0) -> SpeakerEncoder:
     except RuntimeError:
         raise ModelError(f"{path} does not hold CAM++ with {CAMPPlus.DIM} numbers a voice") from None
     with torch.no_grad():
-        encoder.bands.weight.copy_(scale * kaldi.energies_of(mel))
+        encoder.bands.weight.copy_(scale * kaldi.energies_of(mel, N_BANDS))
     return encoder.eval().requires_grad_(False)
 
 
