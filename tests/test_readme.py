@@ -92,7 +92,10 @@ def test_the_lock_holds_what_is_asked_for_with_hashes_and_names_no_host():
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_linked_file_is_there(page: Path):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+        there = (page.parent / target).resolve()
+        assert there.exists(), target
+        if page.is_relative_to(ROOT / "docs"):
+            assert there.is_relative_to(ROOT / "docs"), f"the site does not have {target}"
 
 
 def test_the_reference_is_what_the_script_makes():
