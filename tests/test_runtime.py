@@ -58,6 +58,7 @@ def about(sampling: SamplingOptions, **changes: object) -> Manifest:
         **{
             "match_prompt": 0.0,
             "times": tuple(sampling.times().tolist()),
+            "settling": (1.0,),
             "guidance": sampling.guidance,
             "temperature": 1.0,
         },
@@ -86,7 +87,8 @@ def test_the_noise_is_that_of_torch(shape: tuple[int, int]) -> None:
     "how",
     [{"guidance": 2.0, "follow_prompt": True}, {"guidance": 2.0}, {"guidance": 0.0}, {"leap": True, "guidance": 0.0}],
 )
-def test_the_flow_is_the_samplers(how: dict) -> None:
+@pytest.mark.parametrize(("match_prompt", "settle_from"), [(0.0, 0.5), (0.8, 1.0), (0.8, 0.5)])
+def test_the_flow_is_the_samplers(how: dict, match_prompt: float, settle_from: float) -> None:
     torch.manual_seed(0)
     options = AlignedDiT.Options(
         dim=16,
@@ -105,7 +107,8 @@ def test_the_flow_is_the_samplers(how: dict) -> None:
         torch.nn.init.normal_(parameter, std=0.2)
     condition = infill.continue_prompt(torch.randn(10, 8), [FILLER, 1, 2, 3], 31, [10, 7, 8, 6])
     sampling = SamplingOptions(steps=3, grid="uniform", **how)
-    (expected,) = Sampler(backbone, sampling).sample([condition], [7])
+    sampler = Sampler(backbone, sampling, match_prompt=match_prompt, settle_from=settle_from)
+    (expected,) = sampler.sample([condition], [7])
     told = [condition, condition.empty()][: 2 if sampling.guidance > 0 else 1]
     prepared = [backbone.prepare(one) for one in told]
 
@@ -114,12 +117,13 @@ def test_the_flow_is_the_samplers(how: dict) -> None:
         with torch.inference_mode():
             return [backbone.mean_velocity(x, at, end, one)[0].numpy() for one in prepared]
 
-    mel = flow.integrate(
+    mel = flow.sample(
         velocities,
         flow.noise(7, 31, 8),
         condition.prompt_mel[0].numpy(),
         condition.is_prompt[0].numpy(),
-        about(sampling),
+        condition.is_valid[0].numpy(),
+        about(sampling, match_prompt=match_prompt, settling=tuple(sampler.settling.tolist())),
     )
     assert np.abs(mel - expected.numpy()).max() < 1e-4
     assert np.abs(mel[10:]).max() > 0.1

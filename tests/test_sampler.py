@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tts_fm import infill, plugins
+from tts_fm.audio.equalize import like
 from tts_fm.backbones import Backbone
 from tts_fm.flow import noise
 from tts_fm.flow.solvers import Solver
@@ -124,6 +125,35 @@ def test_error_control_takes_no_heed_of_the_steps_and_keeps_its_tolerance() -> N
         assert (mel - exact)[1:].abs().max() < 10 * tolerance
         costs.append(len(backbone.batches))
     assert costs[0] < costs[1] and calls == [(5, 5)] * 2
+
+
+@pytest.mark.parametrize("start", [1.0, 0.6])
+def test_what_was_matched_is_said_anew_from_the_time_told(start: float) -> None:
+    """In the field ``2 - x``; all that is matched at 1 stays."""
+    prompt = 3 * torch.randn(80, N_MELS, generator=torch.Generator().manual_seed(1)) + 1
+    condition = infill.continue_prompt(prompt, [1, 2], 320)
+    options = SamplingOptions(solver="dopri5", guidance=0, tolerance=1e-6)
+    (plain,) = Sampler(Pull(), options).sample([condition], [3])
+    (mel,) = Sampler(Pull(), options, match_prompt=0.8, settle_from=start).sample([condition], [3])
+    matched = like(plain[80:], prompt, 0.8)
+    x_t = (1 - start) * noise.noise(3, 320, N_MELS)[80:] + start * matched
+    torch.testing.assert_close(mel[80:], 2 + (x_t - 2) * math.exp(start - 1), rtol=0, atol=1e-4)
+    assert torch.equal(mel[:80], prompt) and (matched - plain[80:]).abs().mean() > 0.3
+
+
+def test_matched_and_said_anew_an_utterance_is_the_same_alone_and_each_step_is_told() -> None:
+    backbone, options, calls = small_dit(), SamplingOptions(grid="uniform", sway=0, steps=4), []
+    alone = [
+        Sampler(backbone, options, match_prompt=0.7, settle_from=0.6).sample([c], [s])[0]
+        for c, s in zip(utterances(), SEEDS, strict=True)
+    ]
+    sampler = Sampler(backbone, options, match_prompt=0.7, settle_from=0.6)
+    together = sampler.sample(utterances(), SEEDS, lambda *done: calls.append(done))
+    for one, other in zip(alone, together, strict=True):
+        assert (one - other).abs().max() <= 1e-4 * one.abs().max()
+    torch.testing.assert_close(sampler.settling, torch.tensor([0.6, 0.75, 1.0]))
+    assert calls == [(i, 6) for i in range(1, 7)]
+    assert Sampler(backbone, options, settle_from=0.6).settling.tolist() == [1.0]
 
 
 def test_as_a_diffusion_an_utterance_depends_on_its_own_seed_alone() -> None:

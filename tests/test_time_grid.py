@@ -24,6 +24,13 @@ def test_grids_lead_from_0_to_1_in_the_steps_asked_for(name: GridName, steps: in
             assert times.shape == (steps + 1,) and times[0] == 0 and times[-1] == 1 and (times.diff() > 0).all()
 
 
+def test_the_rest_of_a_grid_begins_where_it_is_told() -> None:
+    grid = time_grid.uniform(4)
+    assert time_grid.rest(grid, 0.6).tolist() == [0.6, 0.75, 1]
+    assert time_grid.rest(grid, 0.5).tolist() == [0.5, 0.75, 1]
+    assert time_grid.rest(grid, 1.0).tolist() == [1]
+
+
 def test_uniform_steps_are_equal() -> None:
     assert time_grid.uniform(4).tolist() == [0, 0.25, 0.5, 0.75, 1]
 

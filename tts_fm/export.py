@@ -26,7 +26,7 @@ from tts_fm.pacing import Voice
 from tts_fm.pacing.predicted import LEADING_SILENCE, Predicted
 from tts_fm.runtime import Speaker, manifest
 from tts_fm.runtime.manifest import Manifest, VoiceEntry
-from tts_fm.sampler import Sampler, SamplingOptions
+from tts_fm.sampler import SamplingOptions
 from tts_fm.synthesizer import Synthesizer
 from tts_fm.text.pronunciation import SYMBOLS
 from tts_fm.types import DECIBELS, FILLER
@@ -100,6 +100,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     vocoder = onnx_graphs.in_float32(synthesizer.vocoder)
     onnx_graphs.write(folder, backbone, vocoder, weights, onnx_graphs.ranges(synthesizer.vocoder))
+    sampler = synthesizer.model.sampler(sampling)
     raising, sounding = onnx_graphs.windows(vocoder)
     heard = {name: synthesizer.teller.listen(prompt) for name, prompt in voices.items()}
     rate = config.mel.frame_rate
@@ -116,7 +117,8 @@ def write(
         mel_mean=config.mel_scale.mean,
         mel_std=config.mel_scale.std,
         match_prompt=config.match_prompt,
-        times=tuple(Sampler(backbone, sampling, grids=synthesizer.grids).grid.tolist()),
+        times=tuple(sampler.grid.tolist()),
+        settling=tuple(sampler.settling.tolist()),
         guidance=sampling.guidance,
         temperature=sampling.temperature,
         is_leaping=sampling.leap,

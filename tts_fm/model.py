@@ -86,5 +86,7 @@ class Model:
             path=self.config.flow.path.build(Path),
             weak=self.weak,
             grids=self.grids,
+            match_prompt=self.config.match_prompt,
+            settle_from=self.config.settle_from,
             on_state=None if on_state is None else lambda t, x_t: on_state(t, unscaled(x_t[0, given:].float())),
         )

@@ -1,4 +1,4 @@
-"""From a mel that a model made to sound: without the model's scale, in the prompt's colour, through the vocoder."""
+"""From a mel that a model made to sound: without the model's scale, through the vocoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.config import ModelConfig
 from tts_fm.vocoders import Vocoder
@@ -20,10 +19,9 @@ class Renderer:
     config: ModelConfig
     vocoder: Vocoder
 
-    def log_mel(self, mel: Float[Tensor, "q c"], prompt: Float[Tensor, "p c"]) -> Float[Tensor, "q c"]:
-        """Return a scaled ``mel`` without the scale, equalised to the ``prompt`` that it continues."""
-        unscaled = self.config.mel_scale.unscaled
-        return like(unscaled(mel), unscaled(prompt), self.config.match_prompt)
+    def log_mel(self, mel: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+        """Return a scaled ``mel`` without the scale."""
+        return self.config.mel_scale.unscaled(mel)
 
     def sound(
         self, log_mel: Float[Tensor, "n c"], gain: float = 1.0, start: int = 0, end: int | None = None

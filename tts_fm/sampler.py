@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tts_fm import infill, plugins
 from tts_fm.answers import Answers, Networks
+from tts_fm.audio import equalize
 from tts_fm.backbones import Backbone
 from tts_fm.flow import guidance, noise, sde, time_grid
 from tts_fm.flow.guidance import Conditioning
@@ -108,6 +109,9 @@ class Sampler:
         weak: a weaker model, for the guidance mode ``auto``.
         grids: the model's own grids by their number of steps, for ``grid`` "optimal".
         on_state: sees the way from noise to speech.
+        match_prompt: how far the long-term spectrum of what was said is moved to the prompt's, see :func:`equalize.like`.
+        settle_from: the time on the path to which that is taken back, to be said anew from there on, so that the network
+            mends what moving it has spoilt; 1 leaves it as it is.
     """
 
     def __init__(
@@ -120,6 +124,8 @@ class Sampler:
         weak: Backbone | None = None,
         grids: Mapping[int, Sequence[float]] | None = None,
         on_state: OnState | None = None,
+        match_prompt: float = 0.0,
+        settle_from: float = 1.0,
     ) -> None:
         if "auto" in options.guidance_modes and weak is None:
             raise ValueError("the guidance mode auto leads away from a weaker model; give one, or leave auto out")
@@ -131,6 +137,8 @@ class Sampler:
         self.solver = plugins.build(Solver, options.solver, options.tolerance)
         is_own = options.grid == "optimal"
         self.grid = time_grid.stored({} if grids is None else grids, options.steps) if is_own else options.times()
+        self.match_prompt = match_prompt
+        self.settling = time_grid.rest(self.grid, settle_from if match_prompt > 0 else 1.0)
 
     @torch.inference_mode()
     def sample(
@@ -139,7 +147,7 @@ class Sampler:
         """Return the mel of each utterance, prompt included; it depends on its condition and seed, not on the others."""
         assert len(conditions) == len(seeds)
         groups = list(self._groups(conditions))
-        steps = self.options.steps
+        steps = self.options.steps + len(self.settling) - 1
         mels: dict[int, Tensor] = {}
         for done, group in enumerate(groups):
             progress = (
@@ -174,9 +182,20 @@ class Sampler:
             return torch.stack([F.pad(z, (0, 0, 0, n - len(z))) for z in map(next, streams)]).to(device)
 
         x_0 = self.options.temperature * draw()
-        x_1 = self.integrate(condition, x_0, x_0, self.grid, draw, on_step)
-        x_1 = torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
+        x_1 = self._matched(self.integrate(condition, x_0, x_0, self.grid, draw, on_step), condition)
+        if len(self.settling) > 1:
+            later = None if on_step is None else lambda i, n: on_step(self.options.steps + i, n)
+            x_t = self.path.sample(x_0, x_1, self.settling[0].to(device).expand(len(x_0))).x_t
+            x_1 = _with_prompt(self.integrate(condition, x_t, x_0, self.settling, draw, later), condition)
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
+
+    def _matched(self, x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
+        """Return ``x_1`` with the frames of the prompt, and the missing ones of each utterance moved towards those."""
+        x_1 = _with_prompt(x_1, condition)
+        is_missing = condition.is_valid & ~condition.is_prompt
+        for mel, prompt, missing, given in zip(x_1, condition.prompt_mel, is_missing, condition.is_prompt, strict=True):
+            mel[missing] = equalize.like(mel[missing], prompt[given], self.match_prompt)
+        return x_1
 
     def integrate(
         self,
@@ -240,6 +259,10 @@ class Sampler:
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, dtype=self.dtype)
+
+
+def _with_prompt(x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
+    return torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
 
 
 def _watched(field: VelocityField, on_state: OnState) -> VelocityField:

@@ -158,7 +158,7 @@ class Streamer:
             (mel,) = self.sampler.sample([condition], [seed + i], on_step)
             said = torch.cat([said, mel[int(condition.is_prompt.sum()) :]])
             is_last = phrases is None or i == len(phrases) - 1
-            log_mel = self.renderer.log_mel(said, self.prompt_mel)
+            log_mel = self.renderer.log_mel(said)
             ready = len(said) if is_last else len(said) - self.renderer.vocoder.around
             least, most = round(_SOONEST * rate), round(_PIECE * rate)
             while done < ready:

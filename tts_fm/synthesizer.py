@@ -182,7 +182,7 @@ class Synthesizer:
         given = len(voice.mel)
         sampler = self.model.sampler(sampling, on_state, given)
         mels = sampler.sample(conditions, [seed + i for i in range(len(conditions))], on_step)
-        log_mels = [self.renderer.log_mel(mel[given:], mel[:given]) for mel in mels]
+        log_mels = [self.renderer.log_mel(mel[given:]) for mel in mels]
         pieces = [self.renderer.sound(log_mel, voice.prompt.output_gain) for log_mel in log_mels]
         memory.give_back()
         waveform, seconds_taken = join(pieces, pauses), time.perf_counter() - began

@@ -3,7 +3,7 @@ import { apportion, like, noise } from "./flow.js";
 import { read } from "./reading.js";
 
 const PUNCTUATION = /(\s*[;:,.!?…—"()]+\s*)/;
-const FORMAT = 5; // of model.json, as tts_fm/runtime/manifest.py writes it
+const FORMAT = 6; // of model.json, as tts_fm/runtime/manifest.py writes it
 
 /** Read the model; `load(name)` gives a file's bytes, `ort` is onnxruntime-web, `phonemize(text, language)` espeak-ng. */
 export async function load(loadFile, ort, phonemize, onProgress = () => {}) {
@@ -113,27 +113,33 @@ class Speaker {
     };
     const x0 = new Float32Array(padded * c);
     x0.set(noise(seed, n * c).map((value) => about.temperature * value));
+    const onPath = (x1, i, t) => (1 - (1 - about.sigma_min) * t) * x0[i] + t * x1[i];
     const x = x0.slice();
-    for (let step = 0; step + 1 < about.times.length; step++) {
-      const [t, until] = [Math.fround(about.times[step]), Math.fround(about.times[step + 1])];
-      if (about.follows_prompt) {
-        const sigma = 1 - (1 - about.sigma_min) * t;
-        for (let i = 0; i < given * c; i++) x[i] = sigma * x0[i] + t * prompt[i];
+    const integrate = async (times) => {
+      for (let step = 0; step + 1 < times.length; step++) {
+        const [t, until] = [Math.fround(times[step]), Math.fround(times[step + 1])];
+        if (about.follows_prompt) for (let i = 0; i < given * c; i++) x[i] = onPath(prompt, i, t);
+        const { velocity } = await this.sessions.velocity.run({
+          ...constant,
+          x_t: this.tensor(repeated(x, rows), [rows, padded, c]),
+          t: this.tensor(Float32Array.of(t), [1]),
+          until: this.tensor(Float32Array.of(about.is_leaping ? until : t), [1]),
+        });
+        const v = velocity.data;
+        for (let i = 0; i < x.length; i++) {
+          const guided = rows === 1 ? v[i] : v[i] + about.guidance * (v[i] - v[x.length + i]);
+          x[i] += (until - t) * guided;
+        }
       }
-      const { velocity } = await this.sessions.velocity.run({
-        ...constant,
-        x_t: this.tensor(repeated(x, rows), [rows, padded, c]),
-        t: this.tensor(Float32Array.of(t), [1]),
-        until: this.tensor(Float32Array.of(about.is_leaping ? until : t), [1]),
-      });
-      const v = velocity.data;
-      for (let i = 0; i < x.length; i++) {
-        const guided = rows === 1 ? v[i] : v[i] + about.guidance * (v[i] - v[x.length + i]);
-        x[i] += (until - t) * guided;
-      }
+    };
+    await integrate(about.times);
+    x.set(like(x.subarray(given * c, n * c), prompt.subarray(0, given * c), c, about.match_prompt), given * c);
+    if (about.settling.length > 1) {
+      const t = Math.fround(about.settling[0]);
+      for (let i = 0; i < x.length; i++) x[i] = onPath(x, i, t);
+      await integrate(about.settling);
     }
-    const mel = x.map((value, i) => (i < given * c ? prompt[i] : value) * about.mel_std + about.mel_mean);
-    return like(mel.subarray(given * c, n * c), mel.subarray(0, given * c), c, about.match_prompt);
+    return x.slice(given * c, n * c).map((value) => value * about.mel_std + about.mel_mean);
   }
 
   tensor(data, dims) {

@@ -56,8 +56,7 @@ def one_piece(synthesizer: Synthesizer, seconds: float) -> dict[str, float]:
     condition = infill.continue_prompt(voice.mel, measured.token_ids, measured.n_frames, measured.token_frames)
     with torch.inference_mode():
         (mel,) = synthesizer.model.sampler().sample([condition], [0])
-        given = len(voice.mel)
-        waveform = renderer.sound(renderer.log_mel(mel[given:], mel[:given]), voice.prompt.output_gain)
+        waveform = renderer.sound(renderer.log_mel(mel[len(voice.mel) :]), voice.prompt.output_gain)
     return {"seconds": waveform.seconds, "room": teller.room(voice.prompt)}
 
 

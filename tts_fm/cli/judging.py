@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tts_fm.evaluation.pairs import Pair
     from tts_fm.synthesizer import Synthesizer
 
-_SPOKEN = ("sampling", "default_leaps", "match_prompt", "duration", "limits")
+_SPOKEN = ("sampling", "default_leaps", "match_prompt", "settle_from", "duration", "limits")
 
 
 def make_folder(out: Path) -> None:

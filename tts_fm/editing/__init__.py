@@ -12,7 +12,6 @@ from torch import Tensor
 
 from tts_fm.alignment import TimedWord, timed_words
 from tts_fm.audio import level
-from tts_fm.audio.equalize import like
 from tts_fm.audio.io import Waveform
 from tts_fm.audio.level import Span
 from tts_fm.editing.revision import Revision, revise
@@ -135,8 +134,6 @@ class Editor:
         config, gap = self.teller.config, window.gap
         spec, first, last = config.mel, len(gap.left), len(mel) - len(gap.right)
         log_mel = config.mel_scale.unscaled(mel)
-        given = torch.cat([log_mel[:first], log_mel[last:]])
-        log_mel[first:last] = like(log_mel[first:last], given, config.match_prompt)
         begin = max(first - _AROUND, 0)
         decoded = self.vocoder.decode(log_mel[None, begin : last + _AROUND])[0].float().cpu() * window.gain
         start = (first + gap.overlap - begin) * spec.hop_length

@@ -87,3 +87,8 @@ def stored(grids: Mapping[int, Sequence[float]], steps: int) -> Float[Tensor, " 
             f"let one be found (tts-fm optimize-steps), or take another grid"
         )
     return torch.tensor(grids[steps], dtype=torch.float32)
+
+
+def rest(grid: Float[Tensor, " k"], start: float) -> Float[Tensor, " r"]:
+    """Return ``start`` and the times of ``grid`` behind it: how to go on from there; 1 alone for ``start = 1``."""
+    return torch.cat([torch.tensor([start], dtype=grid.dtype), grid[grid > start]])

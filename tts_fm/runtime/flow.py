@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from tts_fm.audio import spectrum
 from tts_fm.runtime.manifest import Manifest
 
 Velocities = Callable[[ndarray, np.float32, np.float32], Sequence[ndarray]]
@@ -44,23 +45,46 @@ def _normal(uniform: Float[ndarray, " k"]) -> Float[ndarray, " k"]:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
 
 
-def integrate(
+def sample(
     velocities: Velocities,
     x_0: Float[ndarray, "n c"],
     prompt: Float[ndarray, "n c"],
     is_prompt: Bool[ndarray, " n"],
+    is_valid: Bool[ndarray, " n"],
     manifest: Manifest,
 ) -> Float[ndarray, "n c"]:
-    """Return the scaled mel, the prompt's frames as they were given.
+    """Return the scaled mel, the prompt's frames as they were given, the others moved towards them and settled."""
+    x_1 = integrate(velocities, x_0, x_0, prompt, is_prompt, manifest.times, manifest)
+    is_missing = is_valid & ~is_prompt
+    x_1[is_missing] = spectrum.like(x_1[is_missing], prompt[is_prompt], manifest.match_prompt)
+    if len(manifest.settling) == 1:
+        return x_1
+    x_t = _on_path(x_0, x_1, np.float32(manifest.settling[0]), manifest)
+    return integrate(velocities, x_t, x_0, prompt, is_prompt, manifest.settling, manifest)
+
+
+def _on_path(x_0: ndarray, x_1: ndarray, t: np.float32, manifest: Manifest) -> ndarray:
+    return (1 - np.float32(1 - manifest.sigma_min) * t) * x_0 + t * x_1
+
+
+def integrate(
+    velocities: Velocities,
+    x_t: Float[ndarray, "n c"],
+    x_0: Float[ndarray, "n c"],
+    prompt: Float[ndarray, "n c"],
+    is_prompt: Bool[ndarray, " n"],
+    grid: Sequence[float],
+    manifest: Manifest,
+) -> Float[ndarray, "n c"]:
+    """Return where ``x_t`` gets from the first time of ``grid`` to the last, the prompt's frames as they were given.
 
     ``v = v_all + guidance (v_all - v_nothing)``; in leaps the network has its guidance in it.
     """
-    x_t, given = x_0, is_prompt[:, None]
-    times = np.array(manifest.times, np.float32)
+    given = is_prompt[:, None]
+    times = np.array(grid, np.float32)
     for t, until in zip(times[:-1], times[1:], strict=True):
         if manifest.follows_prompt:
-            sigma = 1 - np.float32(1 - manifest.sigma_min) * t
-            x_t = np.where(given, sigma * x_0 + t * prompt, x_t)
+            x_t = np.where(given, _on_path(x_0, prompt, t, manifest), x_t)
         velocity, *away = velocities(x_t, t, until if manifest.is_leaping else t)
         if away:
             velocity = velocity + np.float32(manifest.guidance) * (velocity - away[0])

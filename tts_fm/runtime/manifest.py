@@ -15,7 +15,7 @@ from tts_fm import atomic
 from tts_fm.errors import ModelError
 from tts_fm.runtime.windows import Windows
 
-FORMAT = 5
+FORMAT = 6
 NAME = "model.json"
 GRAPHS = ("raised", "velocity", "sound", "prepared", "text")
 """The files ``NAME.onnx``: the vocoder's first stage, a step, the rest of the vocoder, what stays between steps, tokens.
@@ -45,7 +45,8 @@ class VoiceEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that is needed beside the graphs; ``times`` are where the solver steps, 0 and 1 included.
+    """All that is needed beside the graphs; ``times`` are where the solver steps, 0 and 1 included, ``settling`` where it does
+    so again from what was moved towards the prompt, 1 alone where it does not.
 
     ``filler`` is the token that says nothing and stands for the prompt; ``floor_frames`` and ``leading_frames`` are the least
     that a text gets, and the most that the silence before it gets;
@@ -67,6 +68,7 @@ class Manifest:
     mel_std: float
     match_prompt: float
     times: tuple[float, ...]
+    settling: tuple[float, ...]
     guidance: float
     temperature: float
     is_leaping: bool
@@ -111,6 +113,7 @@ def read(folder: Path) -> Manifest:
                 f"export it anew: tts-fm export onnx"
             )
         lists = {"symbols": tuple(value["symbols"]), "times": tuple(value["times"])}
+        lists["settling"] = tuple(value["settling"])
         voices = {
             name: VoiceEntry(**entry | {"heard": tuple(entry["heard"])}) for name, entry in value["voices"].items()
         }

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from tts_fm import atomic, duration
-from tts_fm.audio import encoding, spectrum
+from tts_fm.audio import encoding
 from tts_fm.errors import InputError, ModelError
 from tts_fm.runtime import flow, manifest
 from tts_fm.runtime.manifest import VoiceEntry
@@ -157,7 +157,7 @@ class Speaker:
     def _mel(
         self, text: str, prompt: Float[ndarray, "p c"], entry: VoiceEntry, speed: float, seed: int
     ) -> Float[ndarray, "n c"]:
-        """Return the log-mel of one piece, equalised as the model says."""
+        """Return the log-mel of one piece."""
         about, given = self.manifest, len(prompt)
         tokens = pronunciation.tokens(text, about.language)
         ids = self._ids(tokens)
@@ -196,9 +196,8 @@ class Speaker:
 
         x_0 = np.zeros_like(shown)
         x_0[:n] = np.float32(about.temperature) * flow.noise(seed, n, about.n_mels)
-        mel = flow.integrate(velocities, x_0, shown, is_prompt, about)[:n] * np.float32(about.mel_std)
-        mel += np.float32(about.mel_mean)
-        return spectrum.like(mel[given:], mel[:given], about.match_prompt)
+        mel = flow.sample(velocities, x_0, shown, is_prompt, is_valid, about)[given:n]
+        return mel * np.float32(about.mel_std) + np.float32(about.mel_mean)
 
     def _vocode(self, mel: Float[ndarray, "n c"]) -> Float[ndarray, " s"]:
         raised = self.manifest.raising.run(lambda x: self._raised.run(None, {"mel": x})[0], mel[None], axis=1)
