@@ -58,6 +58,36 @@ def test_the_last_leaps_learn_and_judges_are_left_out_of_the_network(manifest, t
     assert speech.requires_grad and speech.shape == batch.mel.shape
 
 
+def test_what_settles_the_speech_learns_alone_from_speech_moved_to_its_prompt(manifest, tmp_path):
+    run = config(manifest)
+    model = run.model.model_copy(update={"match_prompt": 1.0, "settle_from": 0.7})
+    made = learner(run.model_copy(update={"model": model}), tmp_path)
+    adversary, batch = made.objective.adversary, made.corpus.batch([0, 1, 2])
+    rng = torch.Generator().manual_seed(0)
+    condition, _ = infill.random_span(batch, made.config.infill, rng)
+    x_0 = torch.randn(batch.mel.shape, generator=rng)
+    asked = []
+    leap = made.backbone.mean_velocity
+    made.backbone.mean_velocity = lambda x, t, until, prepared: (
+        asked.append((x, float(t), torch.is_grad_enabled())),
+        leap(x, t, until, prepared),
+    )[1]
+    settled = adversary.settled_speech(condition, x_0)
+    assert settled.requires_grad
+    assert [(round(t, 6), learns) for _, t, learns in asked[2:]] == [(0.7, True)] and not any(a[2] for a in asked[:2])
+    with torch.no_grad():
+        moved = adversary.sampler.matched(adversary.speech(condition, x_0), condition)
+    missing = condition.is_valid & ~condition.is_prompt
+    torch.testing.assert_close(asked[2][0][missing], (0.3 * x_0 + 0.7 * moved)[missing], atol=1e-5, rtol=0)
+
+
+def test_judging_what_settles_asks_for_something_to_settle(manifest, tmp_path):
+    run = config(manifest)
+    run = run.model_copy(update={"adversary": run.adversary.model_copy(update={"settled": 0.5})})
+    with pytest.raises(ValueError, match="set match_prompt above 0 and settle_from below 1"):
+        learner(run, tmp_path)
+
+
 def test_the_judges_learn_to_tell_noise_from_a_tone():
     adversary = MelJudges((16,), (8, 8))
     optimizer = torch.optim.Adam(adversary.parameters(), 5e-3)

@@ -69,3 +69,8 @@ def test_channels_that_move_together_in_the_prompt_move_together_afterwards():
         return correlations[~torch.eye(10, dtype=torch.bool)].mean()
 
     assert between(moved) > between(loud(SPEECH)) + 0.05
+
+
+def test_nothing_to_move_and_nothing_to_move_to_are_left_as_they_are():
+    assert torch.equal(like(SPEECH, PROMPT[:0], 1.0), SPEECH)
+    assert like(SPEECH[:0], PROMPT, 1.0).shape == (0, 10)

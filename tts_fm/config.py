@@ -214,12 +214,14 @@ class AdversaryOptions(Options):
     A ``share`` of the batches is judged, and the last ``through`` leaps learn from it. Each judge sees windows of so many
     frames through layers of these widths, and learns from ``lessons`` draws of windows; what it holds against the speech
     counts by ``weight``, and ``feature_matching`` times that the distance in its hidden layers. With ``speaker`` an
-    encoder of speakers hears the same speech.
+    encoder of speakers hears the same speech. In a share ``settled`` of these batches the speech is moved to its prompt
+    and settled as the model says (``match_prompt``, ``settle_from``), and what settles it learns.
     """
 
     leaps: int = Field(default=3, ge=1)
     through: int = Field(default=1, ge=1)
     share: float = Field(default=0.5, gt=0, le=1)
+    settled: float = Field(default=0.0, ge=0, le=1)
     weight: float = Field(default=0.1, gt=0)
     feature_matching: float = Field(default=2.0, ge=0)
     windows: tuple[Annotated[int, Field(ge=8)], ...] = Field(default=(32, 64, 128), min_length=1)

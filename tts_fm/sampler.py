@@ -182,20 +182,31 @@ class Sampler:
             return torch.stack([F.pad(z, (0, 0, 0, n - len(z))) for z in map(next, streams)]).to(device)
 
         x_0 = self.options.temperature * draw()
-        x_1 = self._matched(self.integrate(condition, x_0, x_0, self.grid, draw, on_step), condition)
+        x_1 = self.matched(self.integrate(condition, x_0, x_0, self.grid, draw, on_step), condition)
         if len(self.settling) > 1:
             later = None if on_step is None else lambda i, n: on_step(self.options.steps + i, n)
-            x_t = self.path.sample(x_0, x_1, self.settling[0].to(device).expand(len(x_0))).x_t
-            x_1 = _with_prompt(self.integrate(condition, x_t, x_0, self.settling, draw, later), condition)
+            x_1 = _with_prompt(self.settled(x_1, condition, x_0, draw, later), condition)
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
 
-    def _matched(self, x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
+    def matched(self, x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
         """Return ``x_1`` with the frames of the prompt, and the missing ones of each utterance moved towards those."""
         x_1 = _with_prompt(x_1, condition)
         is_missing = condition.is_valid & ~condition.is_prompt
         for mel, prompt, missing, given in zip(x_1, condition.prompt_mel, is_missing, condition.is_prompt, strict=True):
             mel[missing] = equalize.like(mel[missing], prompt[given], self.match_prompt)
         return x_1
+
+    def settled(
+        self,
+        x_1: Float[Tensor, "b n c"],
+        condition: Condition,
+        x_0: Float[Tensor, "b n c"],
+        draw: Callable[[], Tensor] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Float[Tensor, "b n c"]:
+        """Return ``x_1`` taken back towards the noise ``x_0`` as far as ``settle_from``, and said anew from there on."""
+        x_t = self.path.sample(x_0, x_1, self.settling[0].to(x_0.device).expand(len(x_0))).x_t
+        return self.integrate(condition, x_t, x_0, self.settling, draw, on_step)
 
     def integrate(
         self,

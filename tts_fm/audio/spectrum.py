@@ -19,9 +19,11 @@ def like(mel: Float[ndarray, "n c"], prompt: Float[ndarray, "p c"], strength: fl
     be corrected afterwards, by the optimal transport map between two Gaussians. ``strength = 0`` changes nothing, 1 moves
     all the way.
     """
+    if strength == 0 or min(len(mel), len(prompt)) == 0:
+        return mel
     spoken, heard = mel[_is_loud(mel)].astype(np.float64), prompt[_is_loud(prompt)].astype(np.float64)
     strength = strength * min(1.0, len(spoken) / _ENOUGH)
-    if strength == 0 or len(spoken) < 2 or len(heard) < 2:
+    if len(spoken) < 2 or len(heard) < 2:
         return mel
     moved = (mel - spoken.mean(axis=0)) @ transport(_covariance(spoken), _covariance(heard)) + heard.mean(axis=0)
     return (mel + strength * (moved - mel)).astype(mel.dtype)

@@ -245,6 +245,11 @@ def _adversary(config: RunConfig, backbone: Backbone, team: Team) -> Adversary:
             f"adversary judges leaps, and the backbone {config.model.backbone.name} cannot leap; take aligned_dit with "
             f"leaps: true"
         )
+    if config.adversary.settled > 0 and (config.model.match_prompt == 0 or config.model.settle_from == 1):
+        raise ValueError(
+            f"adversary.settled is {config.adversary.settled:g}, and model.match_prompt {config.model.match_prompt:g} and "
+            f"model.settle_from {config.model.settle_from:g} settle nothing; set match_prompt above 0 and settle_from below 1"
+        )
     dtype = getattr(torch, config.training.precision)
     return Adversary(config.adversary, config.model, backbone, dtype, team.device)
 

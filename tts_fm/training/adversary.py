@@ -66,7 +66,14 @@ class Adversary:
         device: torch.device,
     ) -> None:
         self.options, self.mel_scale = options, model.mel_scale
-        self.sampler = Sampler(backbone, model.sampling.leaping(options.leaps), dtype, path=model.flow.path.build(Path))
+        self.sampler = Sampler(
+            backbone,
+            model.sampling.leaping(options.leaps),
+            dtype,
+            path=model.flow.path.build(Path),
+            match_prompt=model.match_prompt,
+            settle_from=model.settle_from,
+        )
         self.grid = self.sampler.options.times()
         self.judges = MelJudges(options.windows, options.widths).to(device)
         self.optimizer = torch.optim.AdamW(self.judges.parameters(), options.lr, (0.5, 0.9))
@@ -87,7 +94,8 @@ class Adversary:
         generator: torch.Generator,
     ) -> Pressure:
         """Teach the judges, and return what they then say of the speech that ``x_0`` becomes."""
-        x_1, made = x_1.float(), self.speech(condition, x_0).float()
+        speech = self.settled_speech if torch.rand((), generator=generator) < self.options.settled else self.speech
+        x_1, made = x_1.float(), speech(condition, x_0).float()
         for _ in range(self.options.lessons):
             crops = [draw_crops(is_target, window, generator) for window in self.options.windows]
             real, fake = (
@@ -122,6 +130,12 @@ class Adversary:
         with torch.no_grad():
             x_t = x_0 if first == 0 else self.sampler.integrate(condition, x_0, x_0, self.grid[: first + 1])
         return self.sampler.integrate(condition, x_t, x_0, self.grid[first:])
+
+    def settled_speech(self, condition: Condition, x_0: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """Return what all leaps make of ``x_0``, moved to the prompt and settled; gradients go through the settling alone."""
+        with torch.no_grad():
+            x_1 = self.sampler.matched(self.sampler.integrate(condition, x_0, x_0, self.grid), condition)
+        return self.sampler.settled(x_1, condition, x_0)
 
     def speaker_distance(
         self, x_1: Float[Tensor, "b n c"], made: Float[Tensor, "b n c"], start: Int[Tensor, " b"]
