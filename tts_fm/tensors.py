@@ -17,8 +17,7 @@ from tts_fm.errors import ModelError, first_sentence
 
 SCALE = ":scale"
 """What an int8 matrix's name has added in the name of its scales."""
-LEAST_SCALE = 1e-30
-"""What a row is divided by at the least, one of zeros too."""
+_LEAST_SCALE = 1e-30  # of a row of zeros, which divides too
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor], *, dtype: torch.dtype | None = None) -> None:
@@ -86,12 +85,11 @@ def _check_scales(shapes: Mapping[str, tuple[int, ...]]) -> None:
 def to_int8(matrix: Tensor, axis: int = 0, most: int = 127) -> tuple[Tensor, Tensor]:
     """Return whole numbers up to ``most`` and the scale of each row, whose product comes nearest to ``matrix``.
 
-    What lies along ``axis`` are the rows; all other axes of the scales are 1 long. A row of zeros has the scale 0: who
-    divides by it takes :data:`LEAST_SCALE` instead.
+    What lies along ``axis`` are the rows; all other axes of the scales are 1 long. A row of zeros has a scale, too.
     """
     others = tuple(i for i in range(matrix.dim()) if i != axis)
-    scale = matrix.float().abs().amax(dim=others, keepdim=True) / most
-    return (matrix / scale.clamp(min=LEAST_SCALE)).round().to(torch.int8), scale
+    scale = (matrix.float().abs().amax(dim=others, keepdim=True) / most).clamp(min=_LEAST_SCALE)
+    return (matrix / scale).round().to(torch.int8), scale
 
 
 def fill_from(module: nn.Module, path: Path, vocab_size: int | None = None) -> None:
@@ -105,7 +103,7 @@ def fill_from(module: nn.Module, path: Path, vocab_size: int | None = None) -> N
     shapes = {name: shape for name, shape in read_shapes(path).items() if not name.endswith(SCALE)}
     _compare(module, shapes, path, vocab_size)
     memory.check(2 * sum(4 * math.prod(shape) for shape in shapes.values()), f"reading {path}")
-    fill(module, read_tensors(path), path, vocab_size)
+    _put(module, read_tensors(path), path)
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, vocab_size: int | None = None) -> None:
@@ -117,10 +115,15 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str, voc
         ModelError: a weight is missing, unknown, of another shape or not finite; one line that names ``source``.
     """
     _compare(module, {name: tuple(value.shape) for name, value in state.items()}, source, vocab_size)
-    weights = {name: state[name].to(value.dtype) for name, value in module.state_dict().items()}
+    _put(module, state, source)
+
+
+def _put(module: nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:
+    """Load ``state``, whose names and shapes are those of ``module``; a weight that is not finite is a ModelError."""
+    own = module.state_dict()
+    weights = {name: state[name].to(value.dtype) for name, value in own.items()}
     check_finite(weights, source)
-    is_meta = any(value.is_meta for value in module.state_dict().values())
-    module.load_state_dict(weights, assign=is_meta)
+    module.load_state_dict(weights, assign=any(value.is_meta for value in own.values()))
 
 
 def check_stored(weights: Mapping[Any, Tensor], source: Path | str) -> None:

@@ -95,7 +95,7 @@ def to_int8(graph: GraphProto) -> None:
 
 def _int8(value: np.ndarray, axis: int, most: int = 127) -> tuple[int, np.ndarray, np.ndarray]:
     whole, scale = tensors.to_int8(torch.tensor(value), axis, most)
-    return axis, whole.numpy(), scale.flatten().clamp(min=tensors.LEAST_SCALE).numpy()
+    return axis, whole.numpy(), scale.flatten().numpy()
 
 
 def _error(value: np.ndarray, axis: int, whole: np.ndarray, scale: np.ndarray) -> float:

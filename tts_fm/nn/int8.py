@@ -64,7 +64,7 @@ def whole_weights(
     whole, steps = tensors.to_int8(layer.weight.detach().float())
     zeros = torch.zeros(len(whole), dtype=torch.int64)  # weights are rounded around 0
     bias = torch.zeros(len(whole)) if layer.bias is None else layer.bias.detach().float()
-    return whole, steps.flatten().clamp(min=tensors.LEAST_SCALE), zeros, bias
+    return whole, steps.flatten(), zeros, bias
 
 
 class ByteConv:
