@@ -125,3 +125,12 @@ def test_the_score_of_a_mixture_is_its_gradient(name: str) -> None:
         velocity = mixture.velocity(path, x, t)
         score = parametrization.convert(path, velocity, x, t, given="velocity", wanted="score")
         assert (score - gradient).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize(("name", "options"), ALL)
+def test_two_states_of_a_path_tell_where_it_ends(name: str, options: dict) -> None:
+    path, (x_0, x_1) = build(name, **options), torch.randn(2, 5, 3, 4, dtype=torch.float64)
+    for times in ((0.0, 0.2), (0.3, 0.8), (0.6, 1.0)):
+        s, t = torch.tensor(times, dtype=torch.float64)
+        x_s, x_t = (path.sample(x_0, x_1, at.expand(5)).x_t for at in (s, t))
+        torch.testing.assert_close(path.end(x_s, s, x_t, t), x_1, rtol=0, atol=1e-9)

@@ -123,7 +123,12 @@ def test_the_flow_is_the_samplers(how: dict, match_prompt: float, settle_from: f
         condition.prompt_mel[0].numpy(),
         condition.is_prompt[0].numpy(),
         condition.is_valid[0].numpy(),
-        about(sampling, match_prompt=match_prompt, settling=tuple(sampler.settling.tolist())),
+        about(
+            sampling,
+            match_prompt=match_prompt,
+            times=tuple(sampler.making.tolist()),
+            settling=tuple(sampler.settling.tolist()),
+        ),
     )
     assert np.abs(mel - expected.numpy()).max() < 1e-4
     assert np.abs(mel[10:]).max() > 0.1

@@ -128,17 +128,19 @@ def test_error_control_takes_no_heed_of_the_steps_and_keeps_its_tolerance() -> N
 
 
 @pytest.mark.parametrize("start", [1.0, 0.6])
-def test_what_was_matched_is_said_anew_from_the_time_told(start: float) -> None:
+def test_what_the_way_points_to_is_matched_and_said_anew_from_the_time_told(start: float) -> None:
     """In the field ``2 - x``; all that is matched at 1 stays."""
     prompt = 3 * torch.randn(80, N_MELS, generator=torch.Generator().manual_seed(1)) + 1
     condition = infill.continue_prompt(prompt, [1, 2], 320)
-    options = SamplingOptions(solver="dopri5", guidance=0, tolerance=1e-6)
-    (plain,) = Sampler(Pull(), options).sample([condition], [3])
+    options = SamplingOptions(solver="dopri5", grid="uniform", sway=0, steps=5, guidance=0, tolerance=1e-6)
     (mel,) = Sampler(Pull(), options, match_prompt=0.8, settle_from=start).sample([condition], [3])
-    matched = like(plain[80:], prompt, 0.8)
-    x_t = (1 - start) * noise.noise(3, 320, N_MELS)[80:] + start * matched
-    torch.testing.assert_close(mel[80:], 2 + (x_t - 2) * math.exp(start - 1), rtol=0, atol=1e-4)
-    assert torch.equal(mel[:80], prompt) and (matched - plain[80:]).abs().mean() > 0.3
+    x_0 = noise.noise(3, 320, N_MELS)[80:]
+    x_s, x_t = (2 + (x_0 - 2) * math.exp(-t) for t in (start - 0.2, start))
+    pointed = x_s + (1.2 - start) / 0.2 * (x_t - x_s)
+    matched = like(pointed, prompt, 0.8)
+    expected = 2 + ((1 - start) * x_0 + start * matched - 2) * math.exp(start - 1)
+    torch.testing.assert_close(mel[80:], expected, rtol=0, atol=2e-4)
+    assert torch.equal(mel[:80], prompt) and (matched - pointed).abs().mean() > 0.3
 
 
 def test_matched_and_said_anew_an_utterance_is_the_same_alone_and_each_step_is_told() -> None:
@@ -152,8 +154,16 @@ def test_matched_and_said_anew_an_utterance_is_the_same_alone_and_each_step_is_t
     for one, other in zip(alone, together, strict=True):
         assert (one - other).abs().max() <= 1e-4 * one.abs().max()
     torch.testing.assert_close(sampler.settling, torch.tensor([0.6, 0.75, 1.0]))
-    assert calls == [(i, 6) for i in range(1, 7)]
+    assert calls == [(i, 4) for i in range(1, 5)]
     assert Sampler(backbone, options, settle_from=0.6).settling.tolist() == [1.0]
+
+
+def test_only_the_first_steps_of_the_whole_way_stand_still() -> None:
+    """``cfg_zero`` does not begin anew where the way is settled."""
+    backbone, modes = Pull(), {"cfg_zero": {"still_steps": 1}}
+    options = SamplingOptions(grid="uniform", sway=0, steps=4, guidance_modes=modes)
+    Sampler(backbone, options, match_prompt=0.7, settle_from=0.6).sample(utterances(), SEEDS)
+    assert len(backbone.batches) == 3
 
 
 def test_as_a_diffusion_an_utterance_depends_on_its_own_seed_alone() -> None:

@@ -24,11 +24,19 @@ def test_grids_lead_from_0_to_1_in_the_steps_asked_for(name: GridName, steps: in
             assert times.shape == (steps + 1,) and times[0] == 0 and times[-1] == 1 and (times.diff() > 0).all()
 
 
-def test_the_rest_of_a_grid_begins_where_it_is_told() -> None:
-    grid = time_grid.uniform(4)
-    assert time_grid.rest(grid, 0.6).tolist() == [0.6, 0.75, 1]
-    assert time_grid.rest(grid, 0.5).tolist() == [0.5, 0.75, 1]
-    assert time_grid.rest(grid, 1.0).tolist() == [1]
+@pytest.mark.parametrize(
+    ("at", "first", "rest"),
+    [
+        (0.6, [0, 0.25, 0.5], [0.6, 0.75, 1]),
+        (0.5, [0, 0.25, 0.5], [0.5, 0.75, 1]),
+        (0.1, [0, 0.25], [0.1, 0.25, 0.5, 0.75, 1]),
+        (1.0, [0, 0.25, 0.5, 0.75, 1], [1]),
+    ],
+)
+def test_a_grid_is_split_where_it_is_told(at: float, first: list[float], rest: list[float]) -> None:
+    before, behind = time_grid.split(time_grid.uniform(4), at)
+    assert before.tolist() == first
+    torch.testing.assert_close(behind, torch.tensor(rest, dtype=behind.dtype), rtol=0, atol=1e-7)
 
 
 def test_uniform_steps_are_equal() -> None:

@@ -117,7 +117,7 @@ def write(
         mel_mean=config.mel_scale.mean,
         mel_std=config.mel_scale.std,
         match_prompt=config.match_prompt,
-        times=tuple(sampler.grid.tolist()),
+        times=tuple(sampler.making.tolist()),
         settling=tuple(sampler.settling.tolist()),
         guidance=sampling.guidance,
         temperature=sampling.temperature,

@@ -110,8 +110,8 @@ class Sampler:
         grids: the model's own grids by their number of steps, for ``grid`` "optimal".
         on_state: sees the way from noise to speech.
         match_prompt: how far the long-term spectrum of what was said is moved to the prompt's, see :func:`equalize.like`.
-        settle_from: the time on the path to which that is taken back, to be said anew from there on, so that the network
-            mends what moving it has spoilt; 1 leaves it as it is.
+        settle_from: the time on the path where that is done: what the way so far points to is moved, taken back to this time, and
+            the rest of the way is walked from there, so that the network mends what moving has spoilt; at 1 nothing is left.
     """
 
     def __init__(
@@ -138,7 +138,9 @@ class Sampler:
         is_own = options.grid == "optimal"
         self.grid = time_grid.stored({} if grids is None else grids, options.steps) if is_own else options.times()
         self.match_prompt = match_prompt
-        self.settling = time_grid.rest(self.grid, settle_from if match_prompt > 0 else 1.0)
+        self.making, self.settling = time_grid.split(self.grid, settle_from if match_prompt > 0 else 1.0)
+        if options.noise > 0:  # a diffusion's way points nowhere: it is walked to its end
+            self.making = self.grid
 
     @torch.inference_mode()
     def sample(
@@ -147,7 +149,7 @@ class Sampler:
         """Return the mel of each utterance, prompt included; it depends on its condition and seed, not on the others."""
         assert len(conditions) == len(seeds)
         groups = list(self._groups(conditions))
-        steps = self.options.steps + len(self.settling) - 1
+        steps = len(self.making) + len(self.settling) - 2
         mels: dict[int, Tensor] = {}
         for done, group in enumerate(groups):
             progress = (
@@ -182,11 +184,28 @@ class Sampler:
             return torch.stack([F.pad(z, (0, 0, 0, n - len(z))) for z in map(next, streams)]).to(device)
 
         x_0 = self.options.temperature * draw()
-        x_1 = self.matched(self.integrate(condition, x_0, x_0, self.grid, draw, on_step), condition)
+        x_1 = self.matched(self.pointed(condition, x_0, draw, on_step), condition)
         if len(self.settling) > 1:
-            later = None if on_step is None else lambda i, n: on_step(self.options.steps + i, n)
-            x_1 = _with_prompt(self.settled(x_1, condition, x_0, draw, later), condition)
+            x_1 = _with_prompt(
+                self.settled(x_1, condition, x_0, draw, _later(on_step, len(self.making) - 1)), condition
+            )
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
+
+    def pointed(
+        self,
+        condition: Condition,
+        x_0: Float[Tensor, "b n c"],
+        draw: Callable[[], Tensor] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Float[Tensor, "b n c"]:
+        """Return the speech that the way before settling ends at or, where it ends before 1, that its last step points to."""
+        *_, s, t = self.making.to(x_0.device)
+        if t == 1:
+            return self.integrate(condition, x_0, x_0, self.making, draw, on_step)
+        before = self.making[:-1]
+        x_s = x_0 if len(before) == 1 else self.integrate(condition, x_0, x_0, before, draw, on_step)
+        x_t = self.integrate(condition, x_s, x_0, self.making[-2:], draw, _later(on_step, len(before) - 1))
+        return self.path.end(x_s, s, x_t, t)
 
     def matched(self, x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
         """Return ``x_1`` with the frames of the prompt, and the missing ones of each utterance moved towards those."""
@@ -245,7 +264,7 @@ class Sampler:
 
     def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
         """The guided velocity field: all that is told at one time goes through the network in one stacked call."""
-        guide = guidance.build(self.options.guidance_modes, self.options.guidance, grid)
+        guide = guidance.build(self.options.guidance_modes, self.options.guidance, self.grid)
         times = self.solver.times(grid.to(condition.prompt_mel.device))
         needed_at = [] if times is None else [guide.needed(float(t)) for t in times]
         asked: dict[tuple[Conditioning, ...], Answers] = {}
@@ -274,6 +293,11 @@ class Sampler:
 
 def _with_prompt(x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
     return torch.where(condition.is_prompt[..., None], condition.prompt_mel, x_1)
+
+
+def _later(on_step: OnStep | None, done: int) -> OnStep | None:
+    """Return what tells ``on_step`` of the steps after the first ``done`` ones."""
+    return None if on_step is None else lambda i, n: on_step(done + i, n)
 
 
 def _watched(field: VelocityField, on_state: OnState) -> VelocityField:

@@ -113,7 +113,8 @@ class Speaker {
     };
     const x0 = new Float32Array(padded * c);
     x0.set(noise(seed, n * c).map((value) => about.temperature * value));
-    const onPath = (x1, i, t) => (1 - (1 - about.sigma_min) * t) * x0[i] + t * x1[i];
+    const sigma = (t) => 1 - (1 - about.sigma_min) * t;
+    const onPath = (x1, i, t) => sigma(t) * x0[i] + t * x1[i];
     const x = x0.slice();
     const integrate = async (times) => {
       for (let step = 0; step + 1 < times.length; step++) {
@@ -132,11 +133,20 @@ class Speaker {
         }
       }
     };
-    await integrate(about.times);
+    await integrate(about.times.slice(0, -1));
+    const before = x.slice();
+    await integrate(about.times.slice(-2));
+    const [s, t] = about.times.slice(-2);
+    if (t < 1) {
+      // Where the path through both of them ends.
+      const scale = sigma(s) * t - sigma(t) * s;
+      for (let i = 0; i < x.length; i++) x[i] = (sigma(s) * x[i] - sigma(t) * before[i]) / scale;
+    }
+    x.set(prompt.subarray(0, given * c));
     x.set(like(x.subarray(given * c, n * c), prompt.subarray(0, given * c), c, about.match_prompt), given * c);
     if (about.settling.length > 1) {
-      const t = Math.fround(about.settling[0]);
-      for (let i = 0; i < x.length; i++) x[i] = onPath(x, i, t);
+      const from = Math.fround(about.settling[0]);
+      for (let i = 0; i < x.length; i++) x[i] = onPath(x, i, from);
       await integrate(about.settling);
     }
     return x.slice(given * c, n * c).map((value) => value * about.mel_std + about.mel_mean);

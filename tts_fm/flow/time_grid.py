@@ -89,6 +89,9 @@ def stored(grids: Mapping[int, Sequence[float]], steps: int) -> Float[Tensor, " 
     return torch.tensor(grids[steps], dtype=torch.float32)
 
 
-def rest(grid: Float[Tensor, " k"], start: float) -> Float[Tensor, " r"]:
-    """Return ``start`` and the times of ``grid`` behind it: how to go on from there; 1 alone for ``start = 1``."""
-    return torch.cat([torch.tensor([start], dtype=grid.dtype), grid[grid > start]])
+def split(grid: Float[Tensor, " k"], at: float) -> tuple[Float[Tensor, " h"], Float[Tensor, " r"]]:
+    """Return the times of ``grid`` up to ``at``, the first two at the least, and ``at`` with the times behind it.
+
+    For ``at = 1`` that is the grid as it is, and 1 alone.
+    """
+    return grid[: max(2, int((grid <= at).sum()))], torch.cat([torch.tensor([at], dtype=grid.dtype), grid[grid > at]])

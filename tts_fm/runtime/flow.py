@@ -54,17 +54,33 @@ def sample(
     manifest: Manifest,
 ) -> Float[ndarray, "n c"]:
     """Return the scaled mel, the prompt's frames as they were given, the others moved towards them and settled."""
-    x_1 = integrate(velocities, x_0, x_0, prompt, is_prompt, manifest.times, manifest)
-    is_missing = is_valid & ~is_prompt
+    before, last = manifest.times[:-1], manifest.times[-2:]
+    x_s = integrate(velocities, x_0, x_0, prompt, is_prompt, before, manifest)
+    x_t = integrate(velocities, x_s, x_0, prompt, is_prompt, last, manifest)
+    given, is_missing = is_prompt[:, None], is_valid & ~is_prompt
+    x_1 = np.where(given, prompt, _end(x_s, x_t, last, manifest))
     x_1[is_missing] = spectrum.like(x_1[is_missing], prompt[is_prompt], manifest.match_prompt)
     if len(manifest.settling) == 1:
         return x_1
     x_t = _on_path(x_0, x_1, np.float32(manifest.settling[0]), manifest)
-    return integrate(velocities, x_t, x_0, prompt, is_prompt, manifest.settling, manifest)
+    return np.where(given, prompt, integrate(velocities, x_t, x_0, prompt, is_prompt, manifest.settling, manifest))
+
+
+def _sigma(t: np.float32, manifest: Manifest) -> np.float32:
+    return 1 - np.float32(1 - manifest.sigma_min) * t
 
 
 def _on_path(x_0: ndarray, x_1: ndarray, t: np.float32, manifest: Manifest) -> ndarray:
-    return (1 - np.float32(1 - manifest.sigma_min) * t) * x_0 + t * x_1
+    return _sigma(t, manifest) * x_0 + t * x_1
+
+
+def _end(x_s: ndarray, x_t: ndarray, times: Sequence[float], manifest: Manifest) -> ndarray:
+    """Return the ``x_1`` of the path through ``x_s`` and ``x_t`` at two ``times``."""
+    s, t = np.array(times, np.float32)
+    if t == 1:
+        return x_t
+    noise_s, noise_t = _sigma(s, manifest), _sigma(t, manifest)
+    return (noise_s * x_t - noise_t * x_s) / (noise_s * t - noise_t * s)
 
 
 def integrate(
@@ -76,7 +92,7 @@ def integrate(
     grid: Sequence[float],
     manifest: Manifest,
 ) -> Float[ndarray, "n c"]:
-    """Return where ``x_t`` gets from the first time of ``grid`` to the last, the prompt's frames as they were given.
+    """Return where ``x_t`` gets from the first time of ``grid`` to the last.
 
     ``v = v_all + guidance (v_all - v_nothing)``; in leaps the network has its guidance in it.
     """
@@ -89,4 +105,4 @@ def integrate(
         if away:
             velocity = velocity + np.float32(manifest.guidance) * (velocity - away[0])
         x_t = x_t + (until - t) * velocity
-    return np.where(given, prompt, x_t)
+    return x_t

@@ -45,8 +45,8 @@ class VoiceEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that is needed beside the graphs; ``times`` are where the solver steps, 0 and 1 included, ``settling`` where it does
-    so again from what was moved towards the prompt, 1 alone where it does not.
+    """All that is needed beside the graphs; ``times`` are where the solver steps from 0 on, ``settling`` where it goes on from
+    what was moved towards the prompt, 1 alone where it does not: then ``times`` end with 1.
 
     ``filler`` is the token that says nothing and stands for the prompt; ``floor_frames`` and ``leading_frames`` are the least
     that a text gets, and the most that the silence before it gets;

@@ -132,9 +132,9 @@ class Adversary:
         return self.sampler.integrate(condition, x_t, x_0, self.grid[first:])
 
     def settled_speech(self, condition: Condition, x_0: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
-        """Return what all leaps make of ``x_0``, moved to the prompt and settled; gradients go through the settling alone."""
+        """Return what the leaps make of ``x_0``, moved to the prompt and settled; gradients go through the settling alone."""
         with torch.no_grad():
-            x_1 = self.sampler.matched(self.sampler.integrate(condition, x_0, x_0, self.grid), condition)
+            x_1 = self.sampler.matched(self.sampler.pointed(condition, x_0), condition)
         return self.sampler.settled(x_1, condition, x_0)
 
     def speaker_distance(

@@ -46,3 +46,11 @@ class Path(Plugin, ABC):
         return PathSample(
             x_t=self.alpha(t) * x_1 + self.sigma(t) * x_0, velocity=self.d_alpha(t) * x_1 + self.d_sigma(t) * x_0
         )
+
+    def end(self, x_s: Tensor, s: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return the ``x_1`` of the pair whose path goes through ``x_s`` at ``s`` and ``x_t`` at ``t``, scalars.
+
+        ``(sigma(s) x_t - sigma(t) x_s) / (sigma(s) alpha(t) - sigma(t) alpha(s))``: on the straight path the line through both.
+        """
+        (a_s, a_t), (n_s, n_t) = ((f(s), f(t)) for f in (self.alpha, self.sigma))
+        return (n_s * x_t - n_t * x_s) / (n_s * a_t - n_t * a_s)
