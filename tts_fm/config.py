@@ -68,7 +68,7 @@ class ModelConfig(Options):
         default=0.0, ge=0, le=1, description="how far the long-term spectrum is moved to the prompt's"
     )
     settle_from: float = Field(
-        default=1.0, gt=0, le=1, description="time to which that is taken back, to be said anew; 1: it stays as it is"
+        default=1.0, gt=0, le=1, description="time on the path where that is done; the rest is walked from there"
     )
     vocoder: choice(Vocoder) = Field(default="vocos", validate_default=True)  # type: ignore[valid-type]
     vocoder_source: str = Field(default="", max_length=300, pattern=r"^[^\x00-\x1f]*$")
