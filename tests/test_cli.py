@@ -20,6 +20,7 @@ from typer.main import get_command
 import tts_fm
 from tts_fm.audio import io
 from tts_fm.audio.io import Waveform
+from tts_fm.cli.options import sampling_options
 from tts_fm.commands import app, explain, main
 from tts_fm.errors import InputError, ModelError
 
@@ -327,3 +328,10 @@ def run_file(tmp_path: Path) -> Path:
     path = tmp_path / "run.yaml"
     path.write_text(strict.dump(config.parse(config.RunConfig, run, "test")))
     return path
+
+
+def test_no_leaps_are_the_flow_itself() -> None:
+    assert sampling_options(0, steps=None) == {"leap": False}
+    assert sampling_options(0, steps=7, guidance=1.0) == {"leap": False, "steps": 7, "guidance": 1.0}
+    assert sampling_options(3, steps=None) == {"leap": True, "steps": 3}
+    assert sampling_options(None, steps=7) == {"steps": 7}

@@ -39,7 +39,8 @@ Naturalness = Annotated[
     typer.Option(help="Who rates the sound: dnsmos, distillmos (both may be given) or none; else those installed."),
 ]
 Leaps = Annotated[
-    int | None, typer.Option(help="Leaps, for a model that can; other options of sampling use its flow itself.")
+    int | None,
+    typer.Option(min=0, help="Leaps, for a model that can; 0, or other options of sampling: its flow itself."),
 ]
 Takes = Annotated[
     int, typer.Option(min=1, max=50, help="Speak so often, with seeds from --seed on, and keep what is heard best.")
@@ -62,12 +63,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON record on s
 
 
 def sampling_options(leaps: int | None, **given: Any) -> dict[str, Any]:
-    """Return what was given of the options of sampling: all that is not None, and ``leaps`` as steps of another kind.
+    """Return what was given of the options of sampling: all that is not None, and ``leaps`` as steps of another kind, 0 as none.
 
     Raises:
         ValueError: both leaps and steps were given.
     """
-    if leaps is not None:
+    if leaps == 0:
+        given |= {"leap": False}
+    elif leaps is not None:
         if given.get("steps") is not None:
             raise ValueError("--leaps says how many steps there are; leave out --steps")
         given |= {"leap": True, "steps": leaps}
