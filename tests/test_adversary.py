@@ -26,6 +26,18 @@ def config(manifest, backbone=LEAPING, through=1, lessons=1, speaker=None, **tra
     return parse(RunConfig, run, "adversary")
 
 
+def watched(made):
+    """A condition and noise, and a list that gets the state, the times and whether gradients are kept at each leap."""
+    batch, rng = made.corpus.batch([0, 1, 2]), torch.Generator().manual_seed(0)
+    condition, _ = infill.random_span(batch, made.config.infill, rng)
+    x_0, asked, leap = torch.randn(batch.mel.shape, generator=rng), [], made.backbone.mean_velocity
+    made.backbone.mean_velocity = lambda x, t, until, prepared: (
+        asked.append((x, float(t), float(until), torch.is_grad_enabled())),
+        leap(x, t, until, prepared),
+    )[1]
+    return condition, x_0, asked
+
+
 def test_crops_lie_inside_the_target():
     is_target = torch.zeros(200, 60, dtype=torch.bool)
     is_target[:100, 20:50] = True
@@ -41,40 +53,23 @@ def test_crops_lie_inside_the_target():
 @pytest.mark.parametrize("through", [1, 2, 5])
 def test_the_last_leaps_learn_and_judges_are_left_out_of_the_network(manifest, tmp_path, through):
     made = learner(config(manifest, through=through), tmp_path)
-    adversary, batch = made.objective.adversary, made.corpus.batch([0, 1, 2])
     assert not any("judge" in name for name, _ in made.objective.named_parameters())
-    rng = torch.Generator().manual_seed(0)
-    condition, _ = infill.random_span(batch, made.config.infill, rng)
-    x_0 = torch.randn(batch.mel.shape, generator=rng)
-    asked = []
-    leap = made.backbone.mean_velocity
-    made.backbone.mean_velocity = lambda x, t, until, prepared: (
-        asked.append((float(t), float(until), torch.is_grad_enabled())),
-        leap(x, t, until, prepared),
-    )[1]
-    speech = adversary.speech(condition, x_0)
+    condition, x_0, asked = watched(made)
+    speech = made.objective.adversary.speech(condition, x_0)
     grid = made.config.model.sampling.leaping(2).times().tolist()
-    assert asked == [(grid[0], grid[1], through > 1), (grid[1], grid[2], True)]
-    assert speech.requires_grad and speech.shape == batch.mel.shape
+    assert [one[1:] for one in asked] == [(grid[0], grid[1], through > 1), (grid[1], grid[2], True)]
+    assert speech.requires_grad and speech.shape == x_0.shape
 
 
 def test_what_settles_the_speech_learns_alone_from_speech_moved_to_its_prompt(manifest, tmp_path):
     run = config(manifest)
     model = run.model.model_copy(update={"match_prompt": 1.0, "settle_from": 0.7})
     made = learner(run.model_copy(update={"model": model}), tmp_path)
-    adversary, batch = made.objective.adversary, made.corpus.batch([0, 1, 2])
-    rng = torch.Generator().manual_seed(0)
-    condition, _ = infill.random_span(batch, made.config.infill, rng)
-    x_0 = torch.randn(batch.mel.shape, generator=rng)
-    asked = []
-    leap = made.backbone.mean_velocity
-    made.backbone.mean_velocity = lambda x, t, until, prepared: (
-        asked.append((x, float(t), torch.is_grad_enabled())),
-        leap(x, t, until, prepared),
-    )[1]
+    adversary = made.objective.adversary
+    condition, x_0, asked = watched(made)
     settled = adversary.settled_speech(condition, x_0)
     assert settled.requires_grad
-    assert [(round(t, 6), learns) for _, t, learns in asked] == [(0.0, False), (0.7, True)]
+    assert [(round(t, 6), learns) for _, t, _, learns in asked] == [(0.0, False), (0.7, True)]
     with torch.no_grad():
         moved = adversary.sampler.matched(adversary.sampler.pointed(condition, x_0), condition)
     missing = condition.is_valid & ~condition.is_prompt
