@@ -71,7 +71,9 @@ def test_what_settles_the_speech_learns_alone_from_speech_moved_to_its_prompt(ma
     assert settled.requires_grad
     assert [(round(t, 6), learns) for _, t, _, learns in asked] == [(0.0, False), (0.7, True)]
     with torch.no_grad():
-        moved = adversary.sampler.matched(adversary.sampler.pointed(condition, x_0), condition)
+        sampler = adversary.sampler
+        walk = sampler.walk(condition, x_0, sampler.made_in)
+        moved = sampler.matched(sampler.pointed(walk, x_0), condition)
     missing = condition.is_valid & ~condition.is_prompt
     torch.testing.assert_close(asked[1][0][missing], (0.3 * x_0 + 0.7 * moved)[missing], atol=1e-5, rtol=0)
 

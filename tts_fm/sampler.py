@@ -22,6 +22,8 @@ from tts_fm.flow.paths import Path
 from tts_fm.flow.solvers import OnStep, Solver
 from tts_fm.types import Condition, VelocityField
 
+Walk = Callable[..., Tensor]
+"""``(x_t, grid, on_step=None)``: where ``x_t`` gets along ``grid``, told one condition."""
 OnState = Callable[[float, Tensor], None]
 """Called with the time and the state (b n c) where the velocity is asked for, from noise on."""
 GuidanceModes = Annotated[dict[str, dict[str, Any]], BeforeValidator(guidance.parse)]
@@ -141,6 +143,9 @@ class Sampler:
         self.making, self.settling = time_grid.split(self.grid, settle_from if match_prompt > 0 else 1.0)
         if options.noise > 0:  # a diffusion's way points nowhere: it is walked to its end
             self.making = self.grid
+        self.made_in = [self.making]  # or all but the last step, and that one: two states tell where a way points to
+        if self.making[-1] < 1:
+            self.made_in = [piece for piece in (self.making[:-1], self.making[-2:]) if len(piece) > 1]
 
     @torch.inference_mode()
     def sample(
@@ -184,28 +189,19 @@ class Sampler:
             return torch.stack([F.pad(z, (0, 0, 0, n - len(z))) for z in map(next, streams)]).to(device)
 
         x_0 = self.options.temperature * draw()
-        x_1 = self.matched(self.pointed(condition, x_0, draw, on_step), condition)
+        walk = self.walk(condition, x_0, [*self.made_in, *([self.settling] if len(self.settling) > 1 else [])], draw)
+        x_1 = self.matched(self.pointed(walk, x_0, on_step), condition)
         if len(self.settling) > 1:
-            x_1 = _with_prompt(
-                self.settled(x_1, condition, x_0, draw, _later(on_step, len(self.making) - 1)), condition
-            )
+            x_1 = _with_prompt(self.settled(walk, x_1, x_0, _later(on_step, len(self.making) - 1)), condition)
         return [mel[:m].float() for mel, m in zip(x_1, lengths, strict=True)]
 
-    def pointed(
-        self,
-        condition: Condition,
-        x_0: Float[Tensor, "b n c"],
-        draw: Callable[[], Tensor] | None = None,
-        on_step: OnStep | None = None,
-    ) -> Float[Tensor, "b n c"]:
+    def pointed(self, walk: Walk, x_0: Float[Tensor, "b n c"], on_step: OnStep | None = None) -> Float[Tensor, "b n c"]:
         """Return the speech that the way before settling ends at or, where it ends before 1, that its last step points to."""
-        *_, s, t = self.making.to(x_0.device)
-        if t == 1:
-            return self.integrate(condition, x_0, x_0, self.making, draw, on_step)
-        before = self.making[:-1]
-        x_s = x_0 if len(before) == 1 else self.integrate(condition, x_0, x_0, before, draw, on_step)
-        x_t = self.integrate(condition, x_s, x_0, self.making[-2:], draw, _later(on_step, len(before) - 1))
-        return self.path.end(x_s, s, x_t, t)
+        *before, last = self.made_in
+        x_s = walk(x_0, before[0], on_step) if before else x_0
+        x_t = walk(x_s, last, _later(on_step, len(self.making) - len(last)))
+        s, t = last[-2:].to(x_0.device)
+        return x_t if t == 1 else self.path.end(x_s, s, x_t, t)
 
     def matched(self, x_1: Float[Tensor, "b n c"], condition: Condition) -> Float[Tensor, "b n c"]:
         """Return ``x_1`` with the frames of the prompt, and the missing ones of each utterance moved towards those."""
@@ -216,56 +212,62 @@ class Sampler:
         return x_1
 
     def settled(
-        self,
-        x_1: Float[Tensor, "b n c"],
-        condition: Condition,
-        x_0: Float[Tensor, "b n c"],
-        draw: Callable[[], Tensor] | None = None,
-        on_step: OnStep | None = None,
+        self, walk: Walk, x_1: Float[Tensor, "b n c"], x_0: Float[Tensor, "b n c"], on_step: OnStep | None = None
     ) -> Float[Tensor, "b n c"]:
         """Return ``x_1`` taken back towards the noise ``x_0`` as far as ``settle_from``, and said anew from there on."""
         x_t = self.path.sample(x_0, x_1, self.settling[0].to(x_0.device).expand(len(x_0))).x_t
-        return self.integrate(condition, x_t, x_0, self.settling, draw, on_step)
+        return walk(x_t, self.settling, on_step)
 
     def integrate(
+        self, condition: Condition, x_t: Float[Tensor, "b n c"], x_0: Float[Tensor, "b n c"], grid: Float[Tensor, " k"]
+    ) -> Float[Tensor, "b n c"]:
+        """Return where ``x_t`` gets from the first time of ``grid`` to the last, see :meth:`walk`."""
+        return self.walk(condition, x_0, (grid,))(x_t, grid)
+
+    def walk(
         self,
         condition: Condition,
-        x_t: Float[Tensor, "b n c"],
         x_0: Float[Tensor, "b n c"],
-        grid: Float[Tensor, " k"],
+        grids: Sequence[Float[Tensor, " _"]],
         draw: Callable[[], Tensor] | None = None,
-        on_step: OnStep | None = None,
-    ) -> Float[Tensor, "b n c"]:
-        """Return where ``x_t`` gets from the first time of ``grid`` to the last, guided as the options say.
+    ) -> Walk:
+        """Return what leads a state along one of ``grids``, guided as the options say.
 
-        ``x_0`` is the noise that the prompt's frames started from; ``draw`` gives the noise of a diffusion.
+        The network is told the condition once. ``x_0`` is the noise that the prompt's frames started from; ``draw`` gives
+        the noise of a diffusion.
         """
-        device = x_t.device
+        device = x_0.device
         with self._autocast(device):
-            field = self._leaps(condition, grid) if self.options.leap else self._field(condition, grid)
-            if self.options.follow_prompt:
-                field = self._on_path(field, x_0, condition)
-            if self.on_state is not None:
-                field = _watched(field, self.on_state)
-            if self.options.noise > 0:
-                assert draw is not None
-                return sde.euler_maruyama(field, self.path, x_t, grid.to(device), self.options.noise, draw, on_step)
-            return self.solver.solve(field, x_t, grid.to(device), on_step)
+            field = self._leaps(condition, grids) if self.options.leap else self._field(condition, grids)
+        if self.options.follow_prompt:
+            field = self._on_path(field, x_0, condition)
+        if self.on_state is not None:
+            field = _watched(field, self.on_state)
 
-    def _leaps(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
-        """The field of mean velocities from each time of ``grid`` to the next."""
-        prepared = self.backbone.prepare(condition)
-        until = dict(zip(grid[:-1].tolist(), grid[1:].to(condition.prompt_mel.device), strict=True))
+        def walk(x_t: Tensor, grid: Tensor, on_step: OnStep | None = None) -> Tensor:
+            with self._autocast(device):
+                if self.options.noise > 0:
+                    assert draw is not None
+                    return sde.euler_maruyama(field, self.path, x_t, grid.to(device), self.options.noise, draw, on_step)
+                return self.solver.solve(field, x_t, grid.to(device), on_step)
+
+        return walk
+
+    def _leaps(self, condition: Condition, grids: Sequence[Float[Tensor, " _"]]) -> VelocityField:
+        """The field of mean velocities from each time of one of ``grids`` to the next."""
+        prepared, device = self.backbone.prepare(condition), condition.prompt_mel.device
+        until = {float(t): end for grid in grids for t, end in zip(grid[:-1], grid[1:].to(device), strict=True)}
 
         def field(x_t: Tensor, t: Tensor) -> Tensor:
             return self.backbone.mean_velocity(x_t, t, until[float(t)], prepared).float()
 
         return field
 
-    def _field(self, condition: Condition, grid: Float[Tensor, " k"]) -> VelocityField:
+    def _field(self, condition: Condition, grids: Sequence[Float[Tensor, " _"]]) -> VelocityField:
         """The guided velocity field: all that is told at one time goes through the network in one stacked call."""
         guide = guidance.build(self.options.guidance_modes, self.options.guidance, self.grid)
-        times = self.solver.times(grid.to(condition.prompt_mel.device))
+        known = [at for grid in grids if (at := self.solver.times(grid.to(condition.prompt_mel.device))) is not None]
+        times = torch.cat(known) if known else None
         needed_at = [] if times is None else [guide.needed(float(t)) for t in times]
         asked: dict[tuple[Conditioning, ...], Answers] = {}
 

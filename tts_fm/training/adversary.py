@@ -134,8 +134,9 @@ class Adversary:
     def settled_speech(self, condition: Condition, x_0: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """Return what the leaps make of ``x_0``, moved to the prompt and settled; gradients go through the settling alone."""
         with torch.no_grad():
-            x_1 = self.sampler.matched(self.sampler.pointed(condition, x_0), condition)
-        return self.sampler.settled(x_1, condition, x_0)
+            walk = self.sampler.walk(condition, x_0, self.sampler.made_in)
+            x_1 = self.sampler.matched(self.sampler.pointed(walk, x_0), condition)
+        return self.sampler.settled(self.sampler.walk(condition, x_0, [self.sampler.settling]), x_1, x_0)
 
     def speaker_distance(
         self, x_1: Float[Tensor, "b n c"], made: Float[Tensor, "b n c"], start: Int[Tensor, " b"]
